@@ -1,0 +1,9 @@
+use super::AuroraRow;
+use crate::domain::ids::Region;
+use crate::domain::snapshot::FleetSnapshot;
+use crate::domain::topology::Topology;
+
+/// Rows of `region`, in the order of the topology.
+pub fn aurora(_topology: &Topology, _snapshot: &FleetSnapshot, _region: &Region) -> Vec<AuroraRow> {
+    Vec::new()
+}

@@ -1,0 +1,152 @@
+//! Findings and verdicts.
+//!
+//! What it is for: the words in which checks speak, and the one rule from findings to a verdict.
+//! What it must not do: look at AWS values itself; that is what `checks` are for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::Region;
+use super::text::Text;
+
+/// The state of a region or of the fleet, best first, with Unknown apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// No finding above info, and everything that matters is known.
+    Healthy,
+    /// A warning.
+    Degraded,
+    /// Something critical.
+    Impaired,
+    /// Nothing bad is known, but what matters is stale or was never read.
+    Unknown,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth acting on today.
+    Warning,
+    /// Worth acting on now.
+    Critical,
+}
+
+/// One statement that a check makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable code, `pane.what`: `alb.5xx`.
+    pub code: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Where; `None` for the fleet, Route 53 or our own network.
+    pub region: Option<Region>,
+    /// Which resource; a name that appears in the pane's rows.
+    pub resource: Text,
+    /// One sentence for the operator, with the numbers in it.
+    pub message: Text,
+    /// Further facts, a line each.
+    pub evidence: Vec<Text>,
+    /// True when it says that something which matters is not known; it makes a verdict Unknown
+    /// instead of Healthy or Degraded.
+    #[serde(default)]
+    pub blind: bool,
+}
+
+/// The verdict on the whole, and what led to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The fleet.
+    pub fleet: Health,
+    /// Each region, in the order of the snapshot.
+    pub regions: Vec<(Region, Health)>,
+    /// All findings, worst first, then in the order of the checks.
+    pub findings: Vec<Finding>,
+}
+
+impl Health {
+    /// The word that panes and JSON use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Impaired => "impaired",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// From findings: critical makes impaired; else a blind one makes unknown; else a warning degraded.
+    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
+        let (mut worst, mut blind) = (Severity::Info, false);
+        for finding in findings {
+            worst = worst.max(finding.severity);
+            blind |= finding.blind;
+        }
+        match (worst, blind) {
+            (Severity::Critical, _) => Self::Impaired,
+            (_, true) => Self::Unknown,
+            (Severity::Warning, false) => Self::Degraded,
+            (Severity::Info, false) => Self::Healthy,
+        }
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl Severity {
+    /// The word that panes and JSON use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl Finding {
+    /// A finding without evidence.
+    pub fn new(
+        code: &str,
+        severity: Severity,
+        region: Option<&Region>,
+        resource: impl Into<Text>,
+        message: impl Into<Text>,
+    ) -> Self {
+        Self {
+            code: code.to_owned(),
+            severity,
+            region: region.cloned(),
+            resource: resource.into(),
+            message: message.into(),
+            evidence: Vec::new(),
+            blind: false,
+        }
+    }
+
+    /// Adds a line of evidence.
+    pub fn because(mut self, evidence: impl Into<Text>) -> Self {
+        self.evidence.push(evidence.into());
+        self
+    }
+
+    /// Marks the finding as "something that matters is not known".
+    pub fn blind(mut self) -> Self {
+        self.blind = true;
+        self
+    }
+
+    /// The pane that shows the resource: the code's first word (`alb`, `ecs`, `dynamodb`, `aurora`,
+    /// `route53`, `s3`, `alarms`, `probe`; `region` and `fleet` belong to none).
+    pub fn pane(&self) -> &str {
+        self.code.split('.').next().unwrap_or_default()
+    }
+}

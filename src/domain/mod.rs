@@ -1,0 +1,18 @@
+//! The pure core: what is known of a fleet, and what it means.
+//!
+//! What it is for: identifiers, observed values, the topology, the snapshot, derived rows, checks and
+//! verdicts, the baseline. What it must not do: any input or output, any clock, any other module of ours.
+
+pub mod derive;
+pub mod health;
+pub mod ids;
+pub mod metric;
+pub mod observation;
+pub mod snapshot;
+pub mod text;
+pub mod topology;
+
+pub use health::{Finding, Health, Severity, Verdict};
+pub use observation::{ErrorKind, Observed, ProbeError, Reading, Source, SourceKind};
+pub use snapshot::{DnsSnapshot, FleetSnapshot, RegionSnapshot};
+pub use topology::Topology;

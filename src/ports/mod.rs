@@ -1,0 +1,10 @@
+//! What differs between the real world and the simulated one, beside the SDK's `HttpClient`.
+//!
+//! What it is for: three small seams, the clock, name lookup and our own HTTPS request, each with its real
+//! implementation here. What it must not do: know AWS, panes or runbooks.
+
+pub mod clock;
+pub mod probe;
+
+pub use clock::{Clock, Elapsed, Stopwatch};
+pub use probe::{BoxFuture, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest};

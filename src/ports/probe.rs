@@ -1,0 +1,50 @@
+//! Our own requests: name lookup and HTTPS, as a user's client would make them.
+//!
+//! What it is for: the traits that the poller asks and that the simulation answers.
+//! What it must not do: judge an answer; a 503 is a result, not a failure.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::domain::ids::HostName;
+use crate::domain::observation::ErrorKind;
+use crate::domain::snapshot::ProbeResult;
+use crate::domain::text::Text;
+
+/// A boxed future, so that the traits below can be used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeRequest {
+    /// `https://HOST[:PORT]/path` (or `http://`); the host becomes SNI and Host header.
+    pub url: String,
+    /// The name whose addresses are connected to: a load balancer's, or the URL's own host.
+    pub via: HostName,
+    /// Time for the whole request.
+    pub timeout: Duration,
+}
+
+/// A request that brought no HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProbeFailure {
+    /// `Unreachable`, `TimedOut`, `Malformed` or `Rejected` (a URL that cannot be asked).
+    pub kind: ErrorKind,
+    /// Which phase failed and how: `TCP connect to 192.0.2.1:443: connection refused`.
+    pub message: Text,
+}
+
+/// Makes HTTPS requests.
+pub trait HttpsProbe: Send + Sync {
+    /// Makes one request on a connection of its own and measures its phases.
+    fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, Result<ProbeResult, ProbeFailure>>;
+}
+
+/// Looks names up as the operating system would.
+pub trait DnsLookup: Send + Sync {
+    /// All addresses of a name.
+    fn lookup<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, Result<Vec<IpAddr>, ProbeFailure>>;
+}
