@@ -8,3 +8,4 @@
 //! | [`ports`] | what differs between the real and the simulated world: clock, name lookup, HTTPS probe |
 pub mod domain;
 pub mod ports;
+pub mod sim;

@@ -1,0 +1,3 @@
+//! The simulated CloudWatch.
+
+pub mod source;
