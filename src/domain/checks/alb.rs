@@ -59,7 +59,9 @@ fn targets(fleet: &Fleet<'_>, region: &Region, row: &AlbRow, findings: &mut Vec<
         // Draining and starting targets are on their way; only those that should answer and do not count.
         let ill: Vec<_> = targets
             .iter()
-            .filter(|target| matches!(target.state.as_str(), "unhealthy" | "unhealthy.draining" | "unavailable"))
+            .filter(|target| {
+                matches!(target.state.as_str(), "unhealthy" | "unhealthy.draining" | "unavailable")
+            })
             .collect();
         let reasons = reasons(&ill);
         if targets.is_empty() {

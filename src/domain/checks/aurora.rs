@@ -25,7 +25,8 @@ fn member(fleet: &Fleet<'_>, region: &Region, row: &AuroraRow, findings: &mut Ve
     if let Some(status) = fleet.fresh(&row.status)
         && status.as_str() != "available"
     {
-        let severity = if matches!(status.as_str(), "backing-up" | "modifying" | "upgrading" | "maintenance") {
+        let severity = if matches!(status.as_str(), "backing-up" | "modifying" | "upgrading" | "maintenance")
+        {
             Severity::Warning
         } else {
             Severity::Critical

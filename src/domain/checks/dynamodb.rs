@@ -60,7 +60,8 @@ fn replicas(fleet: &Fleet<'_>, region: &Region, row: &DynamoRow, findings: &mut 
         let Some(status) = fleet.fresh(&replica.status) else { continue };
         let now = fleet.snapshot.now;
         if let Some(ends) = replica.fuse_ends {
-            let left = if ends > now { span(ends.duration_since(now).unsigned_abs()) } else { "no time".into() };
+            let left =
+                if ends > now { span(ends.duration_since(now).unsigned_abs()) } else { "no time".into() };
             findings.push(
                 found(
                     "dynamodb.fuse",
@@ -72,7 +73,8 @@ fn replicas(fleet: &Fleet<'_>, region: &Region, row: &DynamoRow, findings: &mut 
                 .because(format!("inaccessible for {}", ago(ends - super::super::derive::FUSE, now))),
             );
         } else if !matches!(status.as_str(), "ACTIVE" | "UPDATING") {
-            let severity = if matches!(status.as_str(), "CREATING") { Severity::Info } else { Severity::Critical };
+            let severity =
+                if matches!(status.as_str(), "CREATING") { Severity::Info } else { Severity::Critical };
             let what = if replica.witness { "witness" } else { "replica" };
             findings.push(found(
                 "dynamodb.replica",

@@ -26,9 +26,17 @@ fn tasks(fleet: &Fleet<'_>, region: &Region, row: &EcsRow, findings: &mut Vec<Fi
     if let Some(status) = fleet.fresh(&row.status)
         && status.as_str() != "ACTIVE"
     {
-        findings.push(found("ecs.status", Severity::Critical, region, row, format!("the service is {status}")));
+        findings.push(found(
+            "ecs.status",
+            Severity::Critical,
+            region,
+            row,
+            format!("the service is {status}"),
+        ));
     }
-    let (Some(desired), Some(running)) = (fleet.fresh(&row.desired), fleet.fresh(&row.running)) else { return };
+    let (Some(desired), Some(running)) = (fleet.fresh(&row.desired), fleet.fresh(&row.running)) else {
+        return;
+    };
     if *desired == 0 {
         findings.push(found(
             "ecs.scaled_to_zero",

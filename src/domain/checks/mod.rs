@@ -42,7 +42,11 @@ pub const CHECKS: &[Check] = &[
     Check { subject: "alb", title: "5XX share, latency and targets of load balancers", run: alb::run },
     Check { subject: "ecs", title: "tasks, rollouts and limits of services", run: ecs::run },
     Check { subject: "aurora", title: "global clusters, roles and lag", run: aurora::run },
-    Check { subject: "dynamodb", title: "replicas, latency, throttles and the 20-hour fuse", run: dynamodb::run },
+    Check {
+        subject: "dynamodb",
+        title: "replicas, latency, throttles and the 20-hour fuse",
+        run: dynamodb::run,
+    },
     Check { subject: "route53", title: "records, verdicts, checkers and who is answered", run: route53::run },
     Check { subject: "s3", title: "replication rules and backlog", run: s3::run },
     Check { subject: "alarms", title: "alarms that fire, and alarms that nobody hears", run: alarms::run },
