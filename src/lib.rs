@@ -6,6 +6,10 @@
 //! |---|---|
 //! | [`domain`] | pure: ids, observed values, topology, snapshot, derived rows, checks and verdicts |
 //! | [`ports`] | what differs between the real and the simulated world: clock, name lookup, HTTPS probe |
+//! | [`cloud`] | the only place that names `aws_sdk_*`: clients per scope, one file a service, budgets, errors |
+//! | [`poll`] | who asks what, when: schedules per region and source, deadlines, back-off |
+pub mod cloud;
 pub mod domain;
+pub mod poll;
 pub mod ports;
 pub mod sim;
