@@ -100,7 +100,7 @@ fn targets(fleet: &Fleet<'_>, region: &Region, row: &AlbRow, findings: &mut Vec<
 }
 
 fn with_reasons(finding: Finding, reasons: Vec<String>) -> Finding {
-    reasons.into_iter().fold(finding, |finding, reason| finding.because(reason))
+    reasons.into_iter().fold(finding, Finding::because)
 }
 
 /// `3x Target.Timeout`, the commonest first.

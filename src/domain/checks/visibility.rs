@@ -27,6 +27,9 @@ pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
     findings
 }
 
+/// A source, its oldest reading's time, and what stands in the way.
+type Gap = (SourceKind, Option<jiff::Timestamp>, Option<ProbeError>);
+
 /// Sources that have nothing fresh to show.
 #[derive(Default)]
 struct Gaps {
@@ -87,10 +90,7 @@ impl Gaps {
         essential: &[SourceKind],
         findings: &mut Vec<Finding>,
     ) {
-        let mut groups: BTreeMap<
-            Option<&'static str>,
-            Vec<(SourceKind, Option<jiff::Timestamp>, Option<ProbeError>)>,
-        > = BTreeMap::new();
+        let mut groups: BTreeMap<Option<&'static str>, Vec<Gap>> = BTreeMap::new();
         for (kind, (as_of, error)) in self.stale {
             let group = error.as_ref().map(|error| code(error.kind));
             groups.entry(group).or_default().push((kind, as_of, error));

@@ -154,30 +154,30 @@ impl<'a> Traffic<'a> {
     /// Whether CloudWatch's pipeline was alive in that minute, shown by a metric that is always reported.
     fn alive(&self, minute: Timestamp) -> bool {
         self.siblings.iter().any(|series| series.at(minute).is_some())
-            || self.series(self.requests).is_some_and(|series| series.at(minute).is_some())
+            || Self::series(self.requests).is_some_and(|series| series.at(minute).is_some())
     }
 
-    fn series(&self, series: Option<&'a Observed<Series>>) -> Option<&'a Series> {
+    fn series(series: Option<&'a Observed<Series>>) -> Option<&'a Series> {
         series.and_then(Observed::value)
     }
 
     /// One of the "reported when non-zero" counts: a gap is zero only while the pipeline is proven alive.
     fn count(&self, series: Option<&'a Observed<Series>>, minute: Timestamp) -> Option<f64> {
-        let series = self.series(series)?;
+        let series = Self::series(series)?;
         series.at(minute).or_else(|| self.alive(minute).then_some(0.0))
     }
 
     /// Requests of a minute. None registered, none counted: then 5XX of the load balancer itself, or the
     /// health of targets, still prove that the count was zero.
     fn requests_in(&self, minute: Timestamp) -> Option<f64> {
-        let series = self.series(self.requests)?;
-        let refused = self.series(self.elb_5xx).and_then(|series| series.at(minute)).is_some();
+        let series = Self::series(self.requests)?;
+        let refused = Self::series(self.elb_5xx).and_then(|series| series.at(minute)).is_some();
         series.at(minute).or_else(|| (refused || self.alive(minute)).then_some(0.0))
     }
 
     fn error_percent_in(&self, minute: Timestamp) -> Option<f64> {
         let requests = self.requests_in(minute)?;
-        let elb = self.series(self.elb_5xx)?.at(minute).or_else(|| self.alive(minute).then_some(0.0))?;
+        let elb = Self::series(self.elb_5xx)?.at(minute).or_else(|| self.alive(minute).then_some(0.0))?;
         let target = self.count(self.target_5xx, minute).or((elb > 0.0).then_some(0.0))?;
         let all = requests + elb;
         (all > 0.0).then(|| (100.0 * (elb + target) / all).min(100.0))
