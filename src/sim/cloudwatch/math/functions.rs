@@ -203,13 +203,13 @@ fn fill(context: &Context<'_>, outcome: Outcome, filler: &Expression) -> Result<
                 last = Some(*value);
                 continue;
             }
-            let filled = match &filler {
+            let value = match &filler {
                 Filler::Value(value) => Some(*value),
                 Filler::Series(other) => other.points.get(&at).copied(),
                 Filler::Repeat => last,
                 Filler::Linear => linear(&series.points, at),
             };
-            if let Some(value) = filled {
+            if let Some(value) = value {
                 points.insert(at, value);
             }
         }

@@ -1,0 +1,9 @@
+//! The simulated CloudWatch, asked by the real SDK client and by hand in its older protocols.
+
+mod alarms;
+mod data;
+mod hostile;
+mod lab;
+mod math;
+mod metrics;
+mod wire;
