@@ -60,7 +60,7 @@ async fn an_alarm_shows_what_was_put_and_its_state() {
         (first.threshold(), first.period(), first.evaluation_periods()),
         (Some(5.0), Some(60), Some(3))
     );
-    assert_eq!(first.statistic().map(|stat| stat.as_str()), Some("Sum"));
+    assert_eq!(first.statistic().map(aws_sdk_cloudwatch::types::Statistic::as_str), Some("Sum"));
     let second = &output.metric_alarms()[1];
     assert_eq!((second.statistic(), second.extended_statistic()), (None, Some("p99")));
     assert_eq!(second.alarm_description(), None);

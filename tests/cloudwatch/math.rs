@@ -9,6 +9,9 @@ fn parse(text: &str) -> Vec<Option<f64>> {
     text.split_whitespace().map(|word| if word == "-" { None } else { Some(word.parse().unwrap()) }).collect()
 }
 
+/// Series by id, an expression, and the rows that it yields.
+type Case = (&'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
+
 /// Evaluates an expression over series; each result as a row of the same shape.
 async fn rows(series: &[(&str, &str)], expressions: &[&str]) -> Result<Vec<String>, String> {
     let mut lab = Lab::default();
@@ -57,7 +60,7 @@ async fn rows(series: &[(&str, &str)], expressions: &[&str]) -> Result<Vec<Strin
 #[tokio::test]
 async fn values_are_those_of_the_guide() {
     // Where a case comes from the CloudWatch guide's own tables, it says so.
-    let cases: &[(&[(&str, &str)], &str, &[&str])] = &[
+    let cases: &[Case] = &[
         // Arithmetic: a missing value counts as 0, a point that divides by zero is dropped.
         (&[("m1", "1 2 3")], "m1 + 1", &["2 3 4"]),
         (&[("m1", "1 2 3"), ("m2", "10 - 30")], "m1 + m2", &["11 2 33"]),
