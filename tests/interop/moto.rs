@@ -14,6 +14,7 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         of("init", init),
         of("accounts", accounts),
+        of("exit_code_is_the_verdict", exit_code),
         of("alb", alb),
         of("percentiles_fail_alone", percentiles_fail_alone),
         of("ecs", ecs),
@@ -63,6 +64,16 @@ fn accounts(seeded: &Seeded) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn exit_code(seeded: &Seeded) -> Result<(), String> {
+    let health = seeded.json["health"].as_str().unwrap_or_default();
+    let wanted = ["healthy", "degraded", "impaired", "unknown"].iter().position(|word| *word == health);
+    match (wanted, seeded.status.code) {
+        (Some(0), Some(0)) => Ok(()),
+        (Some(index @ 1..), Some(code)) if usize::try_from(code) == Ok(9 + index) => Ok(()),
+        (_, code) => Err(format!("health {health}, exit {code:?}")),
+    }
 }
 
 /// Requests, 5XX and targets, for either fake.
