@@ -9,8 +9,6 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::observation::{Observed, Reading, Source};
-
 /// A metric of the catalogue. [`Metric::ALL`] lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -260,26 +258,4 @@ impl Series {
 pub fn floor_minute(at: Timestamp) -> Timestamp {
     let second = at.as_second();
     Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(at)
-}
-
-/// The newest point of a series as an observation whose time is the end of that bucket. When
-/// CloudWatch answered with no point, the value is absent and `missing` says what that means.
-pub fn latest(
-    series: &Observed<Series>,
-    missing: impl FnOnce(&Source) -> super::observation::ProbeError,
-) -> Observed<f64> {
-    let source = series.source().clone();
-    let reading = series.reading().and_then(|reading| {
-        reading.value.last().map(|point| Reading {
-            value: point.value,
-            as_of: point.at + PERIOD,
-            saved: reading.saved,
-        })
-    });
-    let error = match (&reading, series.error(), series.reading()) {
-        (_, Some(error), _) => Some(error.clone()),
-        (None, None, Some(_)) => Some(missing(&source)),
-        _ => None,
-    };
-    Observed::from_parts(source, reading, error)
 }

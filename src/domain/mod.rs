@@ -3,11 +3,14 @@
 //! What it is for: identifiers, observed values, the topology, the snapshot, derived rows, checks and
 //! verdicts, the baseline. What it must not do: any input or output, any clock, any other module of ours.
 
+pub mod changes;
+pub mod checks;
 pub mod derive;
 pub mod health;
 pub mod ids;
 pub mod metric;
 pub mod observation;
+pub mod skeleton;
 pub mod snapshot;
 pub mod text;
 pub mod topology;

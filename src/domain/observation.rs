@@ -176,6 +176,29 @@ impl ErrorKind {
     }
 }
 
+impl SourceKind {
+    /// What it brings, as an operator would say it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Targets => "target health",
+            Self::Services => "services",
+            Self::Scaling => "scaling limits",
+            Self::Tables => "tables",
+            Self::Aurora => "Aurora",
+            Self::Metrics => "metrics",
+            Self::Percentiles => "percentiles",
+            Self::Replication => "replication rules",
+            Self::Alarms => "alarms",
+            Self::Topics => "topics",
+            Self::Identity => "identity",
+            Self::Probe => "probe",
+            Self::Records => "records",
+            Self::HealthChecks => "health checks",
+            Self::Checkers => "checkers",
+        }
+    }
+}
+
 impl Source {
     /// A value that an AWS call in `region` brings.
     pub fn new(kind: SourceKind, call: impl Into<Cow<'static, str>>, region: Option<Region>) -> Self {

@@ -443,6 +443,13 @@ pub struct Usage {
     pub dollars_per_hour: f64,
 }
 
+impl FleetSnapshot {
+    /// What a region answered; `None` for a region that the topology does not name.
+    pub fn region(&self, name: &Region) -> Option<&RegionSnapshot> {
+        self.regions.iter().map(Arc::as_ref).find(|region| &region.region == name)
+    }
+}
+
 /// Maps whose keys are no strings are written as lists of pairs.
 mod pairs {
     use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ mod aurora;
 mod dynamodb;
 mod ecs;
 mod probe;
+mod reading;
 mod route53;
 mod s3;
 
@@ -31,7 +32,7 @@ use super::topology::{LoadBalancerKind, RoutingPolicy};
 pub use alarms::alarms;
 pub use alb::alb;
 pub use aurora::aurora;
-pub use dynamodb::dynamodb;
+pub use dynamodb::{FUSE, FUSE_STATES, dynamodb};
 pub use ecs::ecs;
 pub use probe::{control, probe};
 pub use route53::{in_dns, route53};

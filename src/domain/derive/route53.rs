@@ -1,16 +1,297 @@
-use super::Route53Row;
-use crate::domain::ids::Region;
-use crate::domain::snapshot::FleetSnapshot;
-use crate::domain::topology::Topology;
+//! Route 53: records as they are in the zone, verdicts of their health checks, and whom DNS would answer.
+//!
+//! The rules of answering (aws-facts sections 0 and 5): a disabled check is healthy unless it is inverted
+//! too; a record without a check is healthy; when every record of a set is unhealthy all are answered.
 
-/// Rows of `region`, in the order of the topology.
-pub fn route53(_topology: &Topology, _snapshot: &FleetSnapshot, _region: &Region) -> Vec<Route53Row> {
-    Vec::new()
+use jiff::Timestamp;
+
+use super::Route53Row;
+use super::reading::{Metrics, absent, never_asked};
+use crate::domain::ids::{HealthCheckId, Region};
+use crate::domain::metric::Metric;
+use crate::domain::observation::{ErrorKind, Observed, Reading, SourceKind};
+use crate::domain::snapshot::{FleetSnapshot, RecordSet};
+use crate::domain::topology::{DNS_REGION, Record, RoutingPolicy, Topology};
+
+/// Rows of the records that lead to `region`, in the order of the topology.
+pub fn route53(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) -> Vec<Route53Row> {
+    topology
+        .records
+        .iter()
+        .filter(|record| &record.region == region)
+        .map(|record| row(record, topology, snapshot))
+        .collect()
 }
 
-/// Whether DNS would send users to `region`: true when any record of any hostname that leads there
-/// would be answered.
-pub fn in_dns(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) -> super::Observed<bool> {
-    let _ = (topology, snapshot, region);
-    super::Observed::pending(crate::domain::Source::new(crate::domain::SourceKind::Records, "route53", None))
+/// Whether DNS would send users to `region`: true when any record that leads there would be answered,
+/// false when none would, unknown while that depends on something unknown.
+pub fn in_dns(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) -> Observed<bool> {
+    let mut result: Option<Observed<bool>> = None;
+    for record in topology.records.iter().filter(|record| &record.region == region) {
+        let answers = answers(record, topology, snapshot);
+        let better = match (&result, answers.value()) {
+            (None, _) | (Some(_), Some(true)) => true,
+            // A record that would be answered settles it; an unknown one outweighs a negative.
+            (Some(known), None) => known.value() == Some(&false),
+            (Some(_), Some(false)) => false,
+        };
+        if better {
+            let settled = answers.value() == Some(&true);
+            result = Some(answers);
+            if settled {
+                break;
+            }
+        }
+    }
+    result.unwrap_or_else(|| never_asked(SourceKind::Records, "route53:ListResourceRecordSets", None))
+}
+
+fn row(record: &Record, topology: &Topology, snapshot: &FleetSnapshot) -> Route53Row {
+    let dns = &snapshot.dns;
+    let found = in_zone(record, snapshot);
+    let unchecked = |kind, call: &'static str| -> Observed<bool> {
+        let pending: Observed<bool> = never_asked(kind, call, None);
+        let source = pending.source().clone();
+        let error = absent(&source, ErrorKind::NotConfigured, snapshot.now, "the record has no health check");
+        Observed::failed(source, error)
+    };
+    let config = record.health_check.as_ref().map(|check| {
+        dns.health_checks
+            .get(check)
+            .cloned()
+            .unwrap_or_else(|| never_asked(SourceKind::HealthChecks, "route53:GetHealthCheck", None))
+    });
+    let checkers = record.health_check.as_ref().map(|check| {
+        dns.checkers
+            .get(check)
+            .cloned()
+            .unwrap_or_else(|| never_asked(SourceKind::Checkers, "route53:GetHealthCheckStatus", None))
+    });
+    let none = || unchecked(SourceKind::HealthChecks, "route53:GetHealthCheck");
+    let metrics = Metrics(&dns.metrics);
+    let dns_region = Region::new(DNS_REGION);
+    Route53Row {
+        name: record.name.clone(),
+        record_type: record.record_type.as_str().into(),
+        set_identifier: record.set_identifier.clone().unwrap_or_default(),
+        policy: found.value().and_then(|set| set.as_ref()).map_or(record.policy, |set| set.policy),
+        present: found.map(|set| set.as_ref().is_some_and(|set| points_at(set, record))),
+        weight: found.map(|set| set.as_ref().and_then(|set| set.weight)),
+        health_check: record.health_check.clone(),
+        verdict: record.health_check.as_ref().map_or_else(none, |check| verdict(check, snapshot)),
+        checkers_percent: record.health_check.as_ref().map_or_else(
+            || none().map(|_| 0.0),
+            |check| {
+                metrics.latest(
+                    Metric::HealthCheckPercentageHealthy,
+                    &[check.as_str()],
+                    &dns_region,
+                    "no points: checkers do not ask while a check is disabled",
+                )
+            },
+        ),
+        checkers_healthy: checkers
+            .as_ref()
+            .map_or_else(|| none().map(|_| 0), |tally| tally.map(|tally| tally.healthy)),
+        checkers_total: checkers.map_or_else(|| none().map(|_| 0), |tally| tally.map(|tally| tally.total)),
+        inverted: config.as_ref().map_or_else(none, |config| config.map(|config| config.inverted)),
+        disabled: config.as_ref().map_or_else(none, |config| config.map(|config| config.disabled)),
+        endpoint: config
+            .map_or_else(|| none().map(|_| "".into()), |config| config.map(|config| config.endpoint.clone())),
+        last_failure: record.health_check.as_ref().map_or_else(
+            || none().map(|_| None),
+            |check| {
+                dns.last_failures.get(check).cloned().unwrap_or_else(|| {
+                    never_asked(SourceKind::Checkers, "route53:GetHealthCheckLastFailureReason", None)
+                })
+            },
+        ),
+        answers: answers(record, topology, snapshot),
+        checkers_history: record.health_check.as_ref().map_or_else(Vec::new, |check| {
+            metrics.history(Metric::HealthCheckPercentageHealthy, &[check.as_str()])
+        }),
+    }
+}
+
+/// Route 53's verdict (inversion included): the newest HealthCheckStatus.
+fn verdict(check: &HealthCheckId, snapshot: &FleetSnapshot) -> Observed<bool> {
+    Metrics(&snapshot.dns.metrics)
+        .latest(
+            Metric::HealthCheckStatus,
+            &[check.as_str()],
+            &Region::new(DNS_REGION),
+            "Route 53 publishes no verdict for this check",
+        )
+        .map(|status| *status > 0.5)
+}
+
+/// The record set as it is in the zone; `None` inside when it is not there.
+fn in_zone(record: &Record, snapshot: &FleetSnapshot) -> Observed<Option<RecordSet>> {
+    snapshot.dns.records.get(&record.name).map_or_else(
+        || never_asked(SourceKind::Records, "route53:ListResourceRecordSets", None),
+        |sets| sets.map(|sets| sets.iter().find(|set| is(set, record)).cloned()),
+    )
+}
+
+fn is(set: &RecordSet, record: &Record) -> bool {
+    set.name == record.name
+        && set.record_type.as_str() == record.record_type
+        && set.set_identifier == record.set_identifier
+}
+
+fn points_at(set: &RecordSet, record: &Record) -> bool {
+    set.alias.as_ref().is_some_and(|alias| alias.dns_name == record.alias_target)
+}
+
+/// What is known of one record's health, as Route 53 would see it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RecordHealth {
+    Healthy,
+    Unhealthy,
+    Unknown,
+}
+
+/// Whether Route 53 would answer with this record. The time is that of the record listing, or of the
+/// verdict where that is older.
+fn answers(record: &Record, topology: &Topology, snapshot: &FleetSnapshot) -> Observed<bool> {
+    let listing = in_zone(record, snapshot);
+    let Some(sets) = snapshot.dns.records.get(&record.name).and_then(Observed::reading) else {
+        return listing.map(|_| false);
+    };
+    let Some(own) = sets.value.iter().find(|set| is(set, record)) else {
+        return listing.map(|_| false);
+    };
+    let group: Vec<(&RecordSet, RecordHealth)> = sets
+        .value
+        .iter()
+        .filter(|set| set.name == own.name && set.record_type == own.record_type)
+        .map(|set| (set, health(set, topology, snapshot)))
+        .collect();
+    let decided = decide(own, &group);
+    let as_of = verdict_time(own, snapshot).map_or(sets.as_of, |verdict| verdict.min(sets.as_of));
+    match decided {
+        Some(value) => Observed::from_parts(
+            listing.source().clone(),
+            Some(Reading { value, as_of, saved: sets.saved }),
+            listing.error().cloned(),
+        ),
+        None => {
+            let unknown = absent(
+                listing.source(),
+                ErrorKind::NoData,
+                snapshot.now,
+                "depends on a verdict or on target health that is not known now",
+            );
+            Observed::from_parts(listing.source().clone(), None, listing.error().cloned().or(Some(unknown)))
+        }
+    }
+}
+
+fn verdict_time(set: &RecordSet, snapshot: &FleetSnapshot) -> Option<Timestamp> {
+    verdict(set.health_check.as_ref()?, snapshot).as_of()
+}
+
+fn decide(own: &RecordSet, group: &[(&RecordSet, RecordHealth)]) -> Option<bool> {
+    let mine = group.iter().find(|(set, _)| std::ptr::eq(*set, own)).map(|(_, health)| *health)?;
+    let others: Vec<RecordHealth> =
+        group.iter().filter(|(set, _)| !std::ptr::eq(*set, own)).map(|(_, health)| *health).collect();
+    match own.policy {
+        RoutingPolicy::Failover => decide_failover(own, group),
+        RoutingPolicy::Weighted if own.weight == Some(0) => {
+            // Weight 0 serves only when every record with a weight is unhealthy, or none has one.
+            let weighty = || group.iter().filter(|(set, _)| set.weight.unwrap_or(0) > 0);
+            if weighty().any(|(_, health)| *health == RecordHealth::Healthy) {
+                Some(false)
+            } else if weighty().any(|(_, health)| *health == RecordHealth::Unknown) {
+                None
+            } else {
+                among(mine, &others)
+            }
+        }
+        _ => among(mine, &others),
+    }
+}
+
+/// Healthy ones are answered; when none is healthy, all are. A record whose health is not known is still
+/// answered for certain when all others are unhealthy.
+fn among(mine: RecordHealth, others: &[RecordHealth]) -> Option<bool> {
+    let all_unhealthy = others.iter().all(|health| *health == RecordHealth::Unhealthy);
+    match mine {
+        RecordHealth::Healthy => Some(true),
+        RecordHealth::Unhealthy if all_unhealthy => Some(true),
+        RecordHealth::Unhealthy => others.contains(&RecordHealth::Healthy).then_some(false),
+        RecordHealth::Unknown => all_unhealthy.then_some(true),
+    }
+}
+
+/// The primary while it is healthy, the secondary while only it is; the primary when neither is.
+fn decide_failover(own: &RecordSet, group: &[(&RecordSet, RecordHealth)]) -> Option<bool> {
+    let of = |role: &str| {
+        group
+            .iter()
+            .find(|(set, _)| set.selector.as_ref().is_some_and(|selector| selector.as_str() == role))
+            .map(|(_, health)| *health)
+    };
+    let primary = of("PRIMARY").unwrap_or(RecordHealth::Unhealthy);
+    let secondary = of("SECONDARY").unwrap_or(RecordHealth::Unhealthy);
+    let primary_answers = match (primary, secondary) {
+        (RecordHealth::Healthy, _) | (RecordHealth::Unhealthy, RecordHealth::Unhealthy) => true,
+        (RecordHealth::Unhealthy, RecordHealth::Healthy) => false,
+        _ => return None,
+    };
+    let is_primary = own.selector.as_ref().is_some_and(|selector| selector.as_str() == "PRIMARY");
+    Some(is_primary == primary_answers)
+}
+
+/// Both the check and, where the alias asks for it, the load balancer's own health must be good.
+fn health(set: &RecordSet, topology: &Topology, snapshot: &FleetSnapshot) -> RecordHealth {
+    let by_check = set.health_check.as_ref().map_or(RecordHealth::Healthy, |check| by_check(check, snapshot));
+    let by_target = match &set.alias {
+        Some(alias) if alias.evaluate_target_health => by_target(alias.dns_name.as_str(), topology, snapshot),
+        _ => RecordHealth::Healthy,
+    };
+    match (by_check, by_target) {
+        (RecordHealth::Unhealthy, _) | (_, RecordHealth::Unhealthy) => RecordHealth::Unhealthy,
+        (RecordHealth::Healthy, RecordHealth::Healthy) => RecordHealth::Healthy,
+        _ => RecordHealth::Unknown,
+    }
+}
+
+fn by_check(check: &HealthCheckId, snapshot: &FleetSnapshot) -> RecordHealth {
+    let config = snapshot.dns.health_checks.get(check).and_then(Observed::value);
+    if let Some(config) = config.filter(|config| config.disabled) {
+        return if config.inverted { RecordHealth::Unhealthy } else { RecordHealth::Healthy };
+    }
+    match verdict(check, snapshot).value() {
+        Some(true) => RecordHealth::Healthy,
+        Some(false) => RecordHealth::Unhealthy,
+        None => RecordHealth::Unknown,
+    }
+}
+
+/// An ALB is unhealthy for Route 53 when any of its target groups holds only unhealthy targets. A group
+/// without targets is documented both ways, so it leaves the answer unknown.
+fn by_target(alias: &str, topology: &Topology, snapshot: &FleetSnapshot) -> RecordHealth {
+    let found = topology.regions.iter().find_map(|entry| {
+        entry.load_balancers.iter().find(|lb| lb.dns_name.as_str() == alias).map(|lb| (&entry.name, lb))
+    });
+    let Some((region, lb)) = found else { return RecordHealth::Unknown };
+    let Some(observed) = snapshot.region(region) else { return RecordHealth::Unknown };
+    let mut unknown = lb.target_groups.is_empty();
+    for group in &lb.target_groups {
+        let targets = observed
+            .target_groups
+            .get(group)
+            .filter(|targets| !targets.is_stale(snapshot.now, &topology.freshness));
+        match targets.and_then(Observed::value) {
+            Some(targets) if targets.is_empty() => unknown = true,
+            Some(targets) => {
+                if !targets.iter().any(|target| target.state.as_str() == "healthy") {
+                    return RecordHealth::Unhealthy;
+                }
+            }
+            None => unknown = true,
+        }
+    }
+    if unknown { RecordHealth::Unknown } else { RecordHealth::Healthy }
 }

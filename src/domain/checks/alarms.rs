@@ -1,0 +1,45 @@
+//! Alarms that fire, and alarms that nobody would hear.
+
+use super::Fleet;
+use super::reading::ago;
+use crate::domain::health::{Finding, Severity};
+
+pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rows in &fleet.regions {
+        for row in &rows.alarms {
+            let found = |code: &str, severity: Severity, message: String| {
+                Finding::new(code, severity, Some(&rows.region), row.name.as_str(), message)
+            };
+            let state = fleet.fresh(&row.state).map(crate::domain::text::Text::as_str);
+            let since = match row.since.value() {
+                Some(Some(since)) => format!(" for {}", ago(*since, fleet.snapshot.now)),
+                _ => String::new(),
+            };
+            match state {
+                Some("ALARM") => {
+                    let mut finding =
+                        found("alarms.firing", Severity::Warning, format!("alarm {} fires{since}", row.name));
+                    if let Some(reason) = row.reason.value() {
+                        finding = finding.because(reason.clone());
+                    }
+                    findings.push(finding);
+                }
+                Some("INSUFFICIENT_DATA") => findings.push(found(
+                    "alarms.no_data",
+                    Severity::Info,
+                    format!("alarm {} has had no data{since}: it cannot fire", row.name),
+                )),
+                _ => {}
+            }
+            if let Some(Err(why)) = fleet.fresh(&row.reaches) {
+                findings.push(found(
+                    "alarms.unheard",
+                    Severity::Info,
+                    format!("nobody hears alarm {}: {why}", row.name),
+                ));
+            }
+        }
+    }
+    findings
+}
