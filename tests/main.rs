@@ -3,3 +3,4 @@
 mod architecture;
 mod cloudwatch;
 mod domain;
+mod listen;
