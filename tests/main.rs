@@ -3,4 +3,5 @@
 mod architecture;
 mod cloudwatch;
 mod domain;
+mod listen;
 mod sim;
