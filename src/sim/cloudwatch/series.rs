@@ -160,7 +160,11 @@ impl Reader<'_> {
     }
 }
 
-/// A period that CloudWatch takes: 1, 5, 10, 20, 30 or a multiple of 60, up to a day's worth of seconds.
+/// The largest period: what fits the 32 bits of the service model.
+const MOST_PERIOD: i64 = i32::MAX as i64;
+
+/// A period that CloudWatch takes: 1, 5, 10, 20, 30 or a multiple of 60.
 pub(super) fn valid_period(period: i64) -> bool {
-    matches!(period, 1 | 5 | 10 | 20 | 30) || (period > 0 && period % MINUTE == 0)
+    matches!(period, 1 | 5 | 10 | 20 | 30)
+        || ((MINUTE..=MOST_PERIOD).contains(&period) && period % MINUTE == 0)
 }
