@@ -4,3 +4,4 @@ mod architecture;
 mod cloud;
 mod cloudwatch;
 mod domain;
+mod sim;
