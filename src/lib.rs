@@ -7,6 +7,7 @@
 //! | [`domain`] | pure: ids, observed values, topology, snapshot, derived rows, checks and verdicts |
 //! | [`ports`] | what differs between the real and the simulated world: clock, name lookup, HTTPS probe |
 //! | [`files`] | what stands on disk: topology, baseline, and where both are kept |
+pub mod cli;
 pub mod domain;
 pub mod files;
 pub mod ports;
