@@ -7,8 +7,13 @@
 //! | [`domain`] | pure: ids, observed values, topology, snapshot, derived rows, checks and verdicts |
 //! | [`ports`] | what differs between the real and the simulated world: clock, name lookup, HTTPS probe |
 //! | [`files`] | what stands on disk: topology, baseline, and where both are kept |
+//! | [`cloud`] | the only place that names `aws_sdk_*`: clients per scope, one file a service, budgets, errors |
+//! | [`poll`] | who asks what, when: schedules per region and source, deadlines, back-off |
+//! | [`cli`] | subcommands, their output, and the one wiring of everything |
 pub mod cli;
+pub mod cloud;
 pub mod domain;
 pub mod files;
+pub mod poll;
 pub mod ports;
 pub mod sim;
