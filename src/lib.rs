@@ -8,6 +8,7 @@
 //! | [`ports`] | what differs between the real and the simulated world: clock, name lookup, HTTPS probe |
 //! | [`files`] | what stands on disk: topology, baseline, and where both are kept |
 //! | [`cloud`] | the only place that names `aws_sdk_*`: clients per scope, one file a service, budgets, errors |
+//! | [`sim`] | the simulated AWS behind the SDK's own `HttpClient`: world, wire codecs, services, scenarios |
 //! | [`poll`] | who asks what, when: schedules per region and source, deadlines, back-off |
 //! | [`cli`] | subcommands, their output, and the one wiring of everything |
 pub mod cli;

@@ -1,5 +1,6 @@
 //! Hermetic tests: no network beyond loopback, no environment, virtual time wherever time passes.
 
 mod architecture;
+mod cloudwatch;
 mod domain;
 mod files;
