@@ -4,3 +4,4 @@ mod architecture;
 mod cloudwatch;
 mod domain;
 mod files;
+mod sim;
