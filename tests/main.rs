@@ -5,3 +5,4 @@ mod cloudwatch;
 mod domain;
 mod files;
 mod sim;
+mod listen;
