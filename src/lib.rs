@@ -5,12 +5,20 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`domain`] | pure: ids, observed values, topology, snapshot, derived rows, checks and verdicts |
+//! | [`ports`] | what differs between the real and the simulated world: clock, name lookup, HTTPS probe |
+//! | [`files`] | what stands on disk: topology, baseline, and where both are kept |
+//! | [`cloud`] | the only place that names `aws_sdk_*`: clients per scope, one file a service, budgets, errors |
+//! | [`sim`] | the simulated AWS behind the SDK's own `HttpClient`: world, wire codecs, services, scenarios |
+//! | [`poll`] | who asks what, when: schedules per region and source, deadlines, back-off |
 //! | [`app`] | the console's model: screens, cursor, commands, the one keymap table |
 //! | [`ui`] | from the model to a frame: banner, panes, tables, charts, help |
 //! | [`tui`] | the terminal: raw mode, keys, signals, the main loop, the writer thread |
-//! | [`ports`] | what differs between the real and the simulated world: clock, name lookup, HTTPS probe |
 pub mod app;
+pub mod cloud;
 pub mod domain;
+pub mod files;
+pub mod poll;
 pub mod ports;
 pub mod sim;
+pub mod tui;
 pub mod ui;

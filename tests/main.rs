@@ -1,1 +1,5 @@
+//! Hermetic tests: no network beyond loopback, no environment, virtual time wherever time passes.
 
+mod architecture;
+mod cloudwatch;
+mod domain;

@@ -10,6 +10,7 @@ pub mod health;
 pub mod ids;
 pub mod metric;
 pub mod observation;
+pub mod skeleton;
 pub mod snapshot;
 pub mod text;
 pub mod topology;

@@ -4,7 +4,9 @@
 //! implementation here. What it must not do: know AWS, panes or runbooks.
 
 pub mod clock;
+pub mod https;
 pub mod probe;
 
 pub use clock::{Clock, Elapsed, Stopwatch};
+pub use https::RealProbe;
 pub use probe::{BoxFuture, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest};

@@ -1,0 +1,332 @@
+//! Configuration of SDK clients: profiles, roles, endpoints, time-outs.
+//!
+//! What it is for: one `SdkConfig` a scope and region, loaded when first needed, never on the painting
+//! thread. The simulation's is built by hand, so that no environment, file or metadata service is read.
+//! What it must not do: call a service (except through the SDK's own credential sources).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::identity::IdentityCache;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::service_config::ServiceConfigKey;
+use tokio::sync::OnceCell;
+
+use super::CloudOptions;
+use super::credentials::{Origin, Vault};
+use super::time::SdkClock;
+use crate::domain::ids::Region;
+use crate::ports::Clock;
+
+/// Service ids as `AWS_ENDPOINT_URL_<SERVICE>` spells them, of every service asked here.
+const SERVICES: [&str; 10] = [
+    "ROUTE_53",
+    "CLOUDWATCH",
+    "DYNAMODB",
+    "RDS",
+    "ECS",
+    "ELASTIC_LOAD_BALANCING_V2",
+    "APPLICATION_AUTO_SCALING",
+    "STS",
+    "SNS",
+    "S3",
+];
+
+/// Which AWS is asked.
+#[derive(Debug)]
+pub(super) enum World {
+    Real(Box<Real>),
+    Simulated(Box<SdkConfig>),
+}
+
+/// What a client is built from, and whose credentials it signs with.
+#[derive(Clone, Debug)]
+pub(super) struct Access {
+    pub(super) config: SdkConfig,
+    /// Absent in the simulation, whose keys never end.
+    pub(super) vault: Option<Vault>,
+    pub(super) profile: Option<String>,
+    /// The endpoint is not AWS's: buckets go into the path, since their names may not resolve there.
+    pub(super) custom_endpoint: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Real {
+    options: CloudOptions,
+    http: SharedHttpClient,
+    clock: Clock,
+    bases: Mutex<HashMap<Option<String>, Arc<Base>>>,
+    endpoint: Mutex<Option<String>>,
+}
+
+/// One profile.
+#[derive(Debug)]
+struct Base {
+    config: OnceCell<SdkConfig>,
+    vault: Vault,
+    /// Roles taken on top, by ARN and region: each region's role through its own STS.
+    roles: Mutex<HashMap<(String, Region), Vault>>,
+}
+
+/// Reads: connect 3.1 s, attempt 4 s, operation 10 s (aws-facts section 10).
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(3_100))
+        .operation_attempt_timeout(Duration::from_secs(4))
+        .operation_timeout(Duration::from_secs(10))
+        .build()
+}
+
+/// Two attempts: a third would come after the next one of the schedule.
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(2)
+}
+
+impl World {
+    pub(super) fn real(options: CloudOptions, http: SharedHttpClient, clock: Clock) -> Self {
+        let endpoint = options.endpoint_url.clone().or_else(endpoint_of_environment);
+        Self::Real(Box::new(Real {
+            options,
+            http,
+            clock,
+            bases: Mutex::default(),
+            endpoint: Mutex::new(endpoint),
+        }))
+    }
+
+    pub(super) fn simulated(
+        http: SharedHttpClient,
+        clock: Clock,
+        access_key: &str,
+        secret_key: &str,
+    ) -> Self {
+        let keys = Credentials::new(access_key, secret_key, None, None, "simulation");
+        Self::Simulated(Box::new(
+            SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .credentials_provider(SharedCredentialsProvider::new(keys))
+                .identity_cache(IdentityCache::no_cache())
+                .http_client(http)
+                .sleep_impl(SdkClock(clock))
+                .time_source(SdkClock(clock))
+                .timeout_config(timeouts())
+                .retry_config(retries())
+                .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+                .build(),
+        ))
+    }
+
+    /// Configuration and credentials of a scope in a region.
+    pub(super) async fn access(&self, scope: &str, region: &Region) -> Access {
+        let at = aws_types::region::Region::new(region.as_str().to_owned());
+        match self {
+            Self::Simulated(config) => Access {
+                config: config.to_builder().region(at).build(),
+                vault: None,
+                profile: None,
+                custom_endpoint: false,
+            },
+            Self::Real(real) => real.access(scope, region, at).await,
+        }
+    }
+
+    pub(super) fn custom_endpoint(&self) -> Option<String> {
+        match self {
+            Self::Simulated(_) => None,
+            Self::Real(real) => real.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}
+
+impl Real {
+    async fn access(&self, scope: &str, region: &Region, at: aws_types::region::Region) -> Access {
+        let wanted = self.options.scopes.get(scope).cloned().unwrap_or_default();
+        let profile = self.options.profile.clone().or(wanted.profile);
+        let base = self.base(profile.as_ref());
+        let loaded = base.config.get_or_init(|| self.load(profile.clone())).await;
+        let endpoint = endpoint_of(loaded);
+        if endpoint.is_some() {
+            let mut known = self.endpoint.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = known.take().or_else(|| endpoint.clone());
+        }
+        let vault = match &wanted.role_arn {
+            None => base.vault.clone(),
+            Some(role) => self.role(&base, loaded, role.as_str(), region, profile.clone()),
+        };
+        let config = loaded
+            .to_builder()
+            .region(at)
+            .credentials_provider(SharedCredentialsProvider::new(vault.clone()))
+            .identity_cache(IdentityCache::no_cache())
+            .build();
+        Access { config, vault: Some(vault), profile, custom_endpoint: endpoint.is_some() }
+    }
+
+    fn base(&self, profile: Option<&String>) -> Arc<Base> {
+        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        bases
+            .entry(profile.cloned())
+            .or_insert_with(|| {
+                let source = self.source();
+                let name = profile.cloned();
+                let open = move || -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
+                    let (source, name) = (source.clone(), name.clone());
+                    Box::pin(async move {
+                        // Loaded anew each time: `aws configure`, `aws login` or another tool may have
+                        // changed the files since.
+                        source
+                            .load(name.clone())
+                            .await
+                            .credentials_provider()
+                            .unwrap_or_else(|| none(name.as_deref()))
+                    })
+                };
+                Arc::new(Base {
+                    config: OnceCell::new(),
+                    vault: Vault::new(self.clock, profile.cloned(), Box::new(open)),
+                    roles: Mutex::default(),
+                })
+            })
+            .clone()
+    }
+
+    fn role(
+        &self,
+        base: &Base,
+        loaded: &SdkConfig,
+        role: &str,
+        region: &Region,
+        profile: Option<String>,
+    ) -> Vault {
+        let mut roles = base.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        roles
+            .entry((role.to_owned(), region.clone()))
+            .or_insert_with(|| {
+                let config = loaded.clone();
+                let under = base.vault.clone();
+                let (role, region) = (role.to_owned(), region.as_str().to_owned());
+                let open = move || -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
+                    let builder = AssumeRoleProvider::builder(role.clone())
+                        .configure(&config)
+                        .region(aws_types::region::Region::new(region.clone()))
+                        .session_name("switchtower");
+                    let under = under.clone();
+                    Box::pin(async move {
+                        SharedCredentialsProvider::new(builder.build_from_provider(under).await)
+                    })
+                };
+                Vault::new(self.clock, profile, Box::new(open))
+            })
+            .clone()
+    }
+
+    fn source(&self) -> Source {
+        Source {
+            http: self.http.clone(),
+            clock: self.clock,
+            endpoint: self.options.endpoint_url.clone(),
+            home: self.options.home.clone(),
+        }
+    }
+
+    async fn load(&self, profile: Option<String>) -> SdkConfig {
+        self.source().load(profile).await
+    }
+}
+
+/// What the loader needs.
+#[derive(Clone, Debug)]
+struct Source {
+    http: SharedHttpClient,
+    clock: Clock,
+    endpoint: Option<String>,
+    home: Option<Region>,
+}
+
+impl Source {
+    /// Reads environment and profile. The region is never asked of instance metadata: it is not needed,
+    /// and away from EC2 the question costs seconds.
+    async fn load(self, profile: Option<String>) -> SdkConfig {
+        let mut files = ProfileFileRegionProvider::builder();
+        if let Some(name) = &profile {
+            files = files.profile_name(name);
+        }
+        let home = self.home.as_ref().map_or(crate::domain::topology::DNS_REGION, Region::as_str).to_owned();
+        let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+            .or_else(files.build())
+            .or_else(aws_types::region::Region::new(home));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(region)
+            .http_client(self.http)
+            .sleep_impl(SdkClock(self.clock))
+            .time_source(SdkClock(self.clock))
+            .timeout_config(timeouts())
+            .retry_config(retries())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(name) = profile {
+            loader = loader.profile_name(name);
+        }
+        if let Some(endpoint) = self.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        loader.load().await
+    }
+}
+
+/// A provider that has nothing, for a configuration that names none.
+fn none(profile: Option<&str>) -> SharedCredentialsProvider {
+    #[derive(Debug)]
+    struct Nothing(String);
+    impl aws_credential_types::provider::ProvideCredentials for Nothing {
+        fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            aws_credential_types::provider::future::ProvideCredentials::ready(Err(
+                CredentialsError::not_loaded(self.0.clone()),
+            ))
+        }
+    }
+    SharedCredentialsProvider::new(Nothing(Origin::Unknown.renewal(profile)))
+}
+
+/// Endpoints that environment variables name, read without any file.
+fn endpoint_of_environment() -> Option<String> {
+    let ignored = std::env::var("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    if ignored.is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
+        return None;
+    }
+    std::iter::once("AWS_ENDPOINT_URL".to_owned())
+        .chain(SERVICES.iter().map(|service| format!("AWS_ENDPOINT_URL_{service}")))
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+/// Endpoints that the loaded configuration names: flag, environment, profile or its `services` section.
+fn endpoint_of(config: &SdkConfig) -> Option<String> {
+    if let Some(url) = config.endpoint_url() {
+        return Some(url.to_owned());
+    }
+    let services = config.service_config()?;
+    SERVICES.iter().find_map(|service| {
+        let id = service.to_ascii_lowercase();
+        let key = ServiceConfigKey::builder()
+            .service_id(&id)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .ok()?;
+        services.load_config(key)
+    })
+}

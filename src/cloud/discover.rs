@@ -1,0 +1,1 @@
+//! From hostnames to a topology.

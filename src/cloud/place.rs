@@ -1,0 +1,209 @@
+//! One scope in one region: its clients, and the one way in which all of its calls are asked.
+//!
+//! What it is for: clients built once and shared, and every failure explained with the profile and the
+//! identity that met it. What it must not do: know what any call is for.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::future::Future;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::sync::OnceCell;
+
+use super::config::Access;
+use super::credentials::{Origin, Vault};
+use super::errors::{self, Asked};
+use super::{Budget, Cloud};
+use crate::domain::ids::Region;
+use crate::domain::observation::{ErrorKind, ProbeError};
+use crate::domain::text::Text;
+
+/// Where calls are made: a region, with the credentials of a scope. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Place {
+    cloud: Cloud,
+    seat: Arc<Seat>,
+}
+
+/// What a place keeps between calls.
+#[derive(Debug)]
+pub(super) struct Seat {
+    scope: String,
+    region: Region,
+    access: OnceCell<Access>,
+    identity: Mutex<Option<Text>>,
+    clients: Clients,
+}
+
+macro_rules! clients {
+    ($($name:ident: $sdk:ident;)+) => {
+        #[derive(Debug, Default)]
+        struct Clients {
+            $($name: OnceLock<$sdk::Client>,)+
+            s3: OnceLock<aws_sdk_s3::Client>,
+        }
+
+        impl Place {
+            $(
+                /// The client of this service here.
+                pub(super) async fn $name(&self) -> &$sdk::Client {
+                    let access = self.access().await;
+                    self.seat.clients.$name.get_or_init(|| $sdk::Client::new(&access.config))
+                }
+            )+
+        }
+    };
+}
+
+clients! {
+    cloudwatch: aws_sdk_cloudwatch;
+    dynamodb: aws_sdk_dynamodb;
+    ecs: aws_sdk_ecs;
+    elb: aws_sdk_elasticloadbalancingv2;
+    rds: aws_sdk_rds;
+    route53: aws_sdk_route53;
+    scaling: aws_sdk_applicationautoscaling;
+    sns: aws_sdk_sns;
+    sts: aws_sdk_sts;
+}
+
+impl Seat {
+    pub(super) fn new(scope: &str, region: &Region) -> Self {
+        Self {
+            scope: scope.to_owned(),
+            region: region.clone(),
+            access: OnceCell::new(),
+            identity: Mutex::default(),
+            clients: Clients::default(),
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn new(cloud: Cloud, seat: Arc<Seat>) -> Self {
+        Self { cloud, seat }
+    }
+
+    /// The region.
+    pub fn region(&self) -> &Region {
+        &self.seat.region
+    }
+
+    /// The way to AWS that this place belongs to.
+    pub fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// Loads configuration, so that [`Cloud::custom_endpoint`] knows the profile's endpoint too.
+    pub async fn ready(&self) {
+        self.access().await;
+    }
+
+    /// The client of S3. Names of buckets go into the path where the endpoint is not AWS's own.
+    pub(super) async fn s3(&self) -> &aws_sdk_s3::Client {
+        let access = self.access().await;
+        self.seat.clients.s3.get_or_init(|| {
+            let config = aws_sdk_s3::config::Builder::from(&access.config)
+                .force_path_style(access.custom_endpoint)
+                .build();
+            aws_sdk_s3::Client::from_conf(config)
+        })
+    }
+
+    /// Makes one call and explains its failure.
+    pub(super) async fn ask<T, E>(
+        &self,
+        call: &'static str,
+        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, ProbeError>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        match answer.await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let access = self.seat.access.get();
+                let vault = access.and_then(|access| access.vault.as_ref());
+                let asked = Asked {
+                    call: Cow::Borrowed(call),
+                    region: &self.seat.region,
+                    at: self.cloud.0.clock.now(),
+                    profile: access.and_then(|access| access.profile.as_deref()),
+                    origin: vault.map_or(Origin::Unknown, Vault::origin),
+                    identity: self.identity(),
+                };
+                let explained = errors::explain(&error, &asked);
+                if explained.kind == ErrorKind::Expired
+                    && let Some(vault) = vault
+                {
+                    vault.doubt();
+                }
+                tracing::debug!(error = %explained, kind = ?explained.kind, "call failed");
+                Err(explained)
+            }
+        }
+    }
+
+    /// Makes one call to Route 53, after its budget allows it.
+    pub(super) async fn ask_route53<T, E>(
+        &self,
+        budget: &Budget,
+        call: &'static str,
+        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, ProbeError>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        budget.take().await;
+        self.ask(call, answer).await
+    }
+
+    /// An error of ours about a call made here.
+    pub fn error(&self, kind: ErrorKind, call: &'static str, message: impl Into<Text>) -> ProbeError {
+        ProbeError {
+            kind,
+            call: Cow::Borrowed(call),
+            region: Some(self.seat.region.clone()),
+            message: message.into(),
+            request_id: None,
+            at: self.cloud.0.clock.now(),
+            next_step: Text::default(),
+        }
+    }
+
+    /// "AWS answered, and this was not in it."
+    pub(super) fn absent(&self, call: &'static str, what: impl Into<Text>) -> ProbeError {
+        self.error(ErrorKind::NotFound, call, what)
+    }
+
+    /// Counts the series of a GetMetricData request.
+    pub(super) fn count_series(&self, count: usize) {
+        self.cloud.0.meter.series(count);
+    }
+
+    /// The budget for watching Route 53.
+    pub(super) fn route53_budget(&self) -> &Budget {
+        &self.cloud.0.route53
+    }
+
+    /// The budget for discovering in Route 53.
+    pub(super) fn discovery_budget(&self) -> &Budget {
+        &self.cloud.0.discovery
+    }
+
+    pub(super) async fn access(&self) -> &Access {
+        let world = &self.cloud.0.world;
+        self.seat.access.get_or_init(|| world.access(&self.seat.scope, &self.seat.region)).await
+    }
+
+    pub(super) fn know_identity(&self, arn: &str) {
+        *self.seat.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(Text::new(arn));
+    }
+
+    fn identity(&self) -> Option<Text> {
+        self.seat.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

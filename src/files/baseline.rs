@@ -1,0 +1,380 @@
+//! The last known good: what was read last, and the peaks of the last fourteen days.
+//!
+//! What it is for: a console that starts with a region, or us-east-1, dark, still shows what was known and
+//! how old it is; and capacity planning that knows what a busy day needs.
+//! What it must not do: present a saved value as a present one: whatever is loaded is marked as saved.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::atomic::{self, Existing};
+use crate::domain::ids::{Region, ServiceKey};
+use crate::domain::metric::{Metric, Series};
+use crate::domain::observation::Observed;
+use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, ProbeTarget, RegionSnapshot};
+use crate::domain::text::Text;
+
+/// The format that this program reads and writes.
+pub const SCHEMA: &str = "switchtower.baseline/1";
+
+/// How many days of peaks are kept.
+pub const PEAK_DAYS: usize = 14;
+
+/// Everything that is kept of one application between sessions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    schema: String,
+    /// The application, as its topology names it.
+    pub application: Text,
+    /// When it was saved last.
+    pub saved_at: Timestamp,
+    /// The last good answers of each region; of each series only the newest point.
+    pub regions: Vec<RegionSnapshot>,
+    /// The last good answers of Route 53.
+    pub dns: Option<DnsSnapshot>,
+    /// Peaks of each region, by UTC day.
+    pub peaks: BTreeMap<Region, BTreeMap<Date, DayPeak>>,
+}
+
+/// The most that one region carried on one day.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DayPeak {
+    /// Requests a second over all load balancers, the busiest minute.
+    pub requests_per_s: f64,
+    /// Each service's most wanted and most running tasks.
+    pub services: Vec<ServicePeak>,
+}
+
+/// The most of one service on one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServicePeak {
+    /// Cluster and name.
+    pub service: ServiceKey,
+    /// Wanted tasks.
+    pub desired: i32,
+    /// Running tasks.
+    pub running: i32,
+}
+
+/// What a saved file brought.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The baseline, if there was a usable one.
+    pub baseline: Option<Baseline>,
+    /// What to tell the operator, when there was one that could not be used.
+    pub warning: Option<Text>,
+}
+
+/// Reads the baseline of `application` at `path`. A file that cannot be used is moved aside, so that it
+/// is neither lost nor met again; nothing here is fatal.
+pub fn load(path: &Path, application: &str) -> Loaded {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Loaded::default(),
+        Err(error) => {
+            let words = format!("the saved baseline {} cannot be read: {error}", path.display());
+            return Loaded { baseline: None, warning: Some(words.into()) };
+        }
+    };
+    match decode(&bytes, application) {
+        Ok(baseline) => Loaded { baseline: Some(baseline), warning: None },
+        Err(reason) => {
+            let mut aside = path.as_os_str().to_owned();
+            aside.push(".damaged");
+            let moved = match std::fs::rename(path, &aside) {
+                Ok(()) => format!("moved to {}", Path::new(&aside).display()),
+                Err(error) => format!("it could not be moved aside: {error}"),
+            };
+            let words = format!("the saved baseline {} is not usable: {reason}; {moved}", path.display());
+            Loaded { baseline: None, warning: Some(words.into()) }
+        }
+    }
+}
+
+fn decode(bytes: &[u8], application: &str) -> Result<Baseline, String> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if head.schema != SCHEMA {
+        return Err(format!("its format is {:?}, not {SCHEMA}", head.schema));
+    }
+    let baseline: Baseline = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if baseline.application.as_str() != application {
+        return Err(format!("it is of the application {:?}", baseline.application));
+    }
+    Ok(baseline)
+}
+
+impl Baseline {
+    /// Nothing known yet.
+    pub fn new(application: Text, now: Timestamp) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            application,
+            saved_at: now,
+            regions: Vec::new(),
+            dns: None,
+            peaks: BTreeMap::new(),
+        }
+    }
+
+    /// Takes over every good reading of `snapshot` that is not itself a saved one. What failed or was not
+    /// asked keeps its earlier reading; regions that the snapshot no longer holds are forgotten.
+    pub fn absorb(&mut self, snapshot: &FleetSnapshot) {
+        self.saved_at = snapshot.now;
+        let mut earlier = std::mem::take(&mut self.regions);
+        for region in &snapshot.regions {
+            let known = earlier.iter().position(|known| known.region == region.region);
+            let known = known.map(|index| earlier.swap_remove(index));
+            self.regions.push(merge_region(known, region));
+            self.note_peaks(region, snapshot.now);
+        }
+        self.dns = Some(merge_dns(self.dns.take(), &snapshot.dns));
+        self.peaks.retain(|region, _| snapshot.regions.iter().any(|known| &known.region == region));
+    }
+
+    /// Writes to `path`; mode 0600, whole or not at all.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        let bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
+        atomic::write(path, &bytes, Existing::Replace)
+    }
+
+    /// The saved answers of a region, each marked as saved.
+    pub fn region(&self, region: &Region) -> Option<RegionSnapshot> {
+        let mut known = self.regions.iter().find(|known| &known.region == region)?.clone();
+        mark_region(&mut known);
+        Some(known)
+    }
+
+    /// The saved answers of Route 53, each marked as saved.
+    pub fn dns(&self) -> Option<DnsSnapshot> {
+        let mut known = self.dns.clone()?;
+        mark_dns(&mut known);
+        Some(known)
+    }
+
+    /// Everything saved as a snapshot of its own, marked as saved; `now` is the moment of ages.
+    pub fn snapshot(&self, now: Timestamp) -> Option<FleetSnapshot> {
+        let regions = self.regions.iter().filter_map(|known| self.region(&known.region)).map(Arc::new);
+        Some(FleetSnapshot {
+            now,
+            regions: regions.collect(),
+            dns: Arc::new(self.dns()?),
+            usage: crate::domain::snapshot::Usage::default(),
+        })
+    }
+
+    /// The busiest minute of the kept days, requests a second.
+    pub fn peak_requests(&self, region: &Region) -> Option<f64> {
+        let days = self.peaks.get(region)?.values();
+        days.map(|day| day.requests_per_s).max_by(f64::total_cmp)
+    }
+
+    fn note_peaks(&mut self, region: &RegionSnapshot, now: Timestamp) {
+        let days = self.peaks.entry(region.region.clone()).or_default();
+        let mut minutes: BTreeMap<Timestamp, f64> = BTreeMap::new();
+        for (key, series) in &region.metrics {
+            let Some(reading) = series.reading().filter(|reading| !reading.saved) else { continue };
+            if key.metric == Metric::AlbRequests {
+                for point in reading.value.points() {
+                    *minutes.entry(point.at).or_default() += point.value / 60.0;
+                }
+            }
+        }
+        for (minute, requests) in minutes {
+            let peak = &mut days.entry(day_of(minute)).or_default().requests_per_s;
+            *peak = peak.max(requests);
+        }
+        for (key, observed) in &region.services {
+            let Some(reading) = observed.reading().filter(|reading| !reading.saved) else { continue };
+            let services = &mut days.entry(day_of(reading.as_of)).or_default().services;
+            let (desired, running) = (reading.value.desired, reading.value.running);
+            match services.iter_mut().find(|peak| &peak.service == key) {
+                Some(peak) => {
+                    peak.desired = peak.desired.max(desired);
+                    peak.running = peak.running.max(running);
+                }
+                None => services.push(ServicePeak { service: key.clone(), desired, running }),
+            }
+        }
+        let oldest = day_of(now - SignedDuration::from_hours(24 * (PEAK_DAYS as i64 - 1)));
+        days.retain(|day, _| *day >= oldest);
+    }
+}
+
+fn day_of(moment: Timestamp) -> Date {
+    moment.to_zoned(TimeZone::UTC).date()
+}
+
+fn merge_region(known: Option<RegionSnapshot>, new: &RegionSnapshot) -> RegionSnapshot {
+    let Some(mut known) = known else {
+        let mut first = new.clone();
+        visit_region(&mut first, &mut Strip);
+        return first;
+    };
+    keep(&mut known.identity, &new.identity);
+    keep_all(&mut known.load_balancers, &new.load_balancers);
+    keep_all(&mut known.target_groups, &new.target_groups);
+    keep_all(&mut known.services, &new.services);
+    keep_all(&mut known.scaling, &new.scaling);
+    keep_all(&mut known.tables, &new.tables);
+    keep_all(&mut known.global_clusters, &new.global_clusters);
+    keep_all(&mut known.db_clusters, &new.db_clusters);
+    keep_all(&mut known.buckets, &new.buckets);
+    keep_all(&mut known.alarms, &new.alarms);
+    keep_all(&mut known.topics, &new.topics);
+    keep_series(&mut known.metrics, &new.metrics);
+    keep_probes(&mut known.probes, &new.probes);
+    known
+}
+
+fn merge_dns(known: Option<DnsSnapshot>, new: &DnsSnapshot) -> DnsSnapshot {
+    let Some(mut known) = known else {
+        let mut first = new.clone();
+        visit_dns(&mut first, &mut Strip);
+        return first;
+    };
+    keep(&mut known.identity, &new.identity);
+    keep_all(&mut known.records, &new.records);
+    keep_all(&mut known.health_checks, &new.health_checks);
+    keep_all(&mut known.checkers, &new.checkers);
+    keep_all(&mut known.last_failures, &new.last_failures);
+    keep_series(&mut known.metrics, &new.metrics);
+    match (&mut known.control, &new.control) {
+        (Some(known), Some(new)) if known.url == new.url => keep(&mut known.result, &new.result),
+        (known, new) => {
+            known.clone_from(new);
+            if let Some(control) = known {
+                Strip.each(&mut control.result);
+            }
+        }
+    }
+    known
+}
+
+/// A good new reading replaces the known one; errors are never kept.
+fn keep<T: Clone>(known: &mut Observed<T>, new: &Observed<T>) {
+    if let Some(reading) = new.reading().filter(|reading| !reading.saved) {
+        *known = Observed::from_parts(new.source().clone(), Some(reading.clone()), None);
+    }
+}
+
+/// The same for each entry. An entry that the snapshot does not name stays: it may not have been asked yet.
+fn keep_all<K: Ord + Clone, T: Clone>(known: &mut BTreeMap<K, Observed<T>>, new: &BTreeMap<K, Observed<T>>) {
+    for (key, observed) in new {
+        let empty = || Observed::pending(observed.source().clone());
+        keep(known.entry(key.clone()).or_insert_with(empty), observed);
+    }
+}
+
+/// Series keep their newest point. A window without any says only that nothing newer came.
+fn keep_series<K: Ord + Clone>(
+    known: &mut BTreeMap<K, Observed<Series>>,
+    new: &BTreeMap<K, Observed<Series>>,
+) {
+    for (key, observed) in new {
+        let known = known.entry(key.clone()).or_insert_with(|| Observed::pending(observed.source().clone()));
+        let Some(reading) = observed.reading().filter(|reading| !reading.saved) else { continue };
+        let newest = reading.value.last().or_else(|| known.value().and_then(Series::last));
+        let reading =
+            crate::domain::Reading { value: Series::new(newest), as_of: reading.as_of, saved: false };
+        *known = Observed::from_parts(observed.source().clone(), Some(reading), None);
+    }
+}
+
+fn keep_probes(known: &mut Vec<ProbeTarget>, new: &[ProbeTarget]) {
+    if new.is_empty() {
+        return;
+    }
+    let merged = new.iter().map(|target| {
+        let same = |known: &&ProbeTarget| known.url == target.url && known.via == target.via;
+        let mut kept = known.iter().find(same).cloned().unwrap_or_else(|| ProbeTarget {
+            url: target.url.clone(),
+            via: target.via.clone(),
+            result: Observed::pending(target.result.source().clone()),
+        });
+        keep(&mut kept.result, &target.result);
+        kept
+    });
+    *known = merged.collect();
+}
+
+/// Something done to every observed value.
+trait Visit {
+    fn each<T: Clone>(&mut self, observed: &mut Observed<T>);
+
+    fn series(&mut self, observed: &mut Observed<Series>) {
+        self.each(observed);
+    }
+}
+
+/// Leaves good, present readings only, and of series the newest point.
+struct Strip;
+
+impl Visit for Strip {
+    fn each<T: Clone>(&mut self, observed: &mut Observed<T>) {
+        let good = observed.reading().filter(|reading| !reading.saved).cloned();
+        *observed = Observed::from_parts(observed.source().clone(), good, None);
+    }
+
+    fn series(&mut self, observed: &mut Observed<Series>) {
+        self.each(observed);
+        if observed.value().is_some() {
+            *observed = observed.map(|series| Series::new(series.last()));
+        }
+    }
+}
+
+/// Marks readings as saved.
+struct Mark;
+
+impl Visit for Mark {
+    fn each<T: Clone>(&mut self, observed: &mut Observed<T>) {
+        *observed = observed.clone().into_saved();
+    }
+}
+
+fn mark_region(region: &mut RegionSnapshot) {
+    visit_region(region, &mut Mark);
+}
+
+fn mark_dns(dns: &mut DnsSnapshot) {
+    visit_dns(dns, &mut Mark);
+}
+
+fn visit_region(region: &mut RegionSnapshot, visit: &mut impl Visit) {
+    visit.each(&mut region.identity);
+    region.load_balancers.values_mut().for_each(|observed| visit.each(observed));
+    region.target_groups.values_mut().for_each(|observed| visit.each(observed));
+    region.services.values_mut().for_each(|observed| visit.each(observed));
+    region.scaling.values_mut().for_each(|observed| visit.each(observed));
+    region.tables.values_mut().for_each(|observed| visit.each(observed));
+    region.global_clusters.values_mut().for_each(|observed| visit.each(observed));
+    region.db_clusters.values_mut().for_each(|observed| visit.each(observed));
+    region.buckets.values_mut().for_each(|observed| visit.each(observed));
+    region.alarms.values_mut().for_each(|observed| visit.each(observed));
+    region.topics.values_mut().for_each(|observed| visit.each(observed));
+    region.metrics.values_mut().for_each(|observed| visit.series(observed));
+    region.probes.iter_mut().for_each(|target| visit.each(&mut target.result));
+}
+
+fn visit_dns(dns: &mut DnsSnapshot, visit: &mut impl Visit) {
+    visit.each(&mut dns.identity);
+    dns.records.values_mut().for_each(|observed| visit.each(observed));
+    dns.health_checks.values_mut().for_each(|observed| visit.each(observed));
+    dns.checkers.values_mut().for_each(|observed| visit.each(observed));
+    dns.last_failures.values_mut().for_each(|observed| visit.each(observed));
+    dns.metrics.values_mut().for_each(|observed| visit.series(observed));
+    if let Some(control) = &mut dns.control {
+        visit.each(&mut control.result);
+    }
+}

@@ -1,0 +1,8 @@
+//! The pure core, from outside: rules for missing data, Route 53's answers, checks, timeline.
+
+mod alb;
+mod answers;
+mod checks;
+mod fixture;
+mod text;
+mod timeline;
