@@ -5,9 +5,6 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`domain`] | pure: ids, observed values, topology, snapshot, derived rows, checks and verdicts |
-//! | [`app`] | the console's model: screens, cursor, commands, the one keymap table |
-//! | [`ui`] | from the model to a frame: banner, panes, tables, charts, help |
-//! | [`tui`] | the terminal: raw mode, keys, signals, the main loop, the writer thread |
 //! | [`ports`] | what differs between the real and the simulated world: clock, name lookup, HTTPS probe |
 //! | [`files`] | what stands on disk: topology, baseline, and where both are kept |
 //! | [`cloud`] | the only place that names `aws_sdk_*`: clients per scope, one file a service, budgets, errors |
@@ -17,10 +14,15 @@
 
 pub mod app;
 pub mod cli;
+//! | [`app`] | the console's model: screens, cursor, commands, the one keymap table |
+//! | [`ui`] | from the model to a frame: banner, panes, tables, charts, help |
+//! | [`tui`] | the terminal: raw mode, keys, signals, the main loop, the writer thread |
+pub mod app;
 pub mod cloud;
 pub mod domain;
 pub mod files;
 pub mod poll;
 pub mod ports;
 pub mod sim;
+pub mod tui;
 pub mod ui;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::pane::PaneId;
-use crate::domain::changes::Change;
+use crate::domain::changes::{Change, Timeline};
 use crate::domain::checks::{self, RegionRows};
 use crate::domain::ids::Region;
 use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, RegionSnapshot, Usage};
-use crate::domain::{Finding, Health, Observed, Source, SourceKind, Topology, Verdict};
+use crate::domain::{Finding, Health, Topology, Verdict};
 
 /// A snapshot, its rows, its verdict, and what moved lately.
 pub struct Sight {
@@ -40,49 +40,48 @@ impl Sight {
 
     /// What is known before anything was asked: the topology's resources, every value pending.
     pub fn skeleton(topology: &Topology, now: Timestamp) -> Self {
-        let snapshot = unasked(topology, now);
+        let regions = topology.regions.iter();
+        let snapshot = FleetSnapshot {
+            now,
+            regions: regions
+                .map(|entry| Arc::new(RegionSnapshot::skeleton(topology, &entry.name)))
+                .collect(),
+            dns: Arc::new(DnsSnapshot::skeleton(topology)),
+            usage: Usage::default(),
+        };
         let rows =
             snapshot.regions.iter().map(|region| checks::rows(topology, &snapshot, &region.region)).collect();
         Self { snapshot, rows, verdict: None, changes: Arc::from([]) }
     }
 }
 
-/// A snapshot in which nothing has been asked.
-fn unasked(topology: &Topology, now: Timestamp) -> FleetSnapshot {
-    let identity = |region: Option<Region>| {
-        Observed::pending(Source::new(SourceKind::Identity, "sts:GetCallerIdentity", region))
-    };
-    let regions = topology.regions.iter().map(|entry| {
-        Arc::new(RegionSnapshot {
-            region: entry.name.clone(),
-            identity: identity(Some(entry.name.clone())),
-            load_balancers: Default::default(),
-            target_groups: Default::default(),
-            services: Default::default(),
-            scaling: Default::default(),
-            tables: Default::default(),
-            global_clusters: Default::default(),
-            db_clusters: Default::default(),
-            buckets: Default::default(),
-            alarms: Default::default(),
-            topics: Default::default(),
-            metrics: Default::default(),
-            probes: Vec::new(),
-        })
-    });
-    FleetSnapshot {
-        now,
-        regions: regions.collect(),
-        dns: Arc::new(DnsSnapshot {
-            identity: identity(None),
-            records: Default::default(),
-            health_checks: Default::default(),
-            checkers: Default::default(),
-            last_failures: Default::default(),
-            metrics: Default::default(),
-            control: None,
-        }),
-        usage: Usage::default(),
+/// How many changes are kept.
+const CHANGES: usize = 500;
+
+/// Makes sights out of snapshots, and remembers what moved between them. Whoever takes the snapshots
+/// keeps one, on a thread that may compute.
+#[derive(Default)]
+pub struct Lookout {
+    timeline: Timeline,
+    changes: Arc<[Change]>,
+}
+
+impl Lookout {
+    /// Derives, judges, and compares with the snapshot before.
+    pub fn look(&mut self, topology: &Topology, snapshot: FleetSnapshot) -> Sight {
+        let mut sight = Sight::new(topology, snapshot, Arc::clone(&self.changes));
+        if let Some(verdict) = &sight.verdict {
+            let mut moved = self.timeline.observe(topology, &sight.snapshot, verdict);
+            if !moved.is_empty() {
+                moved.extend(self.changes.iter().cloned());
+                // Newest first; of those seen together, in the order of the panes.
+                moved.sort_by_key(|change| std::cmp::Reverse(change.at));
+                moved.truncate(CHANGES);
+                self.changes = moved.into();
+                sight.changes = Arc::clone(&self.changes);
+            }
+        }
+        sight
     }
 }
 
