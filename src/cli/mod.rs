@@ -9,6 +9,7 @@ pub mod exit;
 pub mod log;
 mod out;
 mod pages;
+mod session;
 pub mod status;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,7 +59,10 @@ fn run(cli: Cli, log_place: &mut Option<PathBuf>) -> Result<Exit, Failure> {
     }
     let log = start_log(&cli.global)?;
     *log_place = log.as_ref().map(|log| log.place.clone());
-    Ok(Exit::Done)
+    match cli.command {
+        Some(Command::Status(args)) => status::run(&cli.global, args),
+        _ => Ok(Exit::Done),
+    }
 }
 
 /// Without a home there is no log, and that is no reason not to watch; a file that was named must work.
