@@ -6,3 +6,5 @@ mod domain;
 mod files;
 mod sim;
 mod listen;
+mod listen;
+mod sim;
