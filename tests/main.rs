@@ -6,5 +6,3 @@ mod domain;
 mod files;
 mod sim;
 mod listen;
-mod listen;
-mod sim;
