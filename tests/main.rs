@@ -4,5 +4,6 @@ mod architecture;
 mod cloud;
 mod cloudwatch;
 mod domain;
-mod listen;
+mod files;
 mod sim;
+mod listen;
