@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::args::{Global, World};
 use super::exit::{Exit, Failure};
-use crate::cloud::{Cloud, CloudOptions};
+use crate::cloud::{Cloud, CloudOptions, Keys};
 use crate::domain::snapshot::{FleetSnapshot, ProbeResult};
 use crate::domain::{ErrorKind, Topology};
 use crate::files::baseline::{self, Baseline};
@@ -67,8 +67,12 @@ impl Session {
         let cloud = Cloud::simulated(
             sim.http_client(),
             clock,
-            &credentials.access_key_id,
-            &credentials.secret_access_key,
+            &Keys {
+                access_key: &credentials.access_key_id,
+                secret_key: &credentials.secret_access_key,
+                session_token: Some(&credentials.session_token),
+                expires: Some(credentials.expires),
+            },
         );
         let topology = Arc::new(sim.topology());
         let probe: Arc<dyn HttpsProbe> = sim.probe();
@@ -164,8 +168,8 @@ impl Store {
     /// The same on this thread.
     pub(super) fn save_now(&self, snapshot: &FleetSnapshot) {
         let mut known = self.lock();
-        let baseline = known
-            .get_or_insert_with(|| Baseline::new(self.application.as_ref().into(), self.clock.now()));
+        let baseline =
+            known.get_or_insert_with(|| Baseline::new(self.application.as_ref().into(), self.clock.now()));
         baseline.absorb(snapshot);
         if let Err(error) = baseline.save(&self.path) {
             tracing::warn!("the baseline could not be saved to {}: {error}", self.path.display());
@@ -192,8 +196,9 @@ impl HttpsProbe for Guarded {
         if !self.based && !ours && self.cloud.custom_endpoint().is_some() {
             return Box::pin(std::future::ready(Err(ProbeFailure {
                 kind: ErrorKind::NotConfigured,
-                message: "not asked: AWS is not asked at its own endpoint, and the topology has no probe.base"
-                    .into(),
+                message:
+                    "not asked: AWS is not asked at its own endpoint, and the topology has no probe.base"
+                        .into(),
             })));
         }
         self.real.probe(request)
