@@ -6,4 +6,5 @@ mod cloudwatch;
 mod domain;
 mod files;
 mod listen;
+mod scenarios;
 mod sim;
