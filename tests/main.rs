@@ -1,5 +1,9 @@
 //! Hermetic tests: no network beyond loopback, no environment, virtual time wherever time passes.
 
 mod architecture;
+mod cloud;
+mod cloudwatch;
 mod domain;
+mod files;
+mod listen;
 mod sim;

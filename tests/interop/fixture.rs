@@ -98,6 +98,13 @@ impl Seeded {
         Ok((outcome, json))
     }
 
+    /// Another `status --json` in the same home, where the first run saved what it saw.
+    pub(crate) fn status_again(&self, access_key: &str) -> Result<(Outcome, Value), String> {
+        let outcome = status(&self.home, access_key, &self.url)?;
+        let json = outcome.json()?;
+        Ok((outcome, json))
+    }
+
     /// What the front logged of the calls under one access key. Only moto's front has a log.
     pub(crate) fn calls_of(&self, access_key: &str) -> Result<Vec<Value>, String> {
         let log = process::http("GET", &self.url, "/_front/calls", "")?;

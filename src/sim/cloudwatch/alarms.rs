@@ -67,9 +67,7 @@ pub(super) fn describe_alarms(source: &dyn MetricSource, call: &Call, value: &Va
     let offset = position.map_or(0, |page| page.offset);
 
     let all = source.alarms(&call.region, now);
-    let children = children_of
-        .and_then(|parent| all.iter().find(|alarm| alarm.name == parent))
-        .map(|alarm| ruled(alarm));
+    let children = children_of.and_then(|parent| all.iter().find(|alarm| alarm.name == parent)).map(ruled);
     let mut matching: Vec<&Alarm> = all
         .iter()
         .filter(|alarm| wanted.contains(&kind(alarm)))

@@ -192,9 +192,7 @@ fn evaluate(reader: &Reader<'_>, queries: &[Query]) -> Result<Vec<Answer>, Fault
     for (query, label) in queries.iter().zip(labels) {
         let value = match &query.what {
             What::Metric { metric, period, stat, unit, .. } => {
-                let points = metrics.find(metric).map_or_else(Points::new, |metric| {
-                    reader.points(metric, *period, *stat, unit.as_deref())
-                });
+                let points = reader.points(metrics.find(metric), *period, *stat, unit.as_deref());
                 let series = Series { label, period: *period, points };
                 Some(Named { metric: true, outcome: Outcome::Series(series) })
             }
@@ -265,30 +263,31 @@ fn labels(queries: &[Query]) -> Vec<String> {
 }
 
 /// The results from `offset` on, at most `most` points; then the offset reached and the number of all items.
-/// A series without points counts as one item, so that it appears exactly once.
+/// A series without points counts as one item, so that it appears exactly once, but takes no room.
 fn page(answers: &[Answer], ascending: bool, offset: usize, most: usize) -> (Vec<Value>, usize, usize) {
     let total = answers.iter().map(|answer| answer.points.len().max(1)).sum();
     let mut results = Vec::new();
     let (mut first, mut reached, mut room) = (0, offset, most);
     for answer in answers {
-        let size = answer.points.len().max(1);
+        let count = answer.points.len();
         let skip = reached.saturating_sub(first);
-        first += size;
-        if skip >= size {
+        first += count.max(1);
+        if reached >= first {
             continue;
         }
-        if room == 0 {
+        let take = (count - skip).min(room);
+        if count > 0 && take == 0 {
             break;
         }
-        let take = (size - skip).min(room);
         let points: Vec<(i64, f64)> = if ascending {
             answer.points.iter().skip(skip).take(take).map(|(at, value)| (*at, *value)).collect()
         } else {
             answer.points.iter().rev().skip(skip).take(take).map(|(at, value)| (*at, *value)).collect()
         };
         room -= take;
-        reached += take;
-        let status = if skip + take < size { "PartialData" } else { "Complete" };
+        reached += take.max(1);
+        let unfinished = reached < first;
+        let status = if unfinished { "PartialData" } else { "Complete" };
         results.push(Value::structure([
             ("Id", Some(Value::from(answer.id.as_str()))),
             ("Label", Some(Value::from(answer.label.as_str()))),
@@ -296,6 +295,9 @@ fn page(answers: &[Answer], ascending: bool, offset: usize, most: usize) -> (Vec
             ("Values", Some(Value::List(points.iter().map(|(_, value)| Value::Double(*value)).collect()))),
             ("StatusCode", Some(Value::from(status))),
         ]));
+        if unfinished {
+            break;
+        }
     }
     (results, reached, total)
 }

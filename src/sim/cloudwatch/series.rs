@@ -25,9 +25,10 @@ impl Metrics {
         Self { found: metrics.into_iter().map(|metric| (by_set(&metric), metric)).collect() }
     }
 
-    /// The metric as the world made it.
-    pub(super) fn find(&self, asked: &MetricId) -> Option<&MetricId> {
-        self.found.get(&by_set(asked))
+    /// The metric as the world made it. One that is not listed is asked for as it was named: a series that
+    /// has ended leaves the list before its points leave CloudWatch.
+    pub(super) fn find<'a>(&'a self, asked: &'a MetricId) -> &'a MetricId {
+        self.found.get(&by_set(asked)).unwrap_or(asked)
     }
 }
 
@@ -160,7 +161,11 @@ impl Reader<'_> {
     }
 }
 
-/// A period that CloudWatch takes: 1, 5, 10, 20, 30 or a multiple of 60, up to a day's worth of seconds.
+/// The largest period: what fits the 32 bits of the service model.
+const MOST_PERIOD: i64 = i32::MAX as i64;
+
+/// A period that CloudWatch takes: 1, 5, 10, 20, 30 or a multiple of 60.
 pub(super) fn valid_period(period: i64) -> bool {
-    matches!(period, 1 | 5 | 10 | 20 | 30) || (period > 0 && period % MINUTE == 0)
+    matches!(period, 1 | 5 | 10 | 20 | 30)
+        || ((MINUTE..=MOST_PERIOD).contains(&period) && period % MINUTE == 0)
 }

@@ -49,5 +49,6 @@ fn fingerprint(operation: &str, region: &str, input: &Value) -> String {
         members.sort_by(|a, b| a.0.cmp(&b.0));
         hash.update(format!("{members:?}"));
     }
-    hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    let print = hash.finalize().iter().take(12).fold(0_u128, |print, byte| print << 8 | u128::from(*byte));
+    format!("{print:024x}")
 }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::super::stat::Points;
-use super::Series;
 use super::eval::{self, Context, Outcome, moments, value_at, with_points};
 use super::parse::Expression;
+use super::{Named, Series};
 
 /// Calls a function.
 pub(super) fn call(context: &Context<'_>, name: &str, arguments: &[Expression]) -> Result<Outcome, String> {
@@ -153,10 +153,10 @@ fn metrics(context: &Context<'_>, part: Option<&Expression>) -> Result<Outcome, 
     };
     let mut all = Vec::new();
     for (id, named) in context.named {
-        if let Some(named) = named.as_ref().filter(|named| named.metric && id.contains(part)) {
-            if let Outcome::Series(series) = &named.outcome {
-                all.push(series.clone());
-            }
+        if let Some(Named { metric: true, outcome: Outcome::Series(series) }) = named
+            && id.contains(part)
+        {
+            all.push(series.clone());
         }
     }
     Ok(Outcome::Array(all))
@@ -203,13 +203,13 @@ fn fill(context: &Context<'_>, outcome: Outcome, filler: &Expression) -> Result<
                 last = Some(*value);
                 continue;
             }
-            let filled = match &filler {
+            let value = match &filler {
                 Filler::Value(value) => Some(*value),
                 Filler::Series(other) => other.points.get(&at).copied(),
                 Filler::Repeat => last,
                 Filler::Linear => linear(&series.points, at),
             };
-            if let Some(value) = filled {
+            if let Some(value) = value {
                 points.insert(at, value);
             }
         }
@@ -243,19 +243,13 @@ fn condition(condition: Outcome, then: Outcome, otherwise: Option<Outcome>) -> R
     }
     let mut points = Points::new();
     for (at, holds) in &series.points {
-        let value = if *holds != 0.0 {
+        let holds = *holds != 0.0;
+        let value = match (if holds { Some(&then) } else { otherwise.as_ref() }, holds) {
+            (Some(Outcome::Scalar(value)), _) => Some(*value),
             // A true condition whose value is missing yields 0; a false one without a value yields nothing.
-            match &then {
-                Outcome::Scalar(value) => Some(*value),
-                Outcome::Series(series) => Some(value_at(series, *at)),
-                Outcome::Array(_) => None,
-            }
-        } else {
-            match &otherwise {
-                Some(Outcome::Scalar(value)) => Some(*value),
-                Some(Outcome::Series(series)) => series.points.get(at).copied(),
-                Some(Outcome::Array(_)) | None => None,
-            }
+            (Some(Outcome::Series(series)), true) => Some(value_at(series, *at)),
+            (Some(Outcome::Series(series)), false) => series.points.get(at).copied(),
+            (Some(Outcome::Array(_)) | None, _) => None,
         };
         points.extend(value.map(|value| (*at, value)));
     }
