@@ -2,6 +2,9 @@
 
 mod architecture;
 mod cli;
+mod cloud;
 mod cloudwatch;
 mod domain;
 mod files;
+mod sim;
+mod listen;

@@ -221,6 +221,8 @@ impl Sim {
             .header("date", call.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
         builder = if call.service == "s3" {
             builder.header("x-amz-request-id", s3_request_id(call)).header("x-amz-id-2", host_id(call))
+        } else if reply.headers.iter().any(|(name, _)| *name == "x-amzn-requestid") {
+            builder
         } else {
             builder.header("x-amzn-requestid", &call.request_id)
         };

@@ -16,6 +16,7 @@ mod sts;
 pub(super) use rds::global_arn as aurora_arn;
 
 use super::call::{Call, Fault, Reply};
+use super::cloudwatch;
 use super::wire::{self, Protocol};
 use super::world::World;
 
@@ -29,11 +30,7 @@ pub fn operation(call: &Call) -> String {
     match wire::protocol(&call.service) {
         Some(Protocol::Json(_)) => target(call).unwrap_or_default(),
         Some(Protocol::Query(_)) => wire::query::params(call).text("Action").unwrap_or_default().to_owned(),
-        Some(Protocol::CloudWatch) => match call.path.rsplit_once("/operation/") {
-            Some((_, operation)) => operation.to_owned(),
-            None => target(call)
-                .unwrap_or_else(|| wire::query::params(call).text("Action").unwrap_or_default().to_owned()),
-        },
+        Some(Protocol::CloudWatch) => cloudwatch::operation(call),
         Some(Protocol::Route53) => route53::operation(call).to_owned(),
         Some(Protocol::S3) => s3::operation(call).to_owned(),
         None => String::new(),
@@ -69,7 +66,8 @@ pub fn answer(world: &World, call: &Call, operation: &str) -> Reply {
             route53::answer(world, call, operation).map(|body| wire::xml::reply(operation, &body))
         }
         Some(Protocol::S3) => s3::answer(world, call, operation),
-        Some(Protocol::CloudWatch) | None => Err(Fault::with_status(
+        Some(Protocol::CloudWatch) => Ok(cloudwatch::answer(world, call)),
+        None => Err(Fault::with_status(
             501,
             "NotImplemented",
             format!("This simulation has no service called {}.", call.service),

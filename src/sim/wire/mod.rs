@@ -3,12 +3,12 @@
 //! What it is for: one small codec a protocol, and the places where services disagree about error codes.
 //! What it must not do: know any resource.
 
-pub mod cbor;
 pub mod json;
 pub mod query;
 pub mod xml;
 
 use super::call::{Call, Fault, Reply};
+use super::cloudwatch;
 
 /// How a service talks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub fn error(call: &Call, operation: &str, fault: &Fault) -> Reply {
     match protocol(&call.service) {
         Some(Protocol::Json(version)) => json::error(call, version, operation, fault),
         Some(Protocol::S3) => xml::s3_error(call, operation, fault),
-        Some(Protocol::CloudWatch) => cbor::error(call, operation, fault),
+        Some(Protocol::CloudWatch) => cloudwatch::fault(call, fault),
         Some(Protocol::Query(_) | Protocol::Route53) | None => xml::error(call, operation, fault),
     }
 }
@@ -70,7 +70,7 @@ pub enum Trouble {
 
 /// The code, status and words that the service uses for a trouble.
 pub fn trouble(service: &str, trouble: &Trouble) -> Fault {
-    let json = matches!(protocol(service), Some(Protocol::Json(_) | Protocol::CloudWatch));
+    let json = matches!(protocol(service), Some(Protocol::Json(_)));
     let s3 = service == "s3";
     match trouble {
         Trouble::Throttled if s3 => Fault::with_status(503, "SlowDown", "Please reduce your request rate."),
@@ -105,7 +105,7 @@ pub fn trouble(service: &str, trouble: &Trouble) -> Fault {
                 "InternalServiceException",
                 "The service encountered an internal error.",
             ),
-            "monitoring" => Fault::with_status(500, "InternalServiceFault", "Internal service fault"),
+            "monitoring" => Fault::with_status(500, "InternalServiceError", "Internal service error"),
             _ => Fault::with_status(503, "ServiceUnavailable", "Service Unavailable"),
         },
     }
