@@ -6,5 +6,5 @@ mod cloud;
 mod cloudwatch;
 mod domain;
 mod files;
-mod sim;
 mod listen;
+mod sim;
