@@ -4,5 +4,5 @@ mod architecture;
 mod cloudwatch;
 mod domain;
 mod files;
-mod sim;
 mod listen;
+mod sim;
