@@ -50,7 +50,9 @@ impl Stage {
             .map_err(|why| why.to_string())?;
         let runtime = Runtime::new().map_err(|why| why.to_string())?;
         let (tell, told) = oneshot::channel();
-        let ready = |address| drop(tell.send(address));
+        let ready = |address| {
+            let _ = tell.send(address);
+        };
         runtime.spawn(listen::listen(
             sim,
             SocketAddr::from(([127, 0, 0, 1], 0)),
