@@ -1,6 +1,8 @@
 //! Hermetic tests: no network beyond loopback, no environment, virtual time wherever time passes.
 
 mod architecture;
+mod cli;
+mod cloud;
 mod cloudwatch;
 mod domain;
 mod files;

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{Global, Status};
 use super::exit::{Exit, Failure};
-use super::session::{Session, Store, worker};
 use super::out;
+use super::session::{Session, Store, worker};
 use crate::domain::checks;
 use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::FleetSnapshot;
