@@ -9,7 +9,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use switchtower::app::event::Event;
 use switchtower::app::{App, Session, Sight};
-use switchtower::cloud::Cloud;
+use switchtower::cloud::{Cloud, Keys};
 use switchtower::poll;
 use switchtower::ports::Clock;
 use switchtower::sim::{Sim, SimOptions, http_client};
@@ -61,8 +61,13 @@ fn app() -> Result<App, String> {
     };
     let sim = Sim::new(options, clock).map_err(|why| why.to_string())?;
     let topology = Arc::new(sim.topology());
-    let keys = sim.credentials();
-    let cloud = Cloud::simulated(http_client(&sim), clock, &keys.access_key_id, &keys.secret_access_key);
+    let credentials = sim.credentials();
+    let keys = Keys {
+        access_key: &credentials.access_key_id,
+        secret_key: &credentials.secret_access_key,
+        ..Keys::default()
+    };
+    let cloud = Cloud::simulated(http_client(&sim), clock, &keys);
     let runtime = tokio::runtime::Runtime::new().map_err(|why| why.to_string())?;
     let snapshot = runtime.block_on(poll::observe_once(
         cloud,

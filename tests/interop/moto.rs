@@ -200,8 +200,12 @@ pub(crate) fn s3(fake: &Seeded) -> Result<(), String> {
         let metric = |place: &str, name: &str, at: i64| seeded(&fake.manifest, place, name, source, at);
         equals_at(&fake.json, s3, "latency_s", |at| metric(other, "ReplicationLatency", at))?;
         equals_at(&fake.json, s3, "pending_bytes", |at| metric(other, "BytesPendingReplication", at))?;
-        equals_at(&fake.json, s3, "pending_operations", |at| metric(other, "OperationsPendingReplication", at))?;
-        equals_at(&fake.json, s3, "failed_operations", |at| metric(region, "OperationsFailedReplication", at))?;
+        equals_at(&fake.json, s3, "pending_operations", |at| {
+            metric(other, "OperationsPendingReplication", at)
+        })?;
+        equals_at(&fake.json, s3, "failed_operations", |at| {
+            metric(region, "OperationsFailedReplication", at)
+        })?;
     }
     Ok(())
 }
