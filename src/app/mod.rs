@@ -257,7 +257,9 @@ impl App {
         match self.screen() {
             Screen::Overview | Screen::Zoom => self.step_region(sign * 10),
             Screen::Findings(_) => self.step_finding(sign * 10),
-            Screen::Detail(screen::Detail { scroll, .. }) | Screen::Timeline(scroll) | Screen::Help(scroll) => {
+            Screen::Detail(screen::Detail { scroll, .. })
+            | Screen::Timeline(scroll)
+            | Screen::Help(scroll) => {
                 scroll.page(sign);
             }
         }

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::args::{Global, World};
 use super::exit::{Exit, Failure};
-use crate::cloud::{Cloud, CloudOptions};
+use crate::cloud::{Cloud, CloudOptions, Keys};
 use crate::domain::snapshot::{FleetSnapshot, ProbeResult};
 use crate::domain::{ErrorKind, Topology};
 use crate::files::baseline::{self, Baseline};
@@ -67,8 +67,12 @@ impl Session {
         let cloud = Cloud::simulated(
             sim.http_client(),
             clock,
-            &credentials.access_key_id,
-            &credentials.secret_access_key,
+            &Keys {
+                access_key: &credentials.access_key_id,
+                secret_key: &credentials.secret_access_key,
+                session_token: Some(&credentials.session_token),
+                expires: Some(credentials.expires),
+            },
         );
         let topology = Arc::new(sim.topology());
         let probe: Arc<dyn HttpsProbe> = sim.probe();

@@ -125,9 +125,9 @@ async fn live(
                 Effect::Suspend => {
                     guard.give_back();
                     // Continues in `signals.resumed`, which takes the terminal again.
-                    if let Err(error) = signal_hook::low_level::emulate_default_handler(
-                        signal_hook::consts::SIGTSTP,
-                    ) {
+                    if let Err(error) =
+                        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)
+                    {
                         tracing::warn!(%error, "cannot stop");
                         guard.take()?;
                         screen.forget();

@@ -79,11 +79,14 @@ fn summary(app: &App) -> String {
             all => format!("all {all} regions are healthy"),
         };
         // The fleet may be ill where no region is: in DNS, or in our own network.
-        let elsewhere = verdict.findings.iter().find(|finding| {
-            finding.region.is_none() && finding_mark(finding) > Mark::Pending
-        });
+        let elsewhere = verdict
+            .findings
+            .iter()
+            .find(|finding| finding.region.is_none() && finding_mark(finding) > Mark::Pending);
         return match elsewhere {
-            Some(finding) if verdict.fleet != Health::Healthy => format!("{regions}, but {}", finding.message),
+            Some(finding) if verdict.fleet != Health::Healthy => {
+                format!("{regions}, but {}", finding.message)
+            }
             _ => regions,
         };
     }
@@ -169,8 +172,7 @@ fn identities(app: &App) -> impl Iterator<Item = &Observed<Identity>> {
 /// What to do about credentials, when that is what is wrong.
 fn mending(app: &App) -> Option<&str> {
     let errors = identities(app).filter_map(Observed::error);
-    let mut ours =
-        errors.filter(|error| matches!(error.kind, ErrorKind::Expired | ErrorKind::NoCredentials));
+    let mut ours = errors.filter(|error| matches!(error.kind, ErrorKind::Expired | ErrorKind::NoCredentials));
     ours.find(|error| !error.next_step.is_empty()).map(|error| error.next_step.as_str())
 }
 

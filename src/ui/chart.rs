@@ -37,7 +37,8 @@ fn one(pen: &mut Pen<'_>, trend: &Trend<'_>, theme: Theme) {
 
     let top = trend.history.iter().flatten().copied().fold(0.0_f64, f64::max);
     // A threshold is drawn when the series comes near it.
-    let levels = trend.levels.map(|levels| [(levels.warning, Mark::Warning), (levels.critical, Mark::Critical)]);
+    let levels =
+        trend.levels.map(|levels| [(levels.warning, Mark::Warning), (levels.critical, Mark::Critical)]);
     let near: Vec<(f64, Mark)> =
         levels.into_iter().flatten().filter(|(level, _)| *level <= top * 2.0 && *level > 0.0).collect();
     let top = near.iter().map(|(level, _)| *level).fold(top, f64::max);

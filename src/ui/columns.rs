@@ -54,12 +54,8 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, regions: &[RegionView<'_>], he
     }
     let per_line = (room.saturating_sub(1) / slot::WIDTH).max(1);
     let shown = app.fleet.panes();
-    let blocks: Vec<Vec<Block<'_>>> = shown
-        .iter()
-        .map(|pane| {
-            regions.iter().map(|view| Block::of(view, *pane)).collect()
-        })
-        .collect();
+    let blocks: Vec<Vec<Block<'_>>> =
+        shown.iter().map(|pane| regions.iter().map(|view| Block::of(view, *pane)).collect()).collect();
     let needs: Vec<Need> = blocks
         .iter()
         .map(|row| Need {

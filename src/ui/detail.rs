@@ -59,7 +59,8 @@ fn page(
     for finding in view.pane_findings(pane) {
         let mark = finding_mark(finding);
         let lead = format!("  {} ", mark.symbol());
-        let resource = if finding.resource.is_empty() { String::new() } else { format!("{}: ", finding.resource) };
+        let resource =
+            if finding.resource.is_empty() { String::new() } else { format!("{}: ", finding.resource) };
         page.text((&lead, theme.mark(mark)), &format!("{resource}{}", finding.message), room, theme.strong());
         for evidence in &finding.evidence {
             page.text(("      ", theme.plain()), evidence.as_str(), room, theme.quiet());

@@ -129,7 +129,8 @@ fn all_the_same<'s, 'a>(parts: &'s [Part<'a>]) -> Option<&'s Value<'a>> {
     let first = &parts.first()?.value;
     let same = !first.has_value()
         && parts.iter().all(|part| part.value.trust == first.trust && part.value.text == first.text);
-    (same && (first.trust != Trust::Absent || parts.iter().all(|part| part.label.is_empty()))).then_some(first)
+    (same && (first.trust != Trust::Absent || parts.iter().all(|part| part.label.is_empty())))
+        .then_some(first)
 }
 
 /// The last hour in `columns` columns, newest at the right. Gaps stay empty: they are not zero.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use switchtower::cli::status::{json, text};
-use switchtower::cloud::Cloud;
+use switchtower::cloud::{Cloud, Keys};
 use switchtower::domain::checks;
 use switchtower::poll;
 use switchtower::ports::Clock;
@@ -18,7 +18,16 @@ fn observe(scenario: &str) -> Value {
         let clock = Clock::starting_at("2026-11-21T03:00:30Z".parse().unwrap(), 1.0);
         let sim = Sim::new(SimOptions { scenario: scenario.into(), ..SimOptions::default() }, clock).unwrap();
         let keys = sim.credentials();
-        let cloud = Cloud::simulated(sim.http_client(), clock, &keys.access_key_id, &keys.secret_access_key);
+        let cloud = Cloud::simulated(
+            sim.http_client(),
+            clock,
+            &Keys {
+                access_key: &keys.access_key_id,
+                secret_key: &keys.secret_access_key,
+                session_token: Some(&keys.session_token),
+                expires: Some(keys.expires),
+            },
+        );
         let topology = Arc::new(sim.topology());
         let snapshot = poll::observe_once(cloud, topology.clone(), sim.probe(), clock, poll::DEADLINE).await;
         let verdict = checks::verdict(&topology, &snapshot);

@@ -117,7 +117,10 @@ impl Pane for Ecs {
             if let Some(reason) = &deployment.rollout_reason {
                 words.push_str(&format!(" – {reason}"));
             }
-            facts.push(fact(format!("{} deployment", deployment.status), lens.show(&row.deployments, |_| words)));
+            facts.push(fact(
+                format!("{} deployment", deployment.status),
+                lens.show(&row.deployments, |_| words),
+            ));
         }
         facts
     }

@@ -66,7 +66,8 @@ impl Pane for Route53 {
             fact(
                 "in the zone",
                 lens.show(&row.present, |present| {
-                    if *present { "yes, pointing where it should" } else { "no, or pointing elsewhere" }.to_owned()
+                    if *present { "yes, pointing where it should" } else { "no, or pointing elsewhere" }
+                        .to_owned()
                 }),
             ),
             fact(
@@ -180,9 +181,7 @@ fn flags<'a>(lens: Lens<'_>, row: &'a Route53Row) -> Value<'a> {
 
 fn flags_or_policy<'a>(view: &RegionView<'a>) -> Value<'a> {
     let lens = Lens::of(view);
-    let odd = |row: &&Route53Row| {
-        row.disabled.value() == Some(&true) || row.inverted.value() == Some(&true)
-    };
+    let odd = |row: &&Route53Row| row.disabled.value() == Some(&true) || row.inverted.value() == Some(&true);
     match view.rows.route53.iter().find(odd) {
         Some(row) => flags(lens, row),
         None => match view.rows.route53.first() {
