@@ -9,7 +9,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use switchtower::app::event::Event;
 use switchtower::app::{App, Session, Sight};
-use switchtower::cloud::{Cloud, Keys};
+use switchtower::cloud::Cloud;
 use switchtower::poll;
 use switchtower::ports::Clock;
 use switchtower::sim::{Sim, SimOptions, http_client};
@@ -61,20 +61,24 @@ fn app() -> Result<App, String> {
     };
     let sim = Sim::new(options, clock).map_err(|why| why.to_string())?;
     let topology = Arc::new(sim.topology());
-    let credentials = sim.credentials();
-    let keys = Keys {
-        access_key: &credentials.access_key_id,
-        secret_key: &credentials.secret_access_key,
-        ..Keys::default()
-    };
-    let cloud = Cloud::simulated(http_client(&sim), clock, &keys);
+    let keys = sim.credentials();
+    let cloud = Cloud::simulated(
+        http_client(&sim),
+        clock,
+        &switchtower::cloud::Keys {
+            access_key: &keys.access_key_id,
+            secret_key: &keys.secret_access_key,
+            session_token: Some(&keys.session_token),
+            expires: Some(keys.expires),
+        },
+    );
     let runtime = tokio::runtime::Runtime::new().map_err(|why| why.to_string())?;
     let snapshot = runtime.block_on(poll::observe_once(
         cloud,
         Arc::clone(&topology),
         sim.probe(),
         clock,
-        Duration::from_mins(1),
+        Duration::from_secs(60),
     ));
     let mut app = App::new(Arc::clone(&topology), Session::default(), clock.now());
     app.update(Event::Sight(Arc::new(Sight::new(&topology, snapshot, Arc::from([])))));
