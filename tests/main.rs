@@ -2,4 +2,6 @@
 
 mod architecture;
 mod cloudwatch;
+mod console;
 mod domain;
+mod screens;

@@ -88,7 +88,9 @@ impl PaneId {
     /// Whether the topology names anything that this pane shows, in any region. Panes without are left out.
     pub fn configured(self, topology: &Topology) -> bool {
         match self {
-            Self::Alb | Self::Probe => topology.regions.iter().any(|region| !region.load_balancers.is_empty()),
+            Self::Alb | Self::Probe => {
+                topology.regions.iter().any(|region| !region.load_balancers.is_empty())
+            }
             Self::Ecs => topology.regions.iter().any(|region| !region.services.is_empty()),
             Self::DynamoDb => !topology.tables.is_empty(),
             Self::Aurora => !topology.aurora.is_empty(),

@@ -94,7 +94,7 @@ async fn live(
                 Came::Nothing => continue,
                 Came::Gone => return Ok(Exit::HungUp),
             },
-            () = guard.writer.done() => continue,
+            () = guard.writer.done(), if dirty => continue,
             changed = feed.sights.changed(), if watching && !waiting => {
                 watching = changed.is_ok();
                 waiting = watching;
@@ -125,9 +125,9 @@ async fn live(
                 Effect::Suspend => {
                     guard.give_back();
                     // Continues in `signals.resumed`, which takes the terminal again.
-                    if let Err(error) = signal_hook::low_level::emulate_default_handler(
-                        signal_hook::consts::SIGTSTP,
-                    ) {
+                    if let Err(error) =
+                        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)
+                    {
                         tracing::warn!(%error, "cannot stop");
                         guard.take()?;
                         screen.forget();

@@ -79,8 +79,7 @@ impl Writer {
         self.send(bytes);
         let (lock, condition) = &self.state.idle;
         let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = condition
-            .wait_timeout_while(guard, patience, |()| !self.is_idle() && !self.is_broken());
+        let waited = condition.wait_timeout_while(guard, patience, |()| !self.is_idle() && !self.is_broken());
         drop(waited);
     }
 }

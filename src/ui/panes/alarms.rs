@@ -8,8 +8,7 @@ use crate::ui::value::{Lens, Value};
 
 pub(super) struct Alarms;
 
-const COLUMNS: &[Column] =
-    &[text("alarm", 28), text("state", 18), text("since", 11), text("heard by", 24)];
+const COLUMNS: &[Column] = &[text("alarm", 28), text("state", 18), text("since", 11), text("heard by", 24)];
 
 impl Pane for Alarms {
     fn slots<'a>(&self, view: &RegionView<'a>) -> Vec<Slot<'a>> {
@@ -88,9 +87,9 @@ fn firing_count<'a>(view: &RegionView<'a>) -> Value<'a> {
 /// What to say when none fires.
 fn quiet<'a>(view: &RegionView<'a>) -> Value<'a> {
     let (rows, lens) = (&view.rows.alarms, Lens::of(view));
-    let unsure = rows.iter().find(|row| {
-        row.state.value().is_some_and(|state| !matches!(state.as_str(), "OK" | "ALARM"))
-    });
+    let unsure = rows
+        .iter()
+        .find(|row| row.state.value().is_some_and(|state| !matches!(state.as_str(), "OK" | "ALARM")));
     let row = unsure.or(rows.first());
     row.map_or_else(none_here, |row| {
         lens.show(&row.state, |state| match state.as_str() {

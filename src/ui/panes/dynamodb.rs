@@ -26,7 +26,8 @@ impl Pane for DynamoDb {
     fn slots<'a>(&self, view: &RegionView<'a>) -> Vec<Slot<'a>> {
         let (rows, lens) = (&view.rows.dynamodb, Lens::of(view));
         let to = slowest(rows).map_or("to others".to_owned(), |(region, _)| format!("to {region}"));
-        let throttles = total(lens, rows.iter().map(|row| &row.throttles), |v| format!("{}/min", format::count(v)));
+        let throttles =
+            total(lens, rows.iter().map(|row| &row.throttles), |v| format!("{}/min", format::count(v)));
         let histories = rows.iter().flat_map(|row| &row.latency_ms).map(|(_, _, history)| &history[..]);
         let levels = view.topology.thresholds.replication_latency_ms;
         vec![
@@ -125,7 +126,9 @@ fn active<'a>(view: &RegionView<'a>) -> Value<'a> {
     let values = rows.iter().map(|row| lens.show(&row.status, ToString::to_string));
     let active = rows
         .iter()
-        .filter(|row| row.status.value().is_some_and(|status| matches!(status.as_str(), "ACTIVE" | "UPDATING")))
+        .filter(|row| {
+            row.status.value().is_some_and(|status| matches!(status.as_str(), "ACTIVE" | "UPDATING"))
+        })
         .count();
     match values.max_by_key(|value| value.trust) {
         Some(worst) => worst.map_text(|_| format!("{active}/{}", rows.len())),

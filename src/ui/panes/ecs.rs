@@ -17,7 +17,7 @@ const COLUMNS: &[Column] = &[
     num("CPU", 6),
     num("memory", 7),
     text("rollout", 12),
-    text("limits", 10),
+    text("scaling", 10),
     text("cluster", 14),
 ];
 
@@ -117,7 +117,10 @@ impl Pane for Ecs {
             if let Some(reason) = &deployment.rollout_reason {
                 words.push_str(&format!(" – {reason}"));
             }
-            facts.push(fact(format!("{} deployment", deployment.status), lens.show(&row.deployments, |_| words)));
+            facts.push(fact(
+                format!("{} deployment", deployment.status),
+                lens.show(&row.deployments, |_| words),
+            ));
         }
         facts
     }
@@ -143,7 +146,7 @@ fn tasks<'a>(view: &RegionView<'a>) -> Value<'a> {
     if rows.is_empty() {
         return none_here();
     }
-    let desired: i32 = rows.iter().filter_map(|row| row.desired.value()).sum();
+    let desired: i64 = rows.iter().filter_map(|row| row.desired.value()).map(|count| i64::from(*count)).sum();
     total(lens, rows.iter().map(|row| &row.running), |running| format!("{running:.0}/{desired}"))
 }
 

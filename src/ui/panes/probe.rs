@@ -9,13 +9,8 @@ use crate::ui::value::{Lens, Value};
 
 pub(super) struct Probe;
 
-const COLUMNS: &[Column] = &[
-    text("request", 26),
-    num("answer", 12),
-    num("time", 8),
-    num("certificate", 12),
-    text("sent to", 26),
-];
+const COLUMNS: &[Column] =
+    &[text("request", 26), num("answer", 12), num("time", 8), num("certificate", 12), text("sent to", 26)];
 
 impl Pane for Probe {
     fn slots<'a>(&self, view: &RegionView<'a>) -> Vec<Slot<'a>> {

@@ -1,7 +1,8 @@
 //! Records and health checks.
 
 use super::{
-    Column, Fact, Pane, Row, Slot, Table, Trend, dns_window_end, fact, joined, none_here, num, part, text,
+    Column, Fact, Pane, Pick, Row, Slot, Table, Trend, dns_window_end, fact, joined, none_here, num, part,
+    text,
 };
 use crate::app::RegionView;
 use crate::domain::derive::Route53Row;
@@ -28,7 +29,7 @@ impl Pane for Route53 {
             Slot::new(vec![part("", answered(view)), part("", flags_or_policy(view))]),
             Slot::new(vec![part("check", verdict(view)), part("", checkers(view))])
                 .with(joined(rows.iter().map(|row| &row.checkers_history[..]), f64::min), 100.0)
-                .lows(),
+                .pick(Pick::Lowest),
         ]
     }
 
@@ -66,7 +67,8 @@ impl Pane for Route53 {
             fact(
                 "in the zone",
                 lens.show(&row.present, |present| {
-                    if *present { "yes, pointing where it should" } else { "no, or pointing elsewhere" }.to_owned()
+                    if *present { "yes, pointing where it should" } else { "no, or pointing elsewhere" }
+                        .to_owned()
                 }),
             ),
             fact(
@@ -180,9 +182,7 @@ fn flags<'a>(lens: Lens<'_>, row: &'a Route53Row) -> Value<'a> {
 
 fn flags_or_policy<'a>(view: &RegionView<'a>) -> Value<'a> {
     let lens = Lens::of(view);
-    let odd = |row: &&Route53Row| {
-        row.disabled.value() == Some(&true) || row.inverted.value() == Some(&true)
-    };
+    let odd = |row: &&Route53Row| row.disabled.value() == Some(&true) || row.inverted.value() == Some(&true);
     match view.rows.route53.iter().find(odd) {
         Some(row) => flags(lens, row),
         None => match view.rows.route53.first() {
