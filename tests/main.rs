@@ -1,7 +1,11 @@
 //! Hermetic tests: no network beyond loopback, no environment, virtual time wherever time passes.
 
 mod architecture;
+mod cloud;
 mod cloudwatch;
 mod console;
 mod domain;
+mod files;
+mod listen;
 mod screens;
+mod sim;

@@ -176,10 +176,11 @@ fn series(key: &SeriesKey, region: &Region) -> Observed<Series> {
     ))
 }
 
-/// One request a load balancer and public name that leads to it, or one to the place that the topology
-/// names instead of load balancers.
+/// One request a load balancer and hostname that leads to it, or one to the place that the topology names
+/// instead of load balancers.
 fn probes(topology: &Topology, region: &Region) -> Vec<ProbeTarget> {
     let settings = &topology.probe;
+    let path = settings.path.trim_start_matches('/');
     let target = |url: String, via: HostName| ProbeTarget {
         url: Text::new(url),
         via,
@@ -187,7 +188,7 @@ fn probes(topology: &Topology, region: &Region) -> Vec<ProbeTarget> {
     };
     if let Some(base) = &settings.base {
         let base = base.replace("{region}", region.as_str());
-        let url = format!("{}{}", base.trim_end_matches('/'), settings.path);
+        let url = format!("{}/{path}", base.trim_end_matches('/'));
         let via = host_of(&url);
         return vec![target(url, via)];
     }
@@ -196,18 +197,30 @@ fn probes(topology: &Topology, region: &Region) -> Vec<ProbeTarget> {
     for record in topology.records.iter().filter(|record| &record.region == region) {
         for name in public_names(topology, &record.name) {
             if asked.insert((name.clone(), record.alias_target.clone())) {
-                targets.push(target(format!("https://{name}{}", settings.path), record.alias_target.clone()));
+                targets.push(target(format!("https://{name}/{path}"), record.alias_target.clone()));
             }
         }
     }
     targets
 }
 
-/// The names that a record answers for: its own, or for `*.example.com` the hostnames below it.
+/// The hostnames that a record answers for. Names that users do not ask for (a region's own name, an
+/// alias on the way) are probed only where no hostname leads to the region directly.
 fn public_names(topology: &Topology, record: &HostName) -> Vec<HostName> {
-    let Some(suffix) = record.as_str().strip_prefix('*') else { return vec![record.clone()] };
     let names = topology.hostnames.iter().map(|host| &host.name);
-    names.filter(|name| name.as_str().ends_with(suffix)).cloned().collect()
+    match record.as_str().strip_prefix('*') {
+        Some(suffix) => names.filter(|name| name.as_str().ends_with(suffix)).cloned().collect(),
+        None => {
+            let direct = topology.hostnames.iter().any(|host| {
+                topology
+                    .records
+                    .iter()
+                    .any(|other| other.name == host.name || other.name.as_str().starts_with('*'))
+            });
+            let public = topology.hostnames.iter().any(|host| &host.name == record);
+            if public || !direct { vec![record.clone()] } else { Vec::new() }
+        }
+    }
 }
 
 fn fill<T: Clone>(empty: &mut Observed<T>, saved: &Observed<T>) {

@@ -1,4 +1,262 @@
 //! The simulated AWS: a world with a clock and a seed behind the SDK's own `HttpClient`.
+//!
+//! What it is for: the demo, hermetic tests and `sim --listen`. The real SDK clients serialise, sign, retry
+//! and parse; calls are routed by their SigV4 scope; nothing is mocked above the wire.
+//! What it must not do: read the environment, know any aws_sdk_* type, or open a socket (but for [`listen`]).
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`call`] | one call and its answer |
+//! | [`world`] | what exists, what is wrong, and what follows at any time |
+//! | [`wire`] | protocols |
+//! | [`services`] | one file a service |
+//! | [`cloudwatch`] | CloudWatch, over the world's series |
+//! | [`route`] | from an HTTP request to a service: scope, credentials, faults, rate limits, the call log |
+//! | [`client`] | the SDK's `HttpClient` |
+//! | [`listen`] | the same world on a loopback socket |
+//! | [`probe`] | our own HTTPS requests and name lookups inside the world |
 
 pub mod call;
+pub mod client;
 pub mod cloudwatch;
+pub mod limits;
+pub mod listen;
+pub mod probe;
+pub mod route;
+pub mod services;
+mod topology;
+pub mod wire;
+pub mod world;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::ids::Region;
+use crate::ports::Clock;
+
+pub use client::http_client;
+pub use route::{CallRecord, Outcome};
+pub use world::scenario::{Scenario, names as scenario_names};
+pub use world::{RegionView, WorldView};
+
+use world::geography::PLACES;
+use world::{Fleet, World, lock, scenario, timeline};
+
+/// Who the simulated credentials are.
+pub const IDENTITY_ARN: &str = "arn:aws:sts::123456789012:assumed-role/switchtower-operator/demo";
+
+/// How many calls the log keeps.
+const LOGGED: usize = 20_000;
+
+/// Which world.
+#[derive(Clone, Debug)]
+pub struct SimOptions {
+    /// Regions, in the order in which they are shown; see [`SimOptions::first_regions`].
+    pub regions: Vec<Region>,
+    /// ECS services (each with its target group) in every region.
+    pub services: usize,
+    /// The same seed gives the same world.
+    pub seed: u64,
+    /// Name of the scenario that is under way when the world starts.
+    pub scenario: String,
+    /// Where it happens, instead of where its file says.
+    pub scenario_region: Option<Region>,
+    /// Whether calls take time, as a network's do.
+    pub latency: bool,
+}
+
+impl Default for SimOptions {
+    fn default() -> Self {
+        Self {
+            regions: Self::first_regions(2),
+            services: 3,
+            seed: 7,
+            scenario: "calm".into(),
+            scenario_region: None,
+            latency: true,
+        }
+    }
+}
+
+impl SimOptions {
+    /// The first `count` of the thirty regions that the world knows; `us-east-1` and `eu-west-1` lead.
+    pub fn first_regions(count: usize) -> Vec<Region> {
+        PLACES.iter().take(count).map(|place| Region::new(place.name)).collect()
+    }
+}
+
+/// Why there is no such world.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SimError {
+    /// No built-in scenario has that name.
+    #[error("there is no scenario \"{name}\"; there are {}", .known.join(", "))]
+    UnknownScenario {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Too few or too many regions.
+    #[error("a world has 2 to {most} regions, not {0}", most = PLACES.len())]
+    RegionCount(usize),
+    /// A region twice.
+    #[error("region {0} is named twice")]
+    Twice(Region),
+    /// The scenario's region is not one of the world's.
+    #[error("region {0} is not one of this world's")]
+    NotHere(Region),
+    /// No services, or more than a load balancer has rules.
+    #[error("a region has 1 to 100 services, not {0}")]
+    ServiceCount(usize),
+}
+
+/// Credentials that the simulation accepts, as it accepts any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimCredentials {
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret access key.
+    pub secret_access_key: String,
+    /// Session token.
+    pub session_token: String,
+    /// When they end.
+    pub expires: Timestamp,
+}
+
+/// The simulated AWS. Cheap to clone; all clones are one world.
+#[derive(Clone)]
+pub struct Sim {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    world: World,
+    clock: Clock,
+    latency: bool,
+    scenario: Mutex<(String, String)>,
+    limits: Mutex<limits::Limits>,
+    log: Mutex<VecDeque<CallRecord>>,
+    counter: AtomicU64,
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim").field("seed", &self.inner.world.seed).finish_non_exhaustive()
+    }
+}
+
+impl Sim {
+    /// Makes a world that starts now, with the scenario already under way.
+    pub fn new(options: SimOptions, clock: Clock) -> Result<Self, SimError> {
+        let count = options.regions.len();
+        if !(2..=PLACES.len()).contains(&count) {
+            return Err(SimError::RegionCount(count));
+        }
+        if !(1..=100).contains(&options.services) {
+            return Err(SimError::ServiceCount(options.services));
+        }
+        for (index, region) in options.regions.iter().enumerate() {
+            if options.regions[..index].contains(region) {
+                return Err(SimError::Twice(region.clone()));
+            }
+        }
+        let started = clock.now();
+        let regions: Vec<String> = options.regions.iter().map(ToString::to_string).collect();
+        let fleet = Fleet::new(&regions, options.services, options.seed, started);
+        let sim = Self {
+            inner: Arc::new(Inner {
+                world: World::new(fleet, started),
+                clock,
+                latency: options.latency,
+                scenario: Mutex::new((options.scenario.clone(), String::new())),
+                limits: Mutex::default(),
+                log: Mutex::default(),
+                counter: AtomicU64::new(0),
+            }),
+        };
+        sim.begin(&options.scenario, options.scenario_region.as_ref(), true)?;
+        Ok(sim)
+    }
+
+    /// Starts a scenario in the running world, now; whatever was wrong before ends. `region` overrides the
+    /// place that its file names.
+    pub fn start_scenario(&self, name: &str, region: Option<&Region>) -> Result<(), SimError> {
+        self.begin(name, region, false)
+    }
+
+    fn begin(&self, name: &str, region: Option<&Region>, under_way: bool) -> Result<(), SimError> {
+        let world = &self.inner.world;
+        let scenario = scenario::find(name)
+            .ok_or_else(|| SimError::UnknownScenario { name: name.to_owned(), known: scenario::names() })?;
+        if let Some(region) = region
+            && world.fleet.site(region.as_str()).is_none()
+        {
+            return Err(SimError::NotHere(region.clone()));
+        }
+        let place = timeline::place_of(&scenario, region.map(Region::as_str), &world.fleet);
+        let lead = SignedDuration::from_secs(if under_way { scenario.lead_seconds } else { 0 });
+        world.begin(&scenario, &place, self.inner.clock.now() - lead);
+        *lock(&self.inner.scenario) = (name.to_owned(), place);
+        Ok(())
+    }
+
+    /// Name and region of the scenario that is under way.
+    pub fn scenario(&self) -> (String, String) {
+        lock(&self.inner.scenario).clone()
+    }
+
+    /// The world's clock.
+    pub fn clock(&self) -> Clock {
+        self.inner.clock
+    }
+
+    /// The world itself.
+    pub fn world(&self) -> &World {
+        &self.inner.world
+    }
+
+    /// The truth about the world now.
+    pub fn view(&self) -> WorldView {
+        self.inner.world.view(self.inner.clock.now())
+    }
+
+    /// The calls so far, oldest first.
+    pub fn calls(&self) -> Vec<CallRecord> {
+        lock(&self.inner.log).iter().cloned().collect()
+    }
+
+    /// Empties the log of calls.
+    pub fn clear_calls(&self) {
+        lock(&self.inner.log).clear();
+    }
+
+    fn record(&self, record: CallRecord) {
+        let mut log = lock(&self.inner.log);
+        if log.len() >= LOGGED {
+            log.pop_front();
+        }
+        log.push_back(record);
+    }
+
+    /// Credentials for this world. They end twelve hours after its start; where the scenario says that they
+    /// have expired, they ended a minute before it.
+    pub fn credentials(&self) -> SimCredentials {
+        let world = &self.inner.world;
+        let region = world.fleet.sites.first().map_or("", |site| site.region.as_str());
+        let expires = if world.expired(region, self.inner.clock.now()) {
+            world.started - SignedDuration::from_secs(60)
+        } else {
+            world.started + SignedDuration::from_hours(12)
+        };
+        SimCredentials {
+            access_key_id: "ASIASIMULATEDWORLD01".into(),
+            secret_access_key: "simulated/secret/key/that/opens/nothing0".into(),
+            session_token: "simulated-session-token".into(),
+            expires,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! DynamoDB, control plane.
+
+use serde_json::{Value, json};
+
+use super::{JsonResult, unknown_target};
+use crate::sim::call::{Call, Fault};
+use crate::sim::wire::json::{self, Input, time};
+use crate::sim::world::fleet::{Fleet, GlobalTable};
+use crate::sim::world::{World, noise};
+
+pub(super) fn answer(world: &World, call: &Call, operation: &str) -> JsonResult {
+    let input = json::input(call)?;
+    match operation {
+        "ListTables" => list(world, call, &input),
+        "DescribeTable" => describe(world, call, &input),
+        _ => Err(unknown_target(operation)),
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Fault {
+    Fault::sender("ValidationException", message)
+}
+
+fn here<'a>(world: &'a World, call: &Call) -> Vec<&'a GlobalTable> {
+    let Some(site) = world.fleet.site(&call.region) else { return Vec::new() };
+    let mut tables: Vec<&GlobalTable> =
+        world.fleet.tables.iter().filter(|table| table.sites.contains(&site.index)).collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    tables
+}
+
+fn list(world: &World, call: &Call, input: &Input) -> JsonResult {
+    let limit = match input.number("Limit") {
+        None => 100,
+        Some(n) if (1..=100).contains(&n) => n as usize,
+        Some(n) => {
+            return Err(invalid(format!(
+                "1 validation error detected: Value '{n}' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 100"
+            )));
+        }
+    };
+    let after = input.text("ExclusiveStartTableName").unwrap_or_default();
+    let names: Vec<&str> =
+        here(world, call).into_iter().map(|table| table.name.as_str()).filter(|name| *name > after).collect();
+    let page: Vec<&str> = names.iter().copied().take(limit).collect();
+    let mut body = json!({"TableNames": page});
+    if names.len() > limit {
+        body["LastEvaluatedTableName"] = page.last().copied().unwrap_or_default().into();
+    }
+    Ok(body)
+}
+
+fn describe(world: &World, call: &Call, input: &Input) -> JsonResult {
+    let named = input.text("TableName").ok_or_else(|| {
+        invalid("1 validation error detected: Value null at 'tableName' failed to satisfy constraint: Member must not be null")
+    })?;
+    let name = named.rsplit('/').next().unwrap_or(named);
+    if name.len() < 3 || name.len() > 255 {
+        return Err(invalid(
+            "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'",
+        ));
+    }
+    let table = here(world, call).into_iter().find(|table| table.name == name).ok_or_else(|| {
+        Fault::sender(
+            "ResourceNotFoundException",
+            format!("Requested resource not found: Table: {name} not found"),
+        )
+    })?;
+    let site = world.fleet.site(&call.region).map_or(0, |site| site.index);
+    // AWS lists the other regions' replicas.
+    let replicas: Vec<Value> = table
+        .sites
+        .iter()
+        .filter(|other| **other != site)
+        .map(|other| {
+            let (status, since) = world.replica_status(table, *other, call.now);
+            let mut replica = json!({
+                "RegionName": world.fleet.sites[*other].region, "ReplicaStatus": status,
+                "ReplicaTableClassSummary": {"TableClass": "STANDARD"},
+            });
+            if let Some(since) = since {
+                replica["ReplicaInaccessibleDateTime"] = time(since);
+            }
+            replica
+        })
+        .collect();
+    let mut described = json!({
+        "TableName": table.name, "TableStatus": "ACTIVE", "TableId": noise::uuid(world.seed, &format!("table/{name}")),
+        "TableArn": Fleet::arn("dynamodb", &call.region, &format!("table/{name}")),
+        "AttributeDefinitions": [{"AttributeName": table.key, "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": table.key, "KeyType": "HASH"}],
+        "CreationDateTime": time(world.fleet.born),
+        "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, "ReadCapacityUnits": 0, "WriteCapacityUnits": 0},
+        "BillingModeSummary": {
+            "BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": time(world.fleet.born)},
+        "TableSizeBytes": 8_413_004_233_i64, "ItemCount": 21_904_113, "DeletionProtectionEnabled": true,
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        "GlobalTableVersion": "2019.11.21", "Replicas": replicas,
+        "MultiRegionConsistency": if table.strong { "STRONG" } else { "EVENTUAL" },
+        "TableClassSummary": {"TableClass": "STANDARD"},
+    });
+    if let Some(witness) = &table.witness {
+        described["GlobalTableWitnesses"] = json!([{"RegionName": witness, "WitnessStatus": "ACTIVE"}]);
+    }
+    Ok(json!({"Table": described}))
+}

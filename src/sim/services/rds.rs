@@ -1,0 +1,272 @@
+//! RDS: the Aurora global cluster, its members, their instances and events.
+
+use super::{XmlResult, unknown_action};
+use crate::sim::call::{Call, Fault};
+use crate::sim::wire::query::{Params, page};
+use crate::sim::wire::xml::{Xml, time};
+use crate::sim::world::fleet::{ENGINE_VERSION, Fleet, GLOBAL_CLUSTER, Site};
+use crate::sim::world::{World, noise};
+
+/// Instances of each member.
+const INSTANCES: usize = 2;
+
+pub(super) fn answer(world: &World, call: &Call, operation: &str, params: &Params) -> XmlResult {
+    match operation {
+        "DescribeGlobalClusters" => global_clusters(world, call, params),
+        "DescribeDBClusters" => clusters(world, call, params),
+        "DescribeDBInstances" => instances(world, call, params),
+        "DescribeEvents" => events(world, call, params),
+        _ => Err(unknown_action(operation)),
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Fault {
+    Fault::sender("InvalidParameterValue", message)
+}
+
+fn bad_marker() -> Fault {
+    invalid("Invalid value for marker")
+}
+
+fn size(params: &Params) -> Result<usize, Fault> {
+    match params.number("MaxRecords") {
+        None => Ok(100),
+        Some(n) if (20..=100).contains(&n) => Ok(n as usize),
+        Some(n) => Err(invalid(format!("Invalid value {n} for MaxRecords. Must be between 20 and 100"))),
+    }
+}
+
+/// The site of the call's region, if the global cluster has a member there.
+fn member<'a>(world: &'a World, call: &Call) -> Option<&'a Site> {
+    world.fleet.site(&call.region).filter(|site| world.fleet.aurora.contains(&site.index))
+}
+
+fn last(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or(name)
+}
+
+fn global_clusters(world: &World, call: &Call, params: &Params) -> XmlResult {
+    let named = params.text("GlobalClusterIdentifier").map(last);
+    let here = member(world, call).is_some();
+    if let Some(name) = named
+        && (!here || name != GLOBAL_CLUSTER)
+    {
+        return Err(Fault::with_status(
+            404,
+            "GlobalClusterNotFoundFault",
+            format!("Global cluster '{name}' not found"),
+        ));
+    }
+    for (name, values) in params.filters() {
+        if !matches!(name, "db-cluster-id" | "region") {
+            return Err(invalid(format!("Unrecognized filter name: {name}")));
+        }
+        let matches =
+            world.fleet.aurora.iter().map(|index| &world.fleet.sites[*index]).any(|site| {
+                values.iter().any(|value| *value == site.region || last(value) == site.db_cluster)
+            });
+        if !matches {
+            return Ok(empty("GlobalClusters"));
+        }
+    }
+    let all: Vec<()> = here.then_some(()).into_iter().collect();
+    let (page, next) = page(&all, params.text("Marker"), size(params)?, bad_marker)?;
+    let mut xml = Xml::new();
+    xml.list("GlobalClusters", "GlobalClusterMember", page, |xml, ()| {
+        xml.leaf("GlobalClusterIdentifier", GLOBAL_CLUSTER);
+        xml.leaf("GlobalClusterResourceId", format!("cluster-{}", noise::hex(world.seed, "global", 16)));
+        xml.leaf("GlobalClusterArn", global_arn()).leaf("Status", "available").leaf("Engine", "aurora-mysql");
+        xml.leaf("EngineVersion", ENGINE_VERSION)
+            .leaf("StorageEncrypted", true)
+            .leaf("DeletionProtection", true);
+        xml.leaf("Endpoint", world.fleet.global_endpoint());
+        let writer = world.aurora_writer();
+        xml.list("GlobalClusterMembers", "GlobalClusterMember", &world.fleet.aurora, |xml, index| {
+            let site = &world.fleet.sites[*index];
+            let writes = Some(*index) == writer;
+            xml.leaf("DBClusterArn", Fleet::db_arn(site)).leaf("IsWriter", writes);
+            xml.group("Readers", |xml| {
+                for other in world.fleet.aurora.iter().filter(|other| writes && *other != index) {
+                    xml.leaf("member", Fleet::db_arn(&world.fleet.sites[*other]));
+                }
+            });
+            if !writes {
+                xml.leaf("GlobalWriteForwardingStatus", "disabled");
+            }
+            xml.leaf("SynchronizationStatus", "connected");
+        });
+    });
+    xml.maybe("Marker", next);
+    Ok(xml)
+}
+
+/// ARN of the global cluster, which has no region.
+pub(crate) fn global_arn() -> String {
+    Fleet::arn("rds", "", &format!("global-cluster:{GLOBAL_CLUSTER}"))
+}
+
+fn empty(list: &str) -> Xml {
+    let mut xml = Xml::new();
+    xml.group(list, |_| {});
+    xml
+}
+
+fn instance(site: &Site, index: usize) -> String {
+    format!("{}-{}", site.db_cluster, index + 1)
+}
+
+fn clusters(world: &World, call: &Call, params: &Params) -> XmlResult {
+    let named = params.text("DBClusterIdentifier").map(last);
+    let site = member(world, call);
+    if let Some(name) = named
+        && site.is_none_or(|site| site.db_cluster != name)
+    {
+        return Err(Fault::with_status(
+            404,
+            "DBClusterNotFoundFault",
+            format!("DBCluster {name} not found."),
+        ));
+    }
+    for (name, values) in params.filters() {
+        if !matches!(
+            name,
+            "db-cluster-id" | "engine" | "db-cluster-resource-id" | "domain" | "clone-group-id"
+        ) {
+            return Err(invalid(format!("Unrecognized filter name: {name}")));
+        }
+        let matches = site.is_some_and(|site| {
+            values.iter().any(|value| last(value) == site.db_cluster || *value == "aurora-mysql")
+        });
+        if !matches {
+            return Ok(empty("DBClusters"));
+        }
+    }
+    let all: Vec<&Site> = site.into_iter().collect();
+    let (page, next) = page(&all, params.text("Marker"), size(params)?, bad_marker)?;
+    let mut xml = Xml::new();
+    xml.list("DBClusters", "DBCluster", page, |xml, site| {
+        let unique = noise::hex(world.seed, &format!("db/{}", site.region), 12);
+        let writes = Some(site.index) == world.aurora_writer();
+        xml.group("AvailabilityZones", |xml| {
+            for zone in &site.zones {
+                xml.leaf("AvailabilityZone", zone);
+            }
+        });
+        xml.leaf("BackupRetentionPeriod", 7).leaf("DBClusterIdentifier", &site.db_cluster);
+        xml.leaf("DBClusterArn", Fleet::db_arn(site)).leaf("Status", "available");
+        xml.leaf(
+            "Endpoint",
+            format!("{}.cluster-{unique}.{}.rds.amazonaws.com", site.db_cluster, site.region),
+        );
+        xml.leaf(
+            "ReaderEndpoint",
+            format!("{}.cluster-ro-{unique}.{}.rds.amazonaws.com", site.db_cluster, site.region),
+        );
+        xml.leaf("MultiAZ", true).leaf("Engine", "aurora-mysql").leaf("EngineVersion", ENGINE_VERSION);
+        xml.leaf("Port", 3306)
+            .leaf("ClusterCreateTime", time(world.fleet.born))
+            .leaf("EngineMode", "provisioned");
+        xml.leaf("DeletionProtection", true).leaf("StorageEncrypted", true);
+        xml.leaf("GlobalClusterIdentifier", GLOBAL_CLUSTER);
+        if !writes {
+            xml.leaf("GlobalWriteForwardingStatus", "disabled");
+        }
+        xml.list("DBClusterMembers", "DBClusterMember", 0..INSTANCES, |xml, index| {
+            xml.leaf("DBInstanceIdentifier", instance(site, index));
+            xml.leaf("IsClusterWriter", index == 0 && writes);
+            xml.leaf("DBClusterParameterGroupStatus", "in-sync").leaf("PromotionTier", 1);
+        });
+    });
+    xml.maybe("Marker", next);
+    Ok(xml)
+}
+
+fn instances(world: &World, call: &Call, params: &Params) -> XmlResult {
+    let site = member(world, call);
+    let mut all: Vec<(&Site, usize)> =
+        site.into_iter().flat_map(|site| (0..INSTANCES).map(move |index| (site, index))).collect();
+    if let Some(name) = params.text("DBInstanceIdentifier").map(last) {
+        all.retain(|(site, index)| instance(site, *index) == name);
+        if all.is_empty() {
+            return Err(Fault::with_status(
+                404,
+                "DBInstanceNotFound",
+                format!("DBInstance {name} not found."),
+            ));
+        }
+    }
+    for (name, values) in params.filters() {
+        if !matches!(name, "db-cluster-id" | "db-instance-id" | "engine" | "dbi-resource-id" | "domain") {
+            return Err(invalid(format!("Unrecognized filter name: {name}")));
+        }
+        all.retain(|(site, index)| {
+            values.iter().any(|value| {
+                last(value) == site.db_cluster
+                    || last(value) == instance(site, *index)
+                    || *value == "aurora-mysql"
+            })
+        });
+    }
+    let (page, next) = page(&all, params.text("Marker"), size(params)?, bad_marker)?;
+    let mut xml = Xml::new();
+    xml.list("DBInstances", "DBInstance", page, |xml, (site, index)| {
+        let name = instance(site, *index);
+        xml.leaf("DBInstanceIdentifier", &name).leaf("DBInstanceClass", "db.r6g.large");
+        xml.leaf("Engine", "aurora-mysql").leaf("DBInstanceStatus", "available");
+        xml.leaf("InstanceCreateTime", time(world.fleet.born))
+            .leaf("AvailabilityZone", &site.zones[index % 3]);
+        xml.leaf("EngineVersion", ENGINE_VERSION).leaf("DBClusterIdentifier", &site.db_cluster);
+        xml.leaf("DBInstanceArn", Fleet::arn("rds", &site.region, &format!("db:{name}")));
+        xml.group("PendingModifiedValues", |_| {});
+        xml.leaf("PromotionTier", 1).leaf("StorageEncrypted", true);
+    });
+    xml.maybe("Marker", next);
+    Ok(xml)
+}
+
+/// Only what happened of late: a calm database has the daily backup to tell of.
+fn events(world: &World, call: &Call, params: &Params) -> XmlResult {
+    let kind = params.text("SourceType");
+    if params.text("SourceIdentifier").is_some() && kind.is_none() {
+        return Err(Fault::sender(
+            "InvalidParameterCombination",
+            "The parameter SourceType must be provided if the parameter SourceIdentifier is specified",
+        ));
+    }
+    let minutes = params.number("Duration").unwrap_or(60);
+    if !(1..=20_160).contains(&minutes) {
+        return Err(invalid("Duration must be between 1 and 20160"));
+    }
+    let parse = |name: &str| params.text(name).and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let end = parse("EndTime").unwrap_or(call.now);
+    let start = parse("StartTime").unwrap_or_else(|| end - jiff::SignedDuration::from_mins(minutes));
+    let categories = params.list("EventCategories.EventCategory");
+    let mut all = Vec::new();
+    if let Some(site) = member(world, call) {
+        let wanted = kind.is_none_or(|kind| kind == "db-cluster")
+            && (categories.is_empty() || categories.contains(&"backup"))
+            && params.text("SourceIdentifier").is_none_or(|name| name == site.db_cluster);
+        let day = 86_400;
+        let newest = end.as_second().div_euclid(day);
+        for back in (0..14).rev().filter(|_| wanted) {
+            let Ok(at) = jiff::Timestamp::from_second((newest - back) * day + 4 * 3600 + 1_260) else {
+                continue;
+            };
+            if at >= start && at <= end && at <= call.now {
+                all.push((site, at));
+            }
+        }
+    }
+    let (page, next) = page(&all, params.text("Marker"), size(params)?, bad_marker)?;
+    let mut xml = Xml::new();
+    xml.list("Events", "Event", page, |xml, (site, at)| {
+        xml.leaf("SourceIdentifier", &site.db_cluster).leaf("SourceType", "db-cluster");
+        xml.leaf("Message", "Finished DB Cluster backup");
+        xml.group("EventCategories", |xml| {
+            xml.leaf("EventCategory", "backup");
+        });
+        xml.leaf("Date", time(*at)).leaf("SourceArn", Fleet::db_arn(site));
+    });
+    xml.maybe("Marker", next);
+    Ok(xml)
+}

@@ -1,0 +1,128 @@
+//! Application Auto Scaling.
+
+use serde_json::{Value, json};
+
+use super::{JsonResult, unknown_target};
+use crate::sim::call::{Call, Fault};
+use crate::sim::wire::json::{self, Input, time};
+use crate::sim::wire::query::page;
+use crate::sim::world::fleet::{ACCOUNT, CLUSTER};
+use crate::sim::world::{World, before, noise};
+
+const DIMENSION: &str = "ecs:service:DesiredCount";
+
+pub(super) fn answer(world: &World, call: &Call, operation: &str) -> JsonResult {
+    let input = json::input(call)?;
+    match operation {
+        "DescribeScalableTargets" => targets(world, call, &input),
+        "DescribeScalingActivities" => activities(world, call, &input),
+        _ => Err(unknown_target(operation)),
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Fault {
+    Fault::sender("ValidationException", message)
+}
+
+/// The services that the request asks for: all, or those of the ids given. Namespaces other than `ecs`
+/// have no targets here.
+fn wanted(world: &World, call: &Call, input: &Input, ids: &[&str]) -> Result<Vec<usize>, Fault> {
+    let namespace = input.text("ServiceNamespace").ok_or_else(|| {
+        invalid("1 validation error detected: Value null at 'serviceNamespace' failed to satisfy constraint: Member must not be null")
+    })?;
+    if ids.len() > 50 {
+        return Err(invalid(
+            "1 validation error detected: Value at 'resourceIds' failed to satisfy constraint: Member must have length less than or equal to 50",
+        ));
+    }
+    if input.text("ScalableDimension").is_some() && ids.is_empty() {
+        return Err(invalid("ResourceId must be specified when ScalableDimension is given"));
+    }
+    let elsewhere = namespace != "ecs" || input.text("ScalableDimension").is_some_and(|one| one != DIMENSION);
+    if elsewhere || world.fleet.site(&call.region).is_none() {
+        return Ok(Vec::new());
+    }
+    Ok((0..world.fleet.services.len())
+        .filter(|service| ids.is_empty() || ids.contains(&resource_id(world, *service).as_str()))
+        .collect())
+}
+
+fn resource_id(world: &World, service: usize) -> String {
+    format!("service/{CLUSTER}/{}", world.fleet.services[service].name)
+}
+
+fn size(input: &Input) -> Result<usize, Fault> {
+    match input.number("MaxResults") {
+        None => Ok(50),
+        Some(n) if (1..=50).contains(&n) => Ok(n as usize),
+        Some(_) => Err(invalid("MaxResults must be between 1 and 50")),
+    }
+}
+
+fn bad_token() -> Fault {
+    Fault::sender("InvalidNextTokenException", "The next token supplied was invalid")
+}
+
+fn targets(world: &World, call: &Call, input: &Input) -> JsonResult {
+    let services = wanted(world, call, input, &input.texts("ResourceIds"))?;
+    let (page, next) = page(&services, input.text("NextToken"), size(input)?, bad_token)?;
+    let listed: Vec<Value> = page
+        .iter()
+        .map(|service| {
+            let spec = &world.fleet.services[*service];
+            let name = format!("scalable-target/{}/{}", call.region, spec.name);
+            json!({
+                "ServiceNamespace": "ecs", "ResourceId": resource_id(world, *service),
+                "ScalableDimension": DIMENSION, "MinCapacity": spec.min, "MaxCapacity": spec.max,
+                "RoleARN": format!("arn:aws:iam::{ACCOUNT}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService"),
+                "CreationTime": time(world.fleet.born),
+                "SuspendedState": {
+                    "DynamicScalingInSuspended": false, "DynamicScalingOutSuspended": false,
+                    "ScheduledScalingSuspended": false},
+                "ScalableTargetARN": format!(
+                    "arn:aws:application-autoscaling:{}:{ACCOUNT}:scalable-target/{}",
+                    call.region, noise::hex(world.seed, &name, 36)),
+            })
+        })
+        .collect();
+    let mut body = json!({"ScalableTargets": listed});
+    if let Some(next) = next {
+        body["NextToken"] = next.into();
+    }
+    Ok(body)
+}
+
+/// Changes of the desired count in the last two hours, found by looking minute by minute.
+fn activities(world: &World, call: &Call, input: &Input) -> JsonResult {
+    let ids: Vec<&str> = input.text("ResourceId").into_iter().collect();
+    let services = wanted(world, call, input, &ids)?;
+    let site = world.fleet.site(&call.region).map(|site| site.index);
+    let mut found: Vec<Value> = Vec::new();
+    for service in services {
+        let Some(site) = site else { continue };
+        let resource = resource_id(world, service);
+        let mut later = world.desired(site, service, call.now);
+        for minute in 1..120 {
+            let at = before(call.now, minute * 60);
+            let earlier = world.desired(site, service, at);
+            if earlier != later {
+                let direction = if later > earlier { "AlarmHigh" } else { "AlarmLow" };
+                found.push(json!({
+                    "ActivityId": noise::uuid(world.seed, &format!("activity/{resource}/{}", at.as_second() / 60)),
+                    "ServiceNamespace": "ecs", "ResourceId": resource, "ScalableDimension": DIMENSION,
+                    "Description": format!("Setting desired count to {later}."),
+                    "Cause": format!("monitor alarm TargetTracking-{resource}-{direction} in state ALARM triggered policy cpu-target"),
+                    "StartTime": time(at), "EndTime": time(before(at, -35)), "StatusCode": "Successful",
+                    "StatusMessage": format!("Successfully set desired count to {later}. Change successfully fulfilled by ecs."),
+                }));
+            }
+            later = earlier;
+        }
+    }
+    let (page, next) = page(&found, input.text("NextToken"), size(input)?, bad_token)?;
+    let mut body = json!({"ScalingActivities": page});
+    if let Some(next) = next {
+        body["NextToken"] = next.into();
+    }
+    Ok(body)
+}

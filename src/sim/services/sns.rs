@@ -1,0 +1,98 @@
+//! SNS.
+
+use super::{XmlResult, unknown_action};
+use crate::sim::call::{Call, Fault};
+use crate::sim::wire::query::{Params, page};
+use crate::sim::wire::xml::Xml;
+use crate::sim::world::fleet::{ACCOUNT, Fleet};
+use crate::sim::world::{World, noise};
+
+pub(super) fn answer(world: &World, call: &Call, operation: &str, params: &Params) -> XmlResult {
+    match operation {
+        "ListTopics" => list(world, call, params),
+        "GetTopicAttributes" => attributes(world, call, params),
+        "ListSubscriptionsByTopic" => subscriptions(world, call, params),
+        _ => Err(unknown_action(operation)),
+    }
+}
+
+fn bad_token() -> Fault {
+    Fault::sender("InvalidParameter", "Invalid parameter: NextToken Reason: invalid token")
+}
+
+/// The topic of a region, where there is one: in every region of the application, and in us-east-1 for
+/// the alarms on Route 53.
+fn topic(world: &World, call: &Call) -> Option<String> {
+    let there = world.fleet.site(&call.region).is_some() || call.region == "us-east-1";
+    there.then(|| Fleet::topic(&call.region))
+}
+
+fn named<'a>(world: &World, call: &Call, params: &'a Params) -> Result<&'a str, Fault> {
+    let arn = params.text("TopicArn").unwrap_or_default();
+    let parts: Vec<&str> = arn.split(':').collect();
+    if parts.len() != 6 || parts[2] != "sns" {
+        return Err(Fault::sender(
+            "InvalidParameter",
+            "Invalid parameter: TopicArn Reason: An ARN must have at least 6 elements, not 1",
+        ));
+    }
+    if parts[3] != call.region {
+        return Err(Fault::sender("InvalidParameter", "Invalid parameter: TopicArn"));
+    }
+    if parts[4] != ACCOUNT {
+        return Err(Fault::with_status(
+            403,
+            "AuthorizationError",
+            format!(
+                "User: {} is not authorized to perform: SNS:GetTopicAttributes on resource: {arn}",
+                crate::sim::IDENTITY_ARN
+            ),
+        ));
+    }
+    if topic(world, call).as_deref() != Some(arn) {
+        return Err(Fault::with_status(404, "NotFound", "Topic does not exist"));
+    }
+    Ok(arn)
+}
+
+fn list(world: &World, call: &Call, params: &Params) -> XmlResult {
+    let topics: Vec<String> = topic(world, call).into_iter().collect();
+    let (page, next) = page(&topics, params.text("NextToken"), 100, bad_token)?;
+    let mut xml = Xml::new();
+    xml.list("Topics", "member", page, |xml, arn| {
+        xml.leaf("TopicArn", arn);
+    });
+    xml.maybe("NextToken", next);
+    Ok(xml)
+}
+
+fn attributes(world: &World, call: &Call, params: &Params) -> XmlResult {
+    let arn = named(world, call, params)?;
+    let list = [
+        ("TopicArn", arn),
+        ("Owner", ACCOUNT),
+        ("DisplayName", ""),
+        ("SubscriptionsConfirmed", "1"),
+        ("SubscriptionsPending", "0"),
+        ("SubscriptionsDeleted", "0"),
+    ];
+    let mut xml = Xml::new();
+    xml.list("Attributes", "entry", list, |xml, (key, value)| {
+        xml.leaf("key", key).leaf("value", value);
+    });
+    Ok(xml)
+}
+
+fn subscriptions(world: &World, call: &Call, params: &Params) -> XmlResult {
+    let arn = named(world, call, params)?;
+    let all = [arn];
+    let (page, next) = page(&all, params.text("NextToken"), 100, bad_token)?;
+    let mut xml = Xml::new();
+    xml.list("Subscriptions", "member", page, |xml, arn| {
+        xml.leaf("SubscriptionArn", format!("{arn}:{}", noise::uuid(world.seed, arn)));
+        xml.leaf("Owner", ACCOUNT).leaf("Protocol", "https");
+        xml.leaf("Endpoint", "https://pager.example.net/integration/orders").leaf("TopicArn", arn);
+    });
+    xml.maybe("NextToken", next);
+    Ok(xml)
+}

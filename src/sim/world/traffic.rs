@@ -1,0 +1,173 @@
+//! Users' requests: how many, where to, and what comes of them.
+//!
+//! What it is for: the load of each region, minute by minute, as DNS moves it about.
+//! What it must not do: format metrics; that is `metrics`.
+
+use std::collections::HashMap;
+use std::f64::consts::TAU;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::dns::Front;
+use super::scenario::Effect;
+use super::tasks::listed;
+use super::{World, before, lock, minutes, noise};
+
+/// Requests a minute of a region with `demand` 1, on average over the day.
+const REQUESTS_PER_MINUTE: f64 = 9_000.0;
+/// Seconds over which clients notice a DNS change: the TTL and some caches.
+const DNS_SECONDS: i64 = 100;
+/// Share of users whose clients keep their connection whatever DNS says.
+const STICKY: f64 = 0.06;
+/// Minutes of flows that are remembered.
+const REMEMBERED: usize = 2_048;
+
+/// Remembered flows: requests a minute of every site, by minute.
+#[derive(Debug, Default)]
+pub struct Flows {
+    version: u64,
+    by_minute: HashMap<i64, Arc<[f64]>>,
+}
+
+/// What became of a service's requests in one minute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// Requests that users made.
+    pub requests: f64,
+    /// Those for which a target could be chosen.
+    pub routed: f64,
+    /// 5XX that targets answered.
+    pub target_5xx: f64,
+    /// 5XX that the load balancer answered.
+    pub elb_5xx: f64,
+    /// Factor on response times.
+    pub slowness: f64,
+}
+
+impl World {
+    /// Requests a minute from the users near a site.
+    pub fn demand(&self, site: usize, at: Timestamp) -> f64 {
+        let place = &self.fleet.sites[site];
+        let hour = minutes(at) / 60.0 + place.at.1 / 15.0;
+        // Busiest at three in the afternoon, local time.
+        let wave = 1.0 + 0.45 * ((hour - 9.0) / 24.0 * TAU).sin();
+        let salt = self.salt(&format!("demand/{}", place.region));
+        let ripple =
+            1.0 + 0.02 * noise::smooth(salt, minutes(at)) + 0.03 * noise::smooth(salt, minutes(at) / 11.0);
+        REQUESTS_PER_MINUTE * place.demand * wave * ripple
+    }
+
+    /// Requests that reach a site in the minute that starts at `minute`.
+    pub fn requests(&self, site: usize, minute: Timestamp) -> f64 {
+        let timeline = self.timeline();
+        if timeline.quiet(before(minute, DNS_SECONDS + 150), minute + jiff::SignedDuration::from_secs(60)) {
+            return self.demand(site, minute);
+        }
+        let key = minute.as_second();
+        {
+            let mut flows = lock(&self.flows);
+            if flows.version != timeline.version || flows.by_minute.len() > REMEMBERED {
+                flows.by_minute.clear();
+                flows.version = timeline.version;
+            }
+            if let Some(known) = flows.by_minute.get(&key) {
+                return known[site];
+            }
+        }
+        let computed = self.flow(minute);
+        let value = computed[site];
+        let mut flows = lock(&self.flows);
+        if flows.version == timeline.version {
+            flows.by_minute.insert(key, computed);
+        }
+        value
+    }
+
+    fn flow(&self, minute: Timestamp) -> Arc<[f64]> {
+        const SAMPLES: i64 = 5;
+        let count = self.fleet.sites.len();
+        let middle = before(minute, -30);
+        let answers: Vec<Vec<bool>> =
+            (0..SAMPLES).map(|k| self.in_dns(before(middle, k * DNS_SECONDS / SAMPLES))).collect();
+        let mut flow = vec![0.0; count];
+        for (origin, site) in self.fleet.sites.iter().enumerate() {
+            let demand = self.demand(origin, minute);
+            flow[origin] += demand * STICKY;
+            for healthy in &answers {
+                let served = if healthy[origin] {
+                    origin
+                } else {
+                    site.nearest.iter().copied().find(|other| healthy[*other]).unwrap_or(origin)
+                };
+                flow[served] += demand * (1.0 - STICKY) / SAMPLES as f64;
+            }
+        }
+        flow.into()
+    }
+
+    /// How much a site has to serve, as a multiple of its own users.
+    pub fn load(&self, site: usize, at: Timestamp) -> f64 {
+        let minute = floor_minute(at);
+        let own = self.demand(site, minute);
+        if own > 0.0 { self.requests(site, minute) / own } else { 1.0 }
+    }
+
+    /// What became of one service's requests in a minute.
+    pub fn outcome(&self, site: usize, service: usize, minute: Timestamp) -> Outcome {
+        let spec = &self.fleet.services[service];
+        let requests = self.requests(site, minute) * spec.share;
+        let salt = self.salt(&format!("errors/{}/{}", self.fleet.sites[site].region, spec.name));
+        // Even on a calm day a few requests in ten thousand fail.
+        let background = 0.000_6 * noise::unit(salt, minute.as_second() / 60);
+        let load = self.load(site, minute);
+        let mut outcome = Outcome {
+            requests,
+            routed: requests,
+            target_5xx: (requests * background).floor(),
+            elb_5xx: 0.0,
+            slowness: 1.0 + 0.35 * (load - 1.0).max(0.0),
+        };
+        let timeline = self.timeline();
+        let at = before(minute, -30);
+        if timeline.quiet(minute, at) {
+            return outcome;
+        }
+        for active in timeline.at(&self.fleet.sites[site].region, at) {
+            match active.effect {
+                Effect::Errors5xx { services, percent } if listed(services, &spec.name) => {
+                    outcome.target_5xx = (requests * percent / 100.0).round();
+                }
+                Effect::SlowResponses { factor } => outcome.slowness *= factor,
+                Effect::TaskCrashLoop { service, .. } if *service == spec.name => {
+                    // Half of the capacity carries everything; some requests meet a dying task.
+                    outcome.slowness *= 1.8;
+                    outcome.elb_5xx = (requests * 0.02).round();
+                }
+                _ => {}
+            }
+        }
+        let (healthy, registered) = self.health(site, service, at);
+        if registered == 0 || healthy == 0 {
+            // With nobody healthy the balancer tries everyone, and mostly reaches nobody.
+            outcome.routed = if registered == 0 { 0.0 } else { (requests * 0.02).round() };
+            outcome.target_5xx = 0.0;
+            outcome.elb_5xx = requests.round();
+        } else if let Front::Failing(_) = self.front(site, at) {
+            outcome.routed = 0.0;
+            outcome.target_5xx = 0.0;
+            outcome.elb_5xx = requests.round();
+        }
+        outcome
+    }
+
+    /// Whether the front door is reached at all; when not, nothing is measured there.
+    pub fn reached(&self, site: usize, at: Timestamp) -> bool {
+        !matches!(self.front(site, at), Front::Refusing)
+    }
+}
+
+/// The start of a minute.
+pub(crate) fn floor_minute(at: Timestamp) -> Timestamp {
+    crate::domain::metric::floor_minute(at)
+}
