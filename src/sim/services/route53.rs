@@ -225,7 +225,7 @@ fn records(world: &World) -> Vec<Record<'_>> {
 
 fn list_records(world: &World, call: &Call, id: &str, xml: &mut Xml) -> Result<(), Fault> {
     zone(world, id)?;
-    let size = size(call, 300)?;
+    let most = size(call, 300)?;
     let (name, kind, set) = (parameter(call, "name"), parameter(call, "type"), parameter(call, "identifier"));
     if kind.is_some() && name.is_none() {
         return Err(invalid("The input is not valid: StartRecordType requires StartRecordName"));
@@ -241,7 +241,7 @@ fn list_records(world: &World, call: &Call, id: &str, xml: &mut Xml) -> Result<(
             all.iter().position(|record| record.order() >= from).unwrap_or(all.len())
         }
     };
-    let end = all.len().min(start + size);
+    let end = all.len().min(start + most);
     xml.list("ResourceRecordSets", "ResourceRecordSet", &all[start..end], |xml, record| {
         xml.leaf("Name", format!("{}.", record.name())).leaf("Type", record.kind());
         match record {
@@ -263,7 +263,7 @@ fn list_records(world: &World, call: &Call, id: &str, xml: &mut Xml) -> Result<(
         xml.leaf("NextRecordName", format!("{}.", next.name())).leaf("NextRecordType", next.kind());
         xml.maybe("NextRecordIdentifier", next.set());
     }
-    xml.leaf("MaxItems", size);
+    xml.leaf("MaxItems", most);
     Ok(())
 }
 
