@@ -86,7 +86,7 @@ impl SimProbe {
         let port = if secure { 443 } else { 80 };
         let front = match to {
             Destination::Control => Front::Serving(0.0),
-            Destination::Site(site) => world.front(site, now),
+            Destination::Site(site) => world.front_of(site, path_of(&request.url), now),
         };
         let round_trip = self.round_trip(to, now);
         let dns = Duration::from_millis(1) + round_trip / 8;
@@ -172,6 +172,13 @@ impl SimProbe {
         let jitter = noise::unit(world.salt(&format!("round-trip/{name}")), now.as_second());
         Duration::from_secs_f64((4.0 + far * 1.3 + 3.0 * jitter) / 1_000.0)
     }
+}
+
+/// The path of a URL, without its query.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("/", |start| &rest[start..]);
+    path.split(['?', '#']).next().unwrap_or(path)
 }
 
 fn failure(kind: ErrorKind, message: String) -> ProbeFailure {

@@ -3,7 +3,7 @@
 use super::XmlResult;
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::xml::{Xml, time};
-use crate::sim::world::dns::{CHECKER_REGIONS, CHECKERS_EACH, Front};
+use crate::sim::world::dns::{CHECKER_REGIONS, CHECKERS_EACH, Front, HEALTH_PATH};
 use crate::sim::world::fleet::{Fleet, HOSTNAMES, Site, ZONE_NAME};
 use crate::sim::world::{World, before, noise};
 
@@ -278,7 +278,7 @@ fn write_check(world: &World, site: &Site, xml: &mut Xml) {
     xml.leaf("Id", &site.health_check);
     xml.leaf("CallerReference", noise::uuid(world.seed, &format!("check-reference/{}", site.region)));
     xml.group("HealthCheckConfig", |xml| {
-        xml.leaf("Port", 443).leaf("Type", "HTTPS").leaf("ResourcePath", "/health");
+        xml.leaf("Port", 443).leaf("Type", "HTTPS").leaf("ResourcePath", HEALTH_PATH);
         xml.leaf("FullyQualifiedDomainName", Fleet::regional_name(site));
         xml.leaf("RequestInterval", 10).leaf("FailureThreshold", 3).leaf("MeasureLatency", true);
         xml.leaf("Inverted", false).leaf("Disabled", false).leaf("EnableSNI", true);
@@ -312,7 +312,7 @@ fn checker_address(checker: usize) -> String {
 
 /// What a checker writes about a failed request.
 fn failure(world: &World, site: &Site, at: jiff::Timestamp) -> String {
-    let words = match world.front(site.index, at) {
+    let words = match world.front_of(site.index, HEALTH_PATH, at) {
         Front::Hanging => format!(
             "The health checker could not establish a connection within the timeout limit. Resolved IP: {}.",
             site.address
@@ -341,16 +341,9 @@ fn checkers() -> std::ops::Range<usize> {
     0..CHECKER_REGIONS.len() * CHECKERS_EACH
 }
 
-/// When a checker last asked: each has its own second of the ten.
-fn asked(world: &World, site: &Site, checker: usize, now: jiff::Timestamp) -> jiff::Timestamp {
-    let offset = (noise::hash(world.seed, &format!("checker-second/{}/{checker}", site.region)) % 10) as i64;
-    let passed = (now.as_second() - offset).rem_euclid(10);
-    before(now, passed)
-}
-
 fn check_status(world: &World, call: &Call, site: &Site, xml: &mut Xml) {
     let list = checkers().map(|checker| {
-        let at = asked(world, site, checker, call.now);
+        let at = world.asked(site.index, checker, call.now);
         let status = if world.checker(site.index, checker, at).1 {
             "Success: HTTP Status Code 200, OK".to_owned()
         } else {
@@ -366,7 +359,7 @@ fn last_failure(world: &World, call: &Call, site: &Site, xml: &mut Xml) {
     let from = before(call.now, 3_600);
     let quiet = world.timeline().quiet_in(&site.region, from, call.now);
     let list = checkers().filter(|_| !quiet).filter_map(|checker| {
-        let newest = asked(world, site, checker, call.now);
+        let newest = world.asked(site.index, checker, call.now);
         (0..360).map(|back| before(newest, back * 10)).find_map(|at| {
             (!world.checker(site.index, checker, at).1).then(|| (checker, failure(world, site, at), at))
         })

@@ -329,7 +329,8 @@ impl World {
         let at = [10, 30, 50].map(|second| before(minute, -second));
         let salt = self.salt(&format!("checker-times/{check}"));
         let noise = noise::smooth(salt, minutes(minute));
-        let answers = matches!(self.front(site, at[1]), super::dns::Front::Serving(_));
+        let answers =
+            matches!(self.front_of(site, super::dns::HEALTH_PATH, at[1]), super::dns::Front::Serving(_));
         match name {
             "HealthCheckStatus" => level(at.map(|at| f64::from(u8::from(self.verdict(site, at)))), "None"),
             "HealthCheckPercentageHealthy" => {
