@@ -16,7 +16,7 @@ use switchtower::ports::Clock;
 use switchtower::sim::{Sim, SimOptions};
 
 /// The moment at which every world of these tests starts.
-pub const START: &str = "2026-11-21T12:00:00Z";
+pub(crate) const START: &str = "2026-11-21T12:00:00Z";
 
 #[derive(Clone, Copy, Debug)]
 struct Time(Clock);
@@ -38,23 +38,23 @@ impl aws_smithy_async::rt::sleep::AsyncSleep for Sleep {
 }
 
 /// A world with a scenario under way.
-pub fn world(scenario: &str) -> Sim {
+pub(crate) fn world(scenario: &str) -> Sim {
     world_of(SimOptions { scenario: scenario.into(), ..SimOptions::default() })
 }
 
 /// A world of one's own making.
-pub fn world_of(options: SimOptions) -> Sim {
+pub(crate) fn world_of(options: SimOptions) -> Sim {
     let start: Timestamp = START.parse().unwrap();
     Sim::new(options, Clock::starting_at(start, 1.0)).unwrap()
 }
 
 /// The SDK's configuration for a region, without retries.
-pub fn config(sim: &Sim, region: &str) -> SdkConfig {
+pub(crate) fn config(sim: &Sim, region: &str) -> SdkConfig {
     retrying(sim, region, 1)
 }
 
 /// The SDK's configuration for a region, with so many attempts.
-pub fn retrying(sim: &Sim, region: &str, attempts: u32) -> SdkConfig {
+pub(crate) fn retrying(sim: &Sim, region: &str, attempts: u32) -> SdkConfig {
     let credentials = sim.credentials();
     let keys = Credentials::new(
         credentials.access_key_id,
@@ -75,7 +75,9 @@ pub fn retrying(sim: &Sim, region: &str, attempts: u32) -> SdkConfig {
 }
 
 /// The code of a failed call.
-pub fn code<T, E, R>(result: Result<T, aws_smithy_runtime_api::client::result::SdkError<E, R>>) -> String
+pub(crate) fn code<T, E, R>(
+    result: Result<T, aws_smithy_runtime_api::client::result::SdkError<E, R>>,
+) -> String
 where
     T: std::fmt::Debug,
     R: std::fmt::Debug,
@@ -89,6 +91,6 @@ where
 }
 
 /// Names of the default regions.
-pub fn regions(count: usize) -> Vec<Region> {
+pub(crate) fn regions(count: usize) -> Vec<Region> {
     SimOptions::first_regions(count)
 }

@@ -77,7 +77,9 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> Result<Repl
         return Ok(reply(operation, &body));
     }
     if site.region != call.region {
-        return Err(elsewhere(call, site));
+        let mut reply = xml::s3_error(call, operation, &elsewhere(call, site));
+        reply.headers.push(("x-amz-bucket-region", site.region.clone()));
+        return Ok(reply);
     }
     Ok(match operation {
         "HeadBucket" => {

@@ -84,8 +84,8 @@ impl World {
     /// How many tasks the service wants: its base, more when the region serves other regions' users.
     pub fn desired(&self, site: usize, service: usize, at: Timestamp) -> i32 {
         let spec = &self.fleet.services[service];
-        // Target tracking acts on three minutes of high CPU.
-        let load = self.load(site, before(at, 180));
+        // Target tracking scales out on three minutes of high CPU, and in only after fifteen low ones.
+        let load = (1..=6).map(|back| self.load(site, before(at, back * 180))).fold(1.0, f64::max);
         let extra = if load > 1.2 { (f64::from(spec.base) * (load - 1.0)).ceil() as i32 } else { 0 };
         (spec.base + extra).clamp(spec.min, spec.max)
     }

@@ -118,8 +118,8 @@ impl World {
         let spec = &self.fleet.services[service];
         let requests = self.requests(site, minute) * spec.share;
         let salt = self.salt(&format!("errors/{}/{}", self.fleet.sites[site].region, spec.name));
-        // Even on a calm day one request in some ten thousand fails.
-        let background = 0.000_15 * noise::unit(salt, minute.as_second() / 60);
+        // Even on a calm day a few requests in ten thousand fail.
+        let background = 0.000_6 * noise::unit(salt, minute.as_second() / 60);
         let load = self.load(site, minute);
         let mut outcome = Outcome {
             requests,
