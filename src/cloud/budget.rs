@@ -96,7 +96,7 @@ impl Budget {
     }
 }
 
-/// Counts calls and series.
+/// Counts calls and series, and compares clocks.
 #[derive(Debug)]
 pub struct Meter {
     clock: Clock,
@@ -110,6 +110,8 @@ struct Counts {
     calls: VecDeque<Timestamp>,
     /// Time and number of the series asked for, in the last ten minutes.
     series: VecDeque<(Timestamp, u32)>,
+    /// How far AWS's clock is ahead of ours, by the newest answer.
+    ahead: SignedDuration,
 }
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -135,6 +137,18 @@ impl Meter {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.series.push_back((now, u32::try_from(count).unwrap_or(u32::MAX)));
         state.forget(now);
+    }
+
+    /// An answer said that it is `date` at AWS.
+    pub fn dated(&self, date: Timestamp) {
+        let ahead = date.duration_since(self.clock.now());
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).ahead = ahead;
+    }
+
+    /// How far AWS's clock is ahead of ours (negative: behind), by the `Date` of the newest answer, to a
+    /// second or two; zero before the first answer.
+    pub fn ahead(&self) -> SignedDuration {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).ahead
     }
 
     /// Calls of the last 60 seconds, and dollars an hour at the rate of the last ten minutes (before that,

@@ -10,7 +10,7 @@ use aws_sdk_cloudwatch::types::{
     AlarmType, CompositeAlarm, Dimension, Metric as SdkMetric, MetricAlarm, MetricDataQuery, MetricStat,
     ScanBy, StatusCode,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::time::{date_time, stamp};
 use super::{Each, Place};
@@ -30,6 +30,9 @@ pub const SERIES_PER_REQUEST: usize = 500;
 
 /// Names that one DescribeAlarms takes.
 pub const ALARMS_PER_CALL: usize = 100;
+
+/// How far clocks may differ: the SDK corrects its signatures from here on, so calls go on working.
+const MOST_SKEW: SignedDuration = SignedDuration::from_mins(4);
 
 /// A stretch of time in whole periods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +57,7 @@ impl Place {
     /// At most 500 series over `window`, oldest point first; an empty list means that CloudWatch answered
     /// and had no point. A series that CloudWatch refuses is an error of its own.
     pub async fn metric_data(&self, keys: &[SeriesKey], window: Window) -> Each<SeriesKey, Vec<Point>> {
-        match self.gather(keys, window).await {
+        match self.gather(keys, window).await.and_then(|gathered| self.same_clock(gathered)) {
             Ok(mut gathered) => keys
                 .iter()
                 .enumerate()
@@ -106,6 +109,21 @@ impl Place {
                 return Ok(gathered);
             }
         }
+    }
+
+    /// Points are told apart from gaps by our clock: where it is wrong by minutes, neither can be told.
+    fn same_clock<T>(&self, answer: T) -> Result<T, ProbeError> {
+        let ahead = self.cloud().clock_ahead();
+        if ahead.abs() <= MOST_SKEW {
+            return Ok(answer);
+        }
+        let minutes = ahead.abs().as_secs() / 60;
+        let way = if ahead.is_positive() { "behind" } else { "ahead of" };
+        let message = format!("this machine's clock is {minutes} min {way} AWS's");
+        Err(ProbeError {
+            next_step: super::errors::SET_CLOCK.into(),
+            ..self.error(ErrorKind::ClockSkew, GET_METRIC_DATA, message)
+        })
     }
 
     fn judge(&self, gathered: Option<Gathered>) -> Result<Vec<Point>, ProbeError> {

@@ -22,11 +22,12 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
+use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::CloudOptions;
 use super::credentials::{Origin, Vault};
 use super::time::SdkClock;
+use super::{CloudOptions, Keys};
 use crate::domain::ids::Region;
 use crate::ports::Clock;
 
@@ -48,15 +49,17 @@ const SERVICES: [&str; 10] = [
 #[derive(Debug)]
 pub(super) enum World {
     Real(Box<Real>),
-    Simulated(Box<SdkConfig>),
+    Simulated(Box<SdkConfig>, Option<Timestamp>),
 }
 
 /// What a client is built from, and whose credentials it signs with.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
     pub(super) config: SdkConfig,
-    /// Absent in the simulation, whose keys never end.
+    /// Absent in the simulation, whose keys are given.
     pub(super) vault: Option<Vault>,
+    /// When keys without a vault end.
+    pub(super) expires: Option<Timestamp>,
     pub(super) profile: Option<String>,
     /// The endpoint is not AWS's: buckets go into the path, since their names may not resolve there.
     pub(super) custom_endpoint: bool,
@@ -106,35 +109,31 @@ impl World {
         }))
     }
 
-    pub(super) fn simulated(
-        http: SharedHttpClient,
-        clock: Clock,
-        access_key: &str,
-        secret_key: &str,
-    ) -> Self {
-        let keys = Credentials::new(access_key, secret_key, None, None, "simulation");
-        Self::Simulated(Box::new(
-            SdkConfig::builder()
-                .behavior_version(BehaviorVersion::latest())
-                .credentials_provider(SharedCredentialsProvider::new(keys))
-                .identity_cache(IdentityCache::no_cache())
-                .http_client(http)
-                .sleep_impl(SdkClock(clock))
-                .time_source(SdkClock(clock))
-                .timeout_config(timeouts())
-                .retry_config(retries())
-                .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-                .build(),
-        ))
+    pub(super) fn simulated(http: SharedHttpClient, clock: Clock, keys: &Keys<'_>) -> Self {
+        let token = keys.session_token.map(str::to_owned);
+        let provider = Credentials::new(keys.access_key, keys.secret_key, token, None, "simulation");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .identity_cache(IdentityCache::no_cache())
+            .http_client(http)
+            .sleep_impl(SdkClock(clock))
+            .time_source(SdkClock(clock))
+            .timeout_config(timeouts())
+            .retry_config(retries())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Self::Simulated(Box::new(config), keys.expires)
     }
 
     /// Configuration and credentials of a scope in a region.
     pub(super) async fn access(&self, scope: &str, region: &Region) -> Access {
         let at = aws_types::region::Region::new(region.as_str().to_owned());
         match self {
-            Self::Simulated(config) => Access {
+            Self::Simulated(config, expires) => Access {
                 config: config.to_builder().region(at).build(),
                 vault: None,
+                expires: *expires,
                 profile: None,
                 custom_endpoint: false,
             },
@@ -144,7 +143,7 @@ impl World {
 
     pub(super) fn custom_endpoint(&self) -> Option<String> {
         match self {
-            Self::Simulated(_) => None,
+            Self::Simulated(..) => None,
             Self::Real(real) => real.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -171,7 +170,7 @@ impl Real {
             .credentials_provider(SharedCredentialsProvider::new(vault.clone()))
             .identity_cache(IdentityCache::no_cache())
             .build();
-        Access { config, vault: Some(vault), profile, custom_endpoint: endpoint.is_some() }
+        Access { config, vault: Some(vault), expires: None, profile, custom_endpoint: endpoint.is_some() }
     }
 
     fn base(&self, profile: Option<&String>) -> Arc<Base> {

@@ -76,6 +76,9 @@ const THROTTLED: &[&str] = &[
 /// Codes of regions that the account has not enabled.
 const DISABLED: &[&str] = &["RegionDisabledException", "RegionDisabled", "OptInRequired"];
 
+/// What mends a clock.
+pub(super) const SET_CLOCK: &str = "set this machine's clock: it differs from AWS's";
+
 /// What is known about a call besides its error.
 #[derive(Clone, Debug)]
 pub(super) struct Asked<'a> {
@@ -117,9 +120,7 @@ where
                 asked.error(ErrorKind::Malformed, &message, String::new())
             }
         }
-        SdkError::TimeoutError(_) => {
-            asked.error(ErrorKind::TimedOut, "no answer before the deadline", String::new())
-        }
+        SdkError::TimeoutError(_) => asked.error(ErrorKind::TimedOut, &timed_out(error), String::new()),
         SdkError::DispatchFailure(failure) if is_credentials(error) => {
             let _ = failure;
             asked.error(ErrorKind::NoCredentials, &chain(error), asked.sign_in())
@@ -143,6 +144,14 @@ where
     explained
 }
 
+/// The SDK says "operation attempt timeout (single attempt) occurred after 4s".
+fn timed_out(error: &dyn Error) -> String {
+    match chain(error).rsplit_once("occurred after ") {
+        Some((_, limit)) => format!("no answer within {limit}"),
+        None => "no answer before the deadline".to_owned(),
+    }
+}
+
 /// An error that AWS answered with.
 fn answered(status: u16, code: &str, words: &str, asked: &Asked<'_>) -> ProbeError {
     let kind = kind_of(status, code, words);
@@ -161,7 +170,7 @@ fn answered(status: u16, code: &str, words: &str, asked: &Asked<'_>) -> ProbeErr
         ErrorKind::RegionDisabled => {
             format!("enable {} in this account, or take it out of the topology", asked.region)
         }
-        ErrorKind::ClockSkew => "set this machine's clock: it differs from AWS's".into(),
+        ErrorKind::ClockSkew => SET_CLOCK.into(),
         ErrorKind::Throttled => "asking less often until it is accepted".into(),
         _ => String::new(),
     };
@@ -182,6 +191,8 @@ fn kind_of(status: u16, code: &str, words: &str) -> ErrorKind {
         ErrorKind::Denied
     } else if THROTTLED.contains(&code) || status == 429 {
         ErrorKind::Throttled
+    } else if status == 501 || code == "NotImplemented" {
+        ErrorKind::Rejected
     } else if status >= 500 {
         ErrorKind::ServiceDown
     } else if code.contains("NotFound") || code.starts_with("NoSuch") || status == 404 {

@@ -20,9 +20,11 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 
 use super::budget::Meter;
-use super::time::SdkClock;
+use super::time::{SdkClock, stamp};
 
 /// Open connections kept a host: a sweep of one region makes about this many calls to one host at once.
 const IDLE_CONNECTIONS: usize = 8;
@@ -35,7 +37,7 @@ pub(super) fn real(clock: SdkClock) -> SharedHttpClient {
     SharedHttpClient::new(Direct { clock, connectors: Mutex::default() })
 }
 
-/// The same client, with every request counted.
+/// The same client, with every request counted and AWS's clock compared with ours.
 pub(super) fn counted(inner: SharedHttpClient, meter: Arc<Meter>) -> SharedHttpClient {
     SharedHttpClient::new(Counted { inner, meter })
 }
@@ -104,6 +106,16 @@ struct CountedConnector {
 impl HttpConnector for CountedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         self.meter.call();
-        self.inner.call(request)
+        let answer = self.inner.call(request);
+        let meter = self.meter.clone();
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await?;
+            let date =
+                answer.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+            if let Some(date) = date.as_ref().and_then(stamp) {
+                meter.dated(date);
+            }
+            Ok(answer)
+        })
     }
 }

@@ -91,6 +91,19 @@ pub struct CloudOptions {
     pub home: Option<Region>,
 }
 
+/// The keys that a simulated AWS is called with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keys<'a> {
+    /// Access key id.
+    pub access_key: &'a str,
+    /// Secret access key.
+    pub secret_key: &'a str,
+    /// Session token.
+    pub session_token: Option<&'a str>,
+    /// When they end, for the banner.
+    pub expires: Option<jiff::Timestamp>,
+}
+
 /// The way to AWS, real or simulated. Cheap to clone; all clones share clients, budgets and counts.
 #[derive(Clone, Debug)]
 pub struct Cloud(Arc<Inner>);
@@ -127,10 +140,10 @@ impl Cloud {
     }
 
     /// The simulated AWS behind `http`. Reads no environment, no files and no instance metadata.
-    pub fn simulated(http: SharedHttpClient, clock: Clock, access_key: &str, secret_key: &str) -> Self {
+    pub fn simulated(http: SharedHttpClient, clock: Clock, keys: &Keys<'_>) -> Self {
         let meter = Arc::new(Meter::new(clock));
         let http = http::counted(http, meter.clone());
-        Self::new(clock, meter, config::World::simulated(http, clock, access_key, secret_key), None)
+        Self::new(clock, meter, config::World::simulated(http, clock, keys), None)
     }
 
     fn new(clock: Clock, meter: Arc<Meter>, world: config::World, partition: Option<String>) -> Self {
@@ -173,6 +186,11 @@ impl Cloud {
     /// What watching has cost of late.
     pub fn usage(&self) -> Usage {
         self.0.meter.usage()
+    }
+
+    /// How far AWS's clock is ahead of ours (negative: behind), by its newest answer, to a second or two.
+    pub fn clock_ahead(&self) -> jiff::SignedDuration {
+        self.0.meter.ahead()
     }
 
     /// The endpoint that is asked instead of AWS, as far as known: flags and environment at once, the

@@ -97,6 +97,11 @@ impl Place {
         &self.cloud
     }
 
+    /// Loads configuration, so that [`Cloud::custom_endpoint`] knows the profile's endpoint too.
+    pub async fn ready(&self) {
+        self.access().await;
+    }
+
     /// The client of S3. Names of buckets go into the path where the endpoint is not AWS's own.
     pub(super) async fn s3(&self) -> &aws_sdk_s3::Client {
         let access = self.access().await;

@@ -20,11 +20,12 @@ impl Place {
             return Err(self.error(ErrorKind::Malformed, GET_CALLER_IDENTITY, "no account in the answer"));
         };
         self.know_identity(arn);
-        let vault = self.access().await.vault.as_ref();
+        let access = self.access().await;
+        let renewed = access.vault.as_ref().and_then(super::credentials::Vault::expires);
         Ok(Identity {
             account: AccountId::new(account),
             arn: Arn::new(arn),
-            expires: vault.and_then(super::credentials::Vault::expires),
+            expires: renewed.or(access.expires),
         })
     }
 }

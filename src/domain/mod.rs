@@ -10,7 +10,6 @@ pub mod health;
 pub mod ids;
 pub mod metric;
 pub mod observation;
-pub mod skeleton;
 pub mod snapshot;
 pub mod text;
 pub mod topology;

@@ -1,1 +1,197 @@
-//! Who asks what, when.
+//! Who asks what, when: the schedules that keep the picture of the fleet up to date.
+//!
+//! What it is for: one task a region and source, each with its own cadence, deadline and back-off, whose
+//! answers land in the newest snapshot of their region, item by item. One dead or hung region or service
+//! never delays another. What it must not do: name the SDK (that is `cloud`), judge, or paint.
+
+mod metrics;
+mod once;
+mod read;
+mod schedule;
+mod skeleton;
+mod sources;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use once::{DEADLINE, observe_once};
+
+use crate::cloud::Cloud;
+use crate::domain::observation::{Observed, SourceKind};
+use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, Identity, RegionSnapshot};
+use crate::domain::topology::Topology;
+use crate::ports::{Clock, HttpsProbe};
+use schedule::{Controls, Publisher, Task};
+use sources::{DNS_SOURCES, REGION_SOURCES, Sources};
+
+/// How long before the end of credentials the identity is read again: they are renewed five minutes
+/// before, and the banner must show the new end.
+const BEFORE_EXPIRY: SignedDuration = SignedDuration::from_mins(4);
+
+/// The live picture of a fleet. Cheap to clone; all clones see and steer the same tasks.
+#[derive(Clone, Debug)]
+pub struct FleetFeed {
+    regions: Vec<watch::Receiver<Arc<RegionSnapshot>>>,
+    dns: watch::Receiver<Arc<DnsSnapshot>>,
+    version: watch::Receiver<u64>,
+    controls: Arc<Controls>,
+    cloud: Cloud,
+    cancel: CancellationToken,
+}
+
+/// Starts watching. The first snapshot is there at once: everything pending, or as `seed` (the saved
+/// baseline, its values marked as saved) last knew it.
+///
+/// Must be called within a tokio runtime, which then runs the tasks; they end when `cancel` is cancelled.
+pub fn start(
+    cloud: Cloud,
+    topology: Arc<Topology>,
+    probe: Arc<dyn HttpsProbe>,
+    clock: Clock,
+    seed: Option<&FleetSnapshot>,
+    cancel: CancellationToken,
+) -> FleetFeed {
+    let (skeletons, dns) = skeleton::seeded(&topology, seed);
+    let sources = Sources { cloud: cloud.clone(), topology, probe, clock };
+    let controls = Arc::new(Controls::default());
+    let version = watch::Sender::new(0);
+    let mut regions = Vec::new();
+    for known in skeletons {
+        let publisher = Publisher { latest: watch::Sender::new(Arc::new(known)), version: version.clone() };
+        regions.push(publisher.latest.subscribe());
+        watch_region(&sources, &controls, &publisher, &cancel);
+    }
+    let publisher = Publisher { latest: watch::Sender::new(Arc::new(dns)), version: version.clone() };
+    watch_dns(&sources, &controls, &publisher, &cancel);
+    FleetFeed {
+        regions,
+        dns: publisher.latest.subscribe(),
+        version: version.subscribe(),
+        controls,
+        cloud,
+        cancel,
+    }
+}
+
+impl FleetFeed {
+    /// Everything as it is known now.
+    pub fn snapshot(&self, now: Timestamp) -> FleetSnapshot {
+        FleetSnapshot {
+            now,
+            regions: self.regions.iter().map(|region| region.borrow().clone()).collect(),
+            dns: self.dns.borrow().clone(),
+            usage: self.cloud.usage(),
+        }
+    }
+
+    /// Waits until something has changed since the last call of this clone. Never returns once watching
+    /// has ended.
+    pub async fn changed(&mut self) {
+        if self.version.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Reads everything now, also while paused. Several requests while a source is being read count once.
+    pub fn refresh(&self) {
+        self.controls.refresh.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Stops or resumes the schedules. What is being read is finished.
+    pub fn set_paused(&self, paused: bool) {
+        self.controls.paused.send_replace(paused);
+    }
+
+    /// True while the schedules are stopped.
+    pub fn is_paused(&self) -> bool {
+        *self.controls.paused.borrow()
+    }
+
+    /// Says which source the operator looks at. Checkers of Route 53 are read only then (at once, and each
+    /// minute), or while a verdict is unhealthy; all other sources keep their pace.
+    pub fn focus(&self, kind: Option<SourceKind>) {
+        self.controls.focus.send_if_modified(|focus| {
+            let changed = *focus != kind;
+            *focus = kind;
+            changed
+        });
+    }
+
+    /// The endpoint that is asked instead of AWS, for the banner.
+    pub fn custom_endpoint(&self) -> Option<String> {
+        self.cloud.custom_endpoint()
+    }
+
+    /// Ends watching at once; calls under way are dropped.
+    pub fn shutdown(&self) {
+        self.cancel.cancel();
+    }
+}
+
+fn spawn(cancel: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+    let cancel = cancel.clone();
+    tokio::spawn(async move {
+        cancel.run_until_cancelled(task).await;
+    });
+}
+
+fn watch_region(
+    sources: &Sources,
+    controls: &Arc<Controls>,
+    publisher: &Publisher<RegionSnapshot>,
+    cancel: &CancellationToken,
+) {
+    let known = publisher.latest.borrow().clone();
+    for kind in REGION_SOURCES {
+        if sources.of_region(kind, &known).is_empty() {
+            continue;
+        }
+        let task =
+            Task { kind, clock: sources.clock, controls: controls.clone(), publisher: publisher.clone() };
+        let sources = sources.clone();
+        let mut coarse = metrics::Coarse::default();
+        let questions = move |known: &RegionSnapshot| {
+            let mut reads = sources.of_region(kind, known);
+            if kind == SourceKind::Metrics {
+                reads.extend(sources.coarse(&mut coarse, known));
+            }
+            reads
+        };
+        spawn(cancel, task.run(questions, move |known| renewal(kind, &known.identity)));
+    }
+}
+
+fn watch_dns(
+    sources: &Sources,
+    controls: &Arc<Controls>,
+    publisher: &Publisher<DnsSnapshot>,
+    cancel: &CancellationToken,
+) {
+    let known = publisher.latest.borrow().clone();
+    for kind in DNS_SOURCES {
+        if sources.of_dns(kind, &known, true).is_empty() {
+            continue;
+        }
+        let task =
+            Task { kind, clock: sources.clock, controls: controls.clone(), publisher: publisher.clone() };
+        let (sources, focus) = (sources.clone(), controls.focus.subscribe());
+        let mut first = true;
+        let questions = move |known: &DnsSnapshot| {
+            let all = first || *focus.borrow() == Some(SourceKind::Checkers);
+            first = false;
+            sources.of_dns(kind, known, all)
+        };
+        spawn(cancel, task.run(questions, move |known| renewal(kind, &known.identity)));
+    }
+}
+
+/// When the identity is to be read before its hour is over.
+fn renewal(kind: SourceKind, identity: &Observed<Identity>) -> Option<Timestamp> {
+    let expires = identity.value().and_then(|identity| identity.expires)?;
+    let read = identity.as_of()?;
+    // Never sooner than a minute after the last reading, also when the renewal fails.
+    (kind == SourceKind::Identity).then(|| (expires - BEFORE_EXPIRY).max(read + SignedDuration::from_mins(1)))
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fake, Seeded};
-use crate::json::{failed, measured};
+use crate::json::{failed, measured, row};
 use crate::{Case, case};
 
 /// The cases. Each runs `status` under an access key of its own, for which alone its faults hold.
@@ -21,6 +21,8 @@ pub(crate) fn cases() -> Vec<Case> {
         of("a_service_hangs", a_service_hangs),
         of("a_region_hangs", a_region_hangs),
         of("metrics_denied", metrics_denied),
+        of("credentials_expired_everywhere", credentials_expired_everywhere),
+        of("what_was_saved_stands_in", what_was_saved_stands_in),
     ]
 }
 
@@ -126,4 +128,42 @@ fn metrics_denied(fake: &Seeded) -> Result<(), String> {
     measured(&ill["alb"][0], "targets")?;
     measured(&ill["alarms"][0], "state")?;
     measured(&well["alb"][0], "requests_per_s").map(drop)
+}
+
+/// Every call is refused for its credentials: exit code 3, and a next step, not a region that is down.
+fn credentials_expired_everywhere(fake: &Seeded) -> Result<(), String> {
+    let key = "AKIAOLD";
+    for service in ["ecs", "dynamodb", "monitoring", "application-autoscaling"] {
+        fake.inject(
+            &json!({"access_key": key, "service": service, "status": 400, "code": "ExpiredTokenException"}),
+        )?;
+    }
+    fake.inject(&json!({"access_key": key, "status": 403, "code": "ExpiredToken"}))?;
+    let (outcome, json) = fake.status_as(key)?;
+    for region in json["regions"].as_array().into_iter().flatten() {
+        for (pane, field) in
+            [("alb", "targets"), ("ecs", "desired"), ("aurora", "status"), ("alarms", "state")]
+        {
+            failed(&region[pane][0], field, "expired")?;
+        }
+    }
+    if outcome.code == Some(3) { Ok(()) } else { Err(outcome.told()) }
+}
+
+/// A region goes dark after it was seen once: its last known values are told with their age, and count for nothing.
+fn what_was_saved_stands_in(fake: &Seeded) -> Result<(), String> {
+    let key = "AKIALATER";
+    fake.inject(&json!({"access_key": key, "region": "eu-west-1", "hang": 60}))?;
+    let (_, json) = fake.status_again(key)?;
+    let regions = json["regions"].as_array().into_iter().flatten();
+    let ill = regions.into_iter().find(|region| region["region"] == "eu-west-1").ok_or("no eu-west-1")?;
+    let seed = &fake.seed("eu-west-1")["services"][0];
+    let ecs = row(&ill["ecs"], &[("service", seed["service"].as_str().unwrap_or_default())])?;
+    let field = &ecs["desired"];
+    let told = field["value"] == seed["desired"] && field["as_of"].is_string();
+    if told && field["stale"] == true && field["error"]["kind"] == "timed_out" {
+        Ok(())
+    } else {
+        Err(format!("desired: {field}, seeded {}", seed["desired"]))
+    }
 }

@@ -98,6 +98,13 @@ impl Seeded {
         Ok((outcome, json))
     }
 
+    /// Another `status --json` in the same home, where the first run saved what it saw.
+    pub(crate) fn status_again(&self, access_key: &str) -> Result<(Outcome, Value), String> {
+        let outcome = status(&self.home, access_key, &self.url)?;
+        let json = outcome.json()?;
+        Ok((outcome, json))
+    }
+
     /// What the front logged of the calls under one access key. Only moto's front has a log.
     pub(crate) fn calls_of(&self, access_key: &str) -> Result<Vec<Value>, String> {
         let log = process::http("GET", &self.url, "/_front/calls", "")?;
@@ -112,7 +119,7 @@ impl Seeded {
 
     /// The regions that were seeded, in the order of the topology.
     pub(crate) fn regions(&self) -> Vec<&str> {
-        vec!["us-east-1", "eu-west-1"]
+        self.manifest["regions"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
     }
 
     /// What the manifest says of a region.

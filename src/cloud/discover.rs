@@ -1,1 +1,0 @@
-//! From hostnames to a topology.

@@ -1,0 +1,626 @@
+//! Which of what was found belongs to the application, and the topology made of that.
+//!
+//! What it is for: pure matching, with a line for everything that was found, everything that was not, and
+//! everything that deserves a look. What it must not do: ask AWS anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::inventory::{Alarm, Inventory, member};
+use super::zones::{front_door, region_of};
+use super::{Discovery, Gathered};
+use crate::domain::ids::{Arn, BucketName, DbClusterId, HostName, Region, TableName};
+use crate::domain::observation::ProbeError;
+use crate::domain::snapshot::Identity;
+use crate::domain::text::Text;
+use crate::domain::topology::{
+    ACTED_PARTITION, AuroraGlobal, AuroraMember, BucketReplication, Freshness, FrontDoor, Hostname, Policy,
+    ProbeSettings, Record, RegionEntry, Scope, Service, Table, Thresholds, Topology,
+};
+
+/// The scope of Route 53.
+const DNS: &str = crate::cloud::DNS_SCOPE;
+
+/// What is told of the discovery.
+#[derive(Default)]
+struct Report {
+    found: Vec<Text>,
+    missing: Vec<Text>,
+    notes: Vec<Text>,
+}
+
+impl Report {
+    fn found(&mut self, line: impl Into<Text>) {
+        self.found.push(line.into());
+    }
+
+    fn missing(&mut self, line: impl Into<Text>) {
+        self.missing.push(line.into());
+    }
+
+    fn note(&mut self, line: impl Into<Text>) {
+        self.notes.push(line.into());
+    }
+
+    fn failed(&mut self, where_: &str, what: &str, error: &ProbeError) {
+        self.missing.push(Text::new(format!("{where_}: {what} could not be read: {error}")));
+    }
+}
+
+/// Tables that at least two regions have.
+pub(super) fn shared_tables(regions: &[Inventory]) -> BTreeSet<TableName> {
+    let mut count: BTreeMap<&TableName, usize> = BTreeMap::new();
+    for name in regions.iter().filter_map(|region| region.tables.as_ref().ok()).flatten() {
+        *count.entry(name).or_default() += 1;
+    }
+    count.into_iter().filter(|(_, regions)| *regions > 1).map(|(name, _)| name.clone()).collect()
+}
+
+/// Makes the topology.
+pub(super) fn assemble(gathered: Gathered) -> Discovery {
+    let mut report = Report::default();
+    let hostnames = hostnames(&gathered, &mut report);
+    let names = gathered.zones.load_balancer_names(&gathered.request.hostnames);
+    let mut regions = entries(&gathered, &names, &mut report);
+    let records = records(&gathered, &regions, &mut report);
+    let tables = tables(&gathered, &mut report);
+    let aurora = aurora(&gathered, &mut report);
+    let replication = replication(&gathered, &mut report);
+    let checks: BTreeSet<&str> =
+        records.iter().filter_map(|record| Some(record.health_check.as_ref()?.as_str())).collect();
+    for (entry, inventory) in regions.iter_mut().zip(&gathered.regions) {
+        let ours = Ours::of(entry, &tables, &aurora, &replication, &checks);
+        alarms(entry, inventory, &ours, &mut report);
+    }
+    let scope = scopes(&gathered, &mut report);
+    let probe = ProbeSettings {
+        path: probe_path(&gathered).unwrap_or_else(|| ProbeSettings::default().path),
+        control: gathered.request.control.clone(),
+        base: gathered.request.probe_base.clone(),
+        ..ProbeSettings::default()
+    };
+    let first = gathered.request.hostnames.first().map(|name| Text::new(name.as_str()));
+    let topology = Topology {
+        version: 1,
+        application: gathered.request.application.clone().or(first).unwrap_or_default(),
+        scope,
+        hostnames,
+        records,
+        regions,
+        tables,
+        aurora,
+        replication,
+        probe,
+        evacuation: Vec::new(),
+        thresholds: Thresholds::default(),
+        freshness: Freshness::default(),
+        policy: Policy::default(),
+    };
+    let Report { found, missing, notes } = report;
+    Discovery { topology, found, missing, notes }
+}
+
+fn hostnames(gathered: &Gathered, report: &mut Report) -> Vec<Hostname> {
+    let zones = &gathered.zones;
+    let each = gathered.request.hostnames.iter().map(|name| {
+        let Some(zone) = zones.of(name) else {
+            report.missing(format!("{name}: no hosted zone of this account holds it"));
+            return Hostname {
+                name: name.clone(),
+                zone_id: None,
+                private_zone: false,
+                front_door: FrontDoor::Unknown,
+            };
+        };
+        let kind = if zone.private { "private zone" } else { "zone" };
+        report.found(format!("{name}: {kind} {} ({})", zone.name, zone.id));
+        if zone.private {
+            report.note(format!("{name} lies in a private zone: observed, never acted on"));
+        } else if zones.all().iter().any(|other| other.private && other.name == zone.name) {
+            report.note(format!("{} has a private zone of the same name beside the public one", zone.name));
+        }
+        let leaves = zones.leaves(name);
+        let doors: Vec<FrontDoor> = leaves.iter().map(front_door).collect();
+        let front_door = if doors.contains(&FrontDoor::LoadBalancer) {
+            FrontDoor::LoadBalancer
+        } else {
+            doors.first().copied().unwrap_or(FrontDoor::Unknown)
+        };
+        if leaves.is_empty() {
+            report.missing(format!("{name}: no A, AAAA or CNAME record in {}", zone.name));
+        }
+        for (leaf, door) in leaves.iter().zip(&doors) {
+            let what = match door {
+                FrontDoor::LoadBalancer => continue,
+                FrontDoor::Cloudfront => "CloudFront",
+                FrontDoor::GlobalAccelerator => "Global Accelerator",
+                FrontDoor::Unknown => "something that is no load balancer",
+            };
+            report.missing(format!(
+                "{name}: leads to {what} ({}), not to a load balancer: observed, never acted on",
+                leaf.name
+            ));
+        }
+        Hostname {
+            name: name.clone(),
+            zone_id: Some(zone.id.clone()),
+            private_zone: zone.private,
+            front_door,
+        }
+    });
+    each.collect()
+}
+
+fn entries(gathered: &Gathered, names: &BTreeSet<HostName>, report: &mut Report) -> Vec<RegionEntry> {
+    let mut matched: BTreeSet<&HostName> = BTreeSet::new();
+    let mut entries = Vec::new();
+    for inventory in &gathered.regions {
+        let at = inventory.region.as_str();
+        if let Err(error) = &inventory.load_balancers {
+            report.failed(at, "load balancers", error);
+        }
+        if let Err(error) = &inventory.services {
+            report.failed(at, "ECS services", error);
+        }
+        if let Err(error) = &inventory.scalable {
+            report.failed(at, "scalable targets", error);
+        }
+        let mut load_balancers = Vec::new();
+        for lb in inventory.matched(names) {
+            let mut lb = lb.clone();
+            match inventory.target_groups.get(&lb.arn) {
+                Some(Ok(groups)) => lb.target_groups.clone_from(groups),
+                Some(Err(error)) => report.failed(at, &format!("target groups of {}", lb.name), error),
+                None => {}
+            }
+            report.found(format!(
+                "{at}: load balancer {}, {} target group(s)",
+                lb.name,
+                lb.target_groups.len()
+            ));
+            load_balancers.push(lb);
+        }
+        if inventory.load_balancers.is_ok() && load_balancers.is_empty() {
+            report.missing(format!("{at}: no load balancer that a hostname leads to"));
+        }
+        matched.extend(names.iter().filter(|name| load_balancers.iter().any(|lb| lb.dns_name == **name)));
+        let scalable = inventory.scalable.as_ref().ok();
+        let services: Vec<Service> = inventory
+            .behind()
+            .into_iter()
+            .map(|service| Service {
+                key: service.key.clone(),
+                arn: service.arn.clone(),
+                target_groups: service.target_groups.clone(),
+                scalable: scalable.is_some_and(|keys| keys.contains(&service.key)),
+            })
+            .collect();
+        for service in &services {
+            let scaling = if service.scalable { ", scalable" } else { "" };
+            report.found(format!("{at}: ECS service {}{scaling}", service.key));
+        }
+        if inventory.services.is_ok() && services.is_empty() && !load_balancers.is_empty() {
+            report.missing(format!("{at}: no ECS service behind the load balancers"));
+        }
+        neighbours(inventory, &services, report);
+        entries.push(RegionEntry {
+            name: inventory.region.clone(),
+            load_balancers,
+            services,
+            alarms: Vec::new(),
+            topics: Vec::new(),
+        });
+    }
+    for name in names.iter().filter(|name| !matched.contains(name)) {
+        let hint =
+            region_of(name).filter(|region| entries.iter().all(|entry| entry.name.as_str() != *region));
+        let hint = hint.map(|region| format!(" (its region {region} was not named)")).unwrap_or_default();
+        report.missing(format!("{name}: no such load balancer in the named regions{hint}"));
+    }
+    entries
+}
+
+/// Services of the same clusters that stand behind no load balancer of the application.
+fn neighbours(inventory: &Inventory, ours: &[Service], report: &mut Report) {
+    let clusters: BTreeSet<_> = ours.iter().map(|service| &service.key.cluster).collect();
+    let others: Vec<String> = inventory
+        .services
+        .iter()
+        .flatten()
+        .filter(|other| clusters.contains(&other.key.cluster))
+        .filter(|other| ours.iter().all(|service| service.key != other.key))
+        .map(|other| other.key.to_string())
+        .collect();
+    if !others.is_empty() {
+        report.note(format!(
+            "{}: also in these clusters, behind none of the load balancers, left out: {}",
+            inventory.region,
+            listed(&others)
+        ));
+    }
+}
+
+fn records(gathered: &Gathered, regions: &[RegionEntry], report: &mut Report) -> Vec<Record> {
+    let targets: BTreeMap<&HostName, &Region> = regions
+        .iter()
+        .flat_map(|entry| entry.load_balancers.iter().map(move |lb| (&lb.dns_name, &entry.name)))
+        .collect();
+    let mut records = Vec::new();
+    for zone in gathered.zones.all() {
+        for set in &zone.records {
+            let cname = set.record_type.as_str() == "CNAME"
+                && set.values.iter().any(|value| targets.contains_key(&HostName::normalized(value.as_str())));
+            if cname {
+                report.note(format!(
+                    "{} is a CNAME to a load balancer: its way is known, but only A and AAAA records are kept",
+                    set.name
+                ));
+            }
+            let Some(alias) = &set.alias else { continue };
+            let address = matches!(set.record_type.as_str(), "A" | "AAAA");
+            let Some(region) = targets.get(&alias.dns_name).filter(|_| address) else { continue };
+            records.push(Record {
+                name: set.name.clone(),
+                record_type: set.record_type.as_str().to_owned(),
+                zone_id: zone.id.clone(),
+                set_identifier: set.set_identifier.clone(),
+                policy: set.policy,
+                region: (*region).clone(),
+                alias_target: alias.dns_name.clone(),
+                alias_zone_id: alias.zone_id.clone(),
+                evaluate_target_health: alias.evaluate_target_health,
+                health_check: set.health_check.clone(),
+            });
+        }
+    }
+    let place = |region: &Region| regions.iter().position(|entry| &entry.name == region);
+    records.sort_by(|a, b| {
+        (&a.name, &a.record_type, place(&a.region), &a.set_identifier).cmp(&(
+            &b.name,
+            &b.record_type,
+            place(&b.region),
+            &b.set_identifier,
+        ))
+    });
+    for record in &records {
+        let set = record.set_identifier.as_ref().map(|id| format!(" \"{id}\"")).unwrap_or_default();
+        let check = match &record.health_check {
+            Some(check) => format!("health check {check}"),
+            None => "no health check".to_owned(),
+        };
+        report.found(format!(
+            "{} {}{set}: {} record to {}, {check}",
+            record.name,
+            record.record_type,
+            policy_word(record.policy),
+            record.region
+        ));
+    }
+    for (check, config) in &gathered.checks {
+        if let Err(error) = config {
+            report.failed("route53", &format!("health check {check}"), error);
+        }
+    }
+    records
+}
+
+fn policy_word(policy: crate::domain::topology::RoutingPolicy) -> &'static str {
+    use crate::domain::topology::RoutingPolicy as P;
+    match policy {
+        P::Simple => "simple",
+        P::Latency => "latency",
+        P::Geolocation => "geolocation",
+        P::Geoproximity => "geoproximity",
+        P::Weighted => "weighted",
+        P::Failover => "failover",
+        P::Multivalue => "multivalue",
+        P::IpBased => "IP-based",
+    }
+}
+
+fn tables(gathered: &Gathered, report: &mut Report) -> Vec<Table> {
+    for inventory in &gathered.regions {
+        if let Err(error) = &inventory.tables {
+            report.failed(inventory.region.as_str(), "DynamoDB tables", error);
+        }
+    }
+    let named: BTreeSet<&Region> = gathered.regions.iter().map(|inventory| &inventory.region).collect();
+    let mut tables = Vec::new();
+    for name in shared_tables(&gathered.regions) {
+        let mut held: BTreeSet<Region> = BTreeSet::new();
+        let mut witness = None;
+        let mut has: BTreeSet<&Region> = BTreeSet::new();
+        for inventory in &gathered.regions {
+            match inventory.described.get(&name) {
+                Some(Ok(state)) => {
+                    has.insert(&inventory.region);
+                    if !state.replicas.is_empty() {
+                        held.insert(inventory.region.clone());
+                    }
+                    held.extend(state.replicas.iter().map(|replica| replica.region.clone()));
+                    witness = witness.or_else(|| state.witnesses.first().map(|(region, _)| region.clone()));
+                }
+                Some(Err(error)) => report.failed(inventory.region.as_str(), &format!("table {name}"), error),
+                None => {}
+            }
+        }
+        let fake = held.is_empty() && gathered.fake && has.len() == named.len();
+        if fake {
+            held.extend(named.iter().map(|region| (*region).clone()));
+            report.note(format!(
+                "table {name}: DescribeTable lists no replicas; taken for a global table since all regions have it \
+                 and the endpoint is not AWS's"
+            ));
+        }
+        let elsewhere: Vec<String> =
+            held.iter().filter(|region| !named.contains(region)).map(ToString::to_string).collect();
+        let regions: Vec<Region> = gathered
+            .regions
+            .iter()
+            .map(|inventory| inventory.region.clone())
+            .filter(|region| held.contains(region))
+            .collect();
+        if regions.len() < 2 {
+            report.note(format!("table {name} exists in several regions and is no global table: left out"));
+            continue;
+        }
+        let list: Vec<String> = regions.iter().map(ToString::to_string).collect();
+        report.found(format!("global table {name}: {}", list.join(", ")));
+        if !elsewhere.is_empty() {
+            report.note(format!(
+                "table {name} has replicas outside the named regions: {}",
+                elsewhere.join(", ")
+            ));
+        }
+        tables.push(Table { name, regions, witness });
+    }
+    if tables.is_empty() && gathered.regions.iter().all(|inventory| inventory.tables.is_ok()) {
+        report.missing("no DynamoDB global table with replicas in two of the regions");
+    }
+    tables
+}
+
+fn aurora(gathered: &Gathered, report: &mut Report) -> Vec<AuroraGlobal> {
+    let mut found: BTreeMap<&str, AuroraGlobal> = BTreeMap::new();
+    let mut answered = false;
+    for inventory in &gathered.regions {
+        let globals = match &inventory.globals {
+            Ok(globals) => globals,
+            Err(error) => {
+                report.failed(inventory.region.as_str(), "Aurora global clusters", error);
+                continue;
+            }
+        };
+        answered = true;
+        for global in globals {
+            let members: Vec<AuroraMember> = global
+                .state
+                .members
+                .iter()
+                .filter_map(|told| {
+                    let (region, id) = member(&told.arn)?;
+                    Some(AuroraMember { region, id, arn: told.arn.clone() })
+                })
+                .filter(|member| gathered.regions.iter().any(|inventory| inventory.region == member.region))
+                .collect();
+            let known = found.get(global.id.as_str()).map_or(0, |known| known.members.len());
+            if members.len() > known {
+                let (id, arn, engine) = (global.id.clone(), global.arn.clone(), global.engine.clone());
+                found.insert(global.id.as_str(), AuroraGlobal { id, arn, engine, members });
+            }
+        }
+    }
+    if found.is_empty() && answered {
+        report.missing("no Aurora global cluster with members in the regions");
+    }
+    let mut all: Vec<AuroraGlobal> = found.into_values().collect();
+    for global in &mut all {
+        let place = |region: &Region| gathered.regions.iter().position(|entry| &entry.region == region);
+        global.members.sort_by_key(|member| place(&member.region));
+        let members: Vec<String> =
+            global.members.iter().map(|member| format!("{} in {}", member.id, member.region)).collect();
+        report.found(format!("Aurora global cluster {}: {}", global.id, members.join(", ")));
+    }
+    all
+}
+
+fn replication(gathered: &Gathered, report: &mut Report) -> Vec<BucketReplication> {
+    let mut homes: BTreeMap<&BucketName, &Region> = BTreeMap::new();
+    for inventory in &gathered.regions {
+        match &inventory.buckets {
+            Ok(buckets) => homes.extend(buckets.keys().map(|name| (name, &inventory.region))),
+            Err(error) => report.failed(inventory.region.as_str(), "S3 buckets", error),
+        }
+    }
+    let mut all = Vec::new();
+    for inventory in &gathered.regions {
+        for (source, rules) in inventory.buckets.iter().flatten() {
+            for rule in rules {
+                let Some(home) = homes.get(&rule.destination).filter(|home| **home != &inventory.region)
+                else {
+                    continue;
+                };
+                let metrics = if rule.metrics { "" } else { ", without metrics" };
+                report.found(format!(
+                    "replication {source} ({}) to {} ({home}){metrics}",
+                    inventory.region, rule.destination
+                ));
+                if !rule.metrics {
+                    report.note(format!(
+                        "replication {source} to {}: metrics are off, so lag and backlog cannot be seen",
+                        rule.destination
+                    ));
+                }
+                all.push(BucketReplication {
+                    source: source.clone(),
+                    source_region: inventory.region.clone(),
+                    destination: rule.destination.clone(),
+                    destination_region: (*home).clone(),
+                    rule: rule.id.clone(),
+                    metrics: rule.metrics,
+                });
+            }
+        }
+    }
+    if all.is_empty() && gathered.regions.iter().all(|inventory| inventory.buckets.is_ok()) {
+        report.missing("no S3 replication between buckets of the regions");
+    }
+    all
+}
+
+/// Values of the dimensions by which an alarm is known to watch the application, in one region.
+struct Ours {
+    dimensions: BTreeSet<(&'static str, String)>,
+    /// Services as cluster and name: names repeat across clusters.
+    services: BTreeSet<(String, String)>,
+}
+
+impl Ours {
+    fn of(
+        entry: &RegionEntry,
+        tables: &[Table],
+        aurora: &[AuroraGlobal],
+        replication: &[BucketReplication],
+        checks: &BTreeSet<&str>,
+    ) -> Self {
+        let mut dimensions = BTreeSet::new();
+        for lb in &entry.load_balancers {
+            dimensions.extend(lb.arn.elb_dimension().map(|value| ("LoadBalancer", value.to_owned())));
+            let groups = lb.target_groups.iter().filter_map(Arn::elb_dimension);
+            dimensions.extend(groups.map(|value| ("TargetGroup", value.to_owned())));
+        }
+        let here = tables.iter().filter(|table| table.regions.contains(&entry.name));
+        dimensions.extend(here.map(|table| ("TableName", table.name.as_str().to_owned())));
+        let clusters: Vec<&DbClusterId> = aurora
+            .iter()
+            .flat_map(|global| &global.members)
+            .filter(|member| member.region == entry.name)
+            .map(|member| &member.id)
+            .collect();
+        dimensions.extend(clusters.iter().map(|id| ("DBClusterIdentifier", id.as_str().to_owned())));
+        for rule in replication {
+            if rule.source_region == entry.name {
+                dimensions.insert(("BucketName", rule.source.as_str().to_owned()));
+                dimensions.insert(("SourceBucket", rule.source.as_str().to_owned()));
+            }
+            if rule.destination_region == entry.name {
+                dimensions.insert(("BucketName", rule.destination.as_str().to_owned()));
+                dimensions.insert(("DestinationBucket", rule.destination.as_str().to_owned()));
+            }
+        }
+        // Metrics of health checks exist in one region only, so such an alarm can be nowhere else.
+        dimensions.extend(checks.iter().map(|check| ("HealthCheckId", (*check).to_owned())));
+        let services = entry
+            .services
+            .iter()
+            .map(|service| (service.key.cluster.as_str().to_owned(), service.key.service.as_str().to_owned()))
+            .collect();
+        Self { dimensions, services }
+    }
+
+    fn watched_by(&self, alarm: &Alarm) -> bool {
+        alarm.dimensions.iter().any(|set| {
+            let service = set.get("ClusterName").zip(set.get("ServiceName"));
+            service.is_some_and(|(cluster, name)| self.services.contains(&(cluster.clone(), name.clone())))
+                || self.dimensions.iter().any(|(name, value)| set.get(*name) == Some(value))
+        })
+    }
+}
+
+fn alarms(entry: &mut RegionEntry, inventory: &Inventory, ours: &Ours, report: &mut Report) {
+    let at = entry.name.as_str().to_owned();
+    let all = match &inventory.alarms {
+        Ok(all) => all,
+        Err(error) => return report.failed(&at, "CloudWatch alarms", error),
+    };
+    let mut kept: Vec<&Alarm> = all.iter().filter(|alarm| ours.watched_by(alarm)).collect();
+    let composite: Vec<&Alarm> = all
+        .iter()
+        .filter(|alarm| {
+            let names = |rule: &String| kept.iter().any(|metric| mentions(rule, metric.name.as_str()));
+            alarm.rule.as_ref().is_some_and(names)
+        })
+        .collect();
+    kept.extend(composite);
+    kept.sort_by(|a, b| a.name.cmp(&b.name));
+    let topics: BTreeSet<Arn> = kept
+        .iter()
+        .flat_map(|alarm| &alarm.actions)
+        .filter(|arn| arn.as_str().contains(":sns:") && arn.region().as_ref() == Some(&entry.name))
+        .cloned()
+        .collect();
+    if kept.is_empty() {
+        report.missing(format!("{at}: no alarm that watches what was found"));
+    } else {
+        let names: Vec<String> = kept.iter().map(|alarm| alarm.name.to_string()).collect();
+        report.found(format!("{at}: {} alarm(s): {}", kept.len(), listed(&names)));
+    }
+    for topic in &topics {
+        report.found(format!("{at}: topic {}", topic.short_name()));
+    }
+    entry.alarms = kept.into_iter().map(|alarm| alarm.name.clone()).collect();
+    entry.topics = topics.into_iter().collect();
+}
+
+/// A composite rule names alarms as `ALARM("name")`, `ALARM(name)` or by ARN.
+fn mentions(rule: &str, name: &str) -> bool {
+    rule.match_indices(name).any(|(start, _)| {
+        let before = rule[..start].chars().next_back();
+        let after = rule[start + name.len()..].chars().next();
+        let edge = |c: Option<char>| c.is_none_or(|c| matches!(c, '"' | '\'' | '(' | ')' | ':' | ' '));
+        edge(before) && edge(after)
+    })
+}
+
+fn scopes(gathered: &Gathered, report: &mut Report) -> BTreeMap<String, Scope> {
+    let mut scopes = BTreeMap::new();
+    let dns = std::iter::once((DNS.to_owned(), &gathered.dns_identity));
+    let regions =
+        gathered.regions.iter().map(|inventory| (inventory.region.as_str().to_owned(), &inventory.identity));
+    for (name, identity) in dns.chain(regions) {
+        let identity: Option<&Identity> = match identity {
+            Ok(identity) => {
+                report.found(format!("{name}: account {}, as {}", identity.account, identity.arn));
+                Some(identity)
+            }
+            Err(error) => {
+                report.failed(&name, "the account", error);
+                None
+            }
+        };
+        let partition = identity.and_then(|identity| identity.arn.partition());
+        if let Some(other) = partition.filter(|partition| *partition != ACTED_PARTITION) {
+            report.note(format!("{name}: partition {other}: observed, never acted on"));
+        }
+        scopes.insert(
+            name,
+            Scope {
+                account: identity.map(|identity| identity.account.clone()),
+                profile: gathered.request.profile.clone(),
+                role_arn: None,
+                partition: partition.filter(|partition| *partition != ACTED_PARTITION).map(str::to_owned),
+            },
+        );
+    }
+    scopes
+}
+
+/// The path that most health checks ask for.
+fn probe_path(gathered: &Gathered) -> Option<String> {
+    let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+    for config in gathered.checks.iter().filter_map(|(_, config)| config.as_ref().ok()) {
+        let (_, rest) = config.endpoint.as_str().split_once("://")?;
+        if let Some(slash) = rest.find('/') {
+            *votes.entry(&rest[slash..]).or_default() += 1;
+        }
+    }
+    votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(path, _)| path.to_owned())
+}
+
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,185 @@
+//! When each source is read: one task a source, each on its own.
+//!
+//! What it is for: cadence with jitter, whole minutes for metrics, doubling back-off on throttling, and
+//! prompt answers to refresh, pause and focus. Tasks share no lock across a wait and no queue but the
+//! Route 53 budget, so that a hung one delays no other.
+//! What it must not do: know what a question is about.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::read::Read;
+use crate::domain::observation::SourceKind;
+use crate::ports::Clock;
+
+/// The longest pause that back-off leads to.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// The shortest pause between two runs of one source, however often a refresh is asked for.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// The same when only the focus asks: moving through the panes must not spend the Route 53 budget.
+const SHORTEST_FOCUS: Duration = Duration::from_secs(20);
+
+/// How long after a whole minute metrics are asked for, at least and at most.
+const AFTER_MINUTE: (f64, f64) = (2.0, 8.0);
+
+/// How often a source is read.
+pub(super) fn cadence(kind: SourceKind) -> Duration {
+    Duration::from_secs(match kind {
+        SourceKind::Services => 10,
+        SourceKind::Targets | SourceKind::Aurora | SourceKind::Probe => 15,
+        SourceKind::Tables => 30,
+        SourceKind::Scaling
+        | SourceKind::Metrics
+        | SourceKind::Percentiles
+        | SourceKind::Alarms
+        | SourceKind::Records
+        | SourceKind::HealthChecks
+        | SourceKind::Checkers => 60,
+        SourceKind::Replication | SourceKind::Topics => 600,
+        SourceKind::Identity => 3_600,
+    })
+}
+
+/// What the operator asks of all tasks.
+#[derive(Debug)]
+pub(super) struct Controls {
+    pub(super) refresh: watch::Sender<u64>,
+    pub(super) paused: watch::Sender<bool>,
+    pub(super) focus: watch::Sender<Option<SourceKind>>,
+}
+
+impl Default for Controls {
+    fn default() -> Self {
+        Self {
+            refresh: watch::Sender::new(0),
+            paused: watch::Sender::new(false),
+            focus: watch::Sender::new(None),
+        }
+    }
+}
+
+/// Where a task puts what it learns: the newest snapshot only, and word that there is one.
+#[derive(Clone, Debug)]
+pub(super) struct Publisher<S> {
+    pub(super) latest: watch::Sender<Arc<S>>,
+    pub(super) version: watch::Sender<u64>,
+}
+
+impl<S: Clone> Publisher<S> {
+    fn publish(&self, changes: Vec<super::read::Landed<S>>) {
+        self.latest.send_modify(|latest| {
+            let snapshot = Arc::make_mut(latest);
+            for change in changes {
+                change.apply(snapshot);
+            }
+        });
+        self.version.send_modify(|version| *version = version.wrapping_add(1));
+    }
+}
+
+/// One source, on its own schedule.
+pub(super) struct Task<S> {
+    pub(super) kind: SourceKind,
+    pub(super) clock: Clock,
+    pub(super) controls: Arc<Controls>,
+    pub(super) publisher: Publisher<S>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Task<S> {
+    /// Runs until it is dropped. `questions` is asked what to read each time, given what is known; `next`
+    /// may shorten the pause to the next run.
+    pub(super) async fn run(
+        self,
+        mut questions: impl FnMut(&S) -> Vec<Read<S>>,
+        next: impl Fn(&S) -> Option<Timestamp>,
+    ) {
+        let mut refresh = self.controls.refresh.subscribe();
+        let mut paused = self.controls.paused.subscribe();
+        let mut focus = self.controls.focus.subscribe();
+        let mut throttles = 0u32;
+        loop {
+            refresh.mark_unchanged();
+            let started = self.clock.now();
+            let reads = questions(&self.known());
+            throttles = if self.ask(reads).await { throttles.saturating_add(1) } else { 0 };
+            let pause = self.pause(started, throttles, &next);
+            let mut sleep = std::pin::pin!(self.clock.sleep(pause));
+            let mut due = false;
+            let shortest = loop {
+                if due && !*paused.borrow_and_update() {
+                    break None;
+                }
+                tokio::select! {
+                    () = &mut sleep, if !due => due = true,
+                    _ = refresh.changed() => break Some(SHORTEST),
+                    _ = focus.changed() => {
+                        let focus = *focus.borrow_and_update();
+                        if focus == Some(self.kind) && self.kind == SourceKind::Checkers {
+                            break Some(SHORTEST_FOCUS);
+                        }
+                    }
+                    _ = paused.changed(), if due => {}
+                }
+            };
+            if let Some(shortest) = shortest {
+                let since = Duration::try_from(self.clock.now().duration_since(started)).unwrap_or_default();
+                self.clock.sleep(shortest.saturating_sub(since)).await;
+            }
+        }
+    }
+
+    fn known(&self) -> Arc<S> {
+        self.publisher.latest.borrow().clone()
+    }
+
+    /// Asks everything at once and publishes each answer as it comes. True when AWS throttled a part.
+    async fn ask(&self, reads: Vec<Read<S>>) -> bool {
+        let mut throttled = false;
+        let count = reads.len().max(1);
+        let running: FuturesUnordered<_> = reads.into_iter().map(|read| read.run(None)).collect();
+        let mut landed = running.ready_chunks(count);
+        while let Some(answers) = landed.next().await {
+            throttled |= answers.iter().any(|answer| answer.throttled);
+            self.publisher.publish(answers);
+        }
+        throttled
+    }
+
+    /// How long to wait from now.
+    fn pause(&self, started: Timestamp, throttles: u32, next: &impl Fn(&S) -> Option<Timestamp>) -> Duration {
+        let cadence = cadence(self.kind);
+        let now = self.clock.now();
+        let spent = Duration::try_from(now.duration_since(started)).unwrap_or_default();
+        if throttles > 0 {
+            let doubled = cadence.saturating_mul(1 << throttles.min(16));
+            let longest = LONGEST.max(cadence);
+            return jittered(doubled).min(longest).saturating_sub(spent).max(SHORTEST);
+        }
+        if matches!(self.kind, SourceKind::Metrics | SourceKind::Percentiles) {
+            return after_next_minute(now);
+        }
+        let early =
+            next(&self.known()).map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        let usual = jittered(cadence).saturating_sub(spent);
+        early.map_or(usual, |early| early.min(usual)).max(SHORTEST)
+    }
+}
+
+/// Ten percent more or less.
+fn jittered(duration: Duration) -> Duration {
+    duration.mul_f64(0.9 + 0.2 * fastrand::f64())
+}
+
+/// From now until just after the next whole minute.
+fn after_next_minute(now: Timestamp) -> Duration {
+    let into = now.as_second().rem_euclid(60) as f64 + f64::from(now.subsec_nanosecond()) / 1e9;
+    let (least, most) = AFTER_MINUTE;
+    Duration::from_secs_f64(60.0 - into + least + (most - least) * fastrand::f64())
+}
