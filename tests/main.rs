@@ -4,4 +4,5 @@ mod architecture;
 mod cloud;
 mod cloudwatch;
 mod domain;
+mod poll;
 mod sim;
