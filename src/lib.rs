@@ -10,9 +10,18 @@
 //! | [`cloud`] | the only place that names `aws_sdk_*`: clients per scope, one file a service, budgets, errors |
 //! | [`sim`] | the simulated AWS behind the SDK's own `HttpClient`: world, wire codecs, services, scenarios |
 //! | [`poll`] | who asks what, when: schedules per region and source, deadlines, back-off |
+//! | [`cli`] | subcommands, their output, and the one wiring of everything |
+//! | [`app`] | the console's model: screens, cursor, commands, the one keymap table |
+//! | [`ui`] | from the model to a frame: banner, panes, tables, charts, help |
+//! | [`tui`] | the terminal: raw mode, keys, signals, the main loop, the writer thread |
+
+pub mod app;
+pub mod cli;
 pub mod cloud;
 pub mod domain;
 pub mod files;
 pub mod poll;
 pub mod ports;
 pub mod sim;
+pub mod tui;
+pub mod ui;

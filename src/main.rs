@@ -1,3 +1,7 @@
-//! Parse, dispatch, exit code; nothing else.
+//! The binary: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    switchtower::cli::main().into()
+}

@@ -173,6 +173,19 @@ impl Baseline {
         })
     }
 
+    /// `snapshot` with the saved reading, marked as such, wherever nothing was read; the error stays beside it.
+    pub fn fill(&self, mut snapshot: FleetSnapshot) -> FleetSnapshot {
+        for region in &mut snapshot.regions {
+            if let Some(known) = self.region(&region.region) {
+                fill_region(Arc::make_mut(region), &known);
+            }
+        }
+        if let Some(known) = self.dns() {
+            fill_dns(Arc::make_mut(&mut snapshot.dns), &known);
+        }
+        snapshot
+    }
+
     /// The busiest minute of the kept days, requests a second.
     pub fn peak_requests(&self, region: &Region) -> Option<f64> {
         let days = self.peaks.get(region)?.values();
@@ -306,6 +319,50 @@ fn keep_probes(known: &mut Vec<ProbeTarget>, new: &[ProbeTarget]) {
         kept
     });
     *known = merged.collect();
+}
+
+fn fill_region(new: &mut RegionSnapshot, known: &RegionSnapshot) {
+    fill(&mut new.identity, Some(&known.identity));
+    fill_all(&mut new.load_balancers, &known.load_balancers);
+    fill_all(&mut new.target_groups, &known.target_groups);
+    fill_all(&mut new.services, &known.services);
+    fill_all(&mut new.scaling, &known.scaling);
+    fill_all(&mut new.tables, &known.tables);
+    fill_all(&mut new.global_clusters, &known.global_clusters);
+    fill_all(&mut new.db_clusters, &known.db_clusters);
+    fill_all(&mut new.buckets, &known.buckets);
+    fill_all(&mut new.alarms, &known.alarms);
+    fill_all(&mut new.topics, &known.topics);
+    fill_all(&mut new.metrics, &known.metrics);
+    for target in &mut new.probes {
+        let same = |known: &&ProbeTarget| known.url == target.url && known.via == target.via;
+        fill(&mut target.result, known.probes.iter().find(same).map(|known| &known.result));
+    }
+}
+
+fn fill_dns(new: &mut DnsSnapshot, known: &DnsSnapshot) {
+    fill(&mut new.identity, Some(&known.identity));
+    fill_all(&mut new.records, &known.records);
+    fill_all(&mut new.health_checks, &known.health_checks);
+    fill_all(&mut new.checkers, &known.checkers);
+    fill_all(&mut new.last_failures, &known.last_failures);
+    fill_all(&mut new.metrics, &known.metrics);
+    if let Some(target) = &mut new.control {
+        let known = known.control.as_ref().filter(|known| known.url == target.url);
+        fill(&mut target.result, known.map(|known| &known.result));
+    }
+}
+
+fn fill_all<K: Ord, T: Clone>(new: &mut BTreeMap<K, Observed<T>>, known: &BTreeMap<K, Observed<T>>) {
+    for (key, observed) in new {
+        fill(observed, known.get(key));
+    }
+}
+
+fn fill<T: Clone>(new: &mut Observed<T>, known: Option<&Observed<T>>) {
+    if let (None, Some(reading)) = (new.reading(), known.and_then(Observed::reading)) {
+        *new = Observed::from_parts(new.source().clone(), Some(reading.clone()), new.error().cloned());
+    }
 }
 
 /// Something done to every observed value.

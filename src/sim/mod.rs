@@ -2,7 +2,7 @@
 //!
 //! What it is for: the demo, hermetic tests and `sim --listen`. The real SDK clients serialise, sign, retry
 //! and parse; calls are routed by their SigV4 scope; nothing is mocked above the wire.
-//! What it must not do: open a socket, read the environment, or know any aws_sdk_* type.
+//! What it must not do: read the environment, know any aws_sdk_* type, or open a socket (but for [`listen`]).
 //!
 //! | module | what it is |
 //! |---|---|
@@ -13,12 +13,14 @@
 //! | [`cloudwatch`] | CloudWatch, over the world's series |
 //! | [`route`] | from an HTTP request to a service: scope, credentials, faults, rate limits, the call log |
 //! | [`client`] | the SDK's `HttpClient` |
+//! | [`listen`] | the same world on a loopback socket |
 //! | [`probe`] | our own HTTPS requests and name lookups inside the world |
 
 pub mod call;
 pub mod client;
 pub mod cloudwatch;
 pub mod limits;
+pub mod listen;
 pub mod probe;
 pub mod route;
 pub mod services;

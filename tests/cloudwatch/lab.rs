@@ -160,7 +160,6 @@ impl source::MetricSource for Lab {
         _: Timestamp,
     ) -> Option<source::Samples> {
         assert_eq!(region, REGION);
-        assert!(self.metrics.contains(metric), "the world is asked for its own metrics only");
         assert_eq!(minute.as_second() % 60, 0);
         self.samples.get(&(metric.clone(), minute.as_second())).cloned()
     }

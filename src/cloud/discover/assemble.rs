@@ -58,24 +58,24 @@ pub(super) fn shared_tables(regions: &[Inventory]) -> BTreeSet<TableName> {
 }
 
 /// Makes the topology.
-pub(super) fn assemble(gathered: Gathered) -> Discovery {
+pub(super) fn assemble(gathered: &Gathered) -> Discovery {
     let mut report = Report::default();
-    let hostnames = hostnames(&gathered, &mut report);
+    let hostnames = hostnames(gathered, &mut report);
     let names = gathered.zones.load_balancer_names(&gathered.request.hostnames);
-    let mut regions = entries(&gathered, &names, &mut report);
-    let records = records(&gathered, &regions, &mut report);
-    let tables = tables(&gathered, &mut report);
-    let aurora = aurora(&gathered, &mut report);
-    let replication = replication(&gathered, &mut report);
+    let mut regions = entries(gathered, &names, &mut report);
+    let records = records(gathered, &regions, &mut report);
+    let tables = tables(gathered, &mut report);
+    let aurora = aurora(gathered, &mut report);
+    let replication = replication(gathered, &mut report);
     let checks: BTreeSet<&str> =
         records.iter().filter_map(|record| Some(record.health_check.as_ref()?.as_str())).collect();
     for (entry, inventory) in regions.iter_mut().zip(&gathered.regions) {
         let ours = Ours::of(entry, &tables, &aurora, &replication, &checks);
         alarms(entry, inventory, &ours, &mut report);
     }
-    let scope = scopes(&gathered, &mut report);
+    let scope = scopes(gathered, &mut report);
     let probe = ProbeSettings {
-        path: probe_path(&gathered).unwrap_or_else(|| ProbeSettings::default().path),
+        path: probe_path(gathered).unwrap_or_else(|| ProbeSettings::default().path),
         control: gathered.request.control.clone(),
         base: gathered.request.probe_base.clone(),
         ..ProbeSettings::default()

@@ -192,9 +192,7 @@ fn evaluate(reader: &Reader<'_>, queries: &[Query]) -> Result<Vec<Answer>, Fault
     for (query, label) in queries.iter().zip(labels) {
         let value = match &query.what {
             What::Metric { metric, period, stat, unit, .. } => {
-                let points = metrics.find(metric).map_or_else(Points::new, |metric| {
-                    reader.points(metric, *period, *stat, unit.as_deref())
-                });
+                let points = reader.points(metrics.find(metric), *period, *stat, unit.as_deref());
                 let series = Series { label, period: *period, points };
                 Some(Named { metric: true, outcome: Outcome::Series(series) })
             }

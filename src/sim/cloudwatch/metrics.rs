@@ -144,28 +144,27 @@ pub(super) fn get_metric_statistics(
     let metrics = Metrics::new(source.metrics(&call.region, call.now));
     let reader = Reader { source, region: &call.region, window };
     let mut points = Vec::new();
-    if let Some(metric) = metrics.find(&asked) {
-        // Unlike GetMetricData, buckets begin at StartTime.
-        for bucket in window.unaligned(period) {
-            let Some((samples, measured)) = reader.bucket(metric, bucket, period, unit) else { continue };
-            let mut members =
-                vec![("Timestamp".to_owned(), Timestamp::from_second(bucket).ok().map(Value::Time))];
-            let mut percentiles = Vec::new();
-            for (stat, parsed) in &stats {
-                let Some(number) = parsed.over(&samples) else { continue };
-                if plain.contains(stat) {
-                    members.push(((*stat).to_owned(), Some(Value::Double(number))));
-                } else {
-                    percentiles.push(((*stat).to_owned(), Value::Double(number)));
-                }
+    let metric = metrics.find(&asked);
+    // Unlike GetMetricData, buckets begin at StartTime.
+    for bucket in window.unaligned(period) {
+        let Some((samples, measured)) = reader.bucket(metric, bucket, period, unit) else { continue };
+        let mut members =
+            vec![("Timestamp".to_owned(), Timestamp::from_second(bucket).ok().map(Value::Time))];
+        let mut percentiles = Vec::new();
+        for (stat, parsed) in &stats {
+            let Some(number) = parsed.over(&samples) else { continue };
+            if plain.contains(stat) {
+                members.push(((*stat).to_owned(), Some(Value::Double(number))));
+            } else {
+                percentiles.push(((*stat).to_owned(), Value::Double(number)));
             }
-            members.push(("Unit".to_owned(), Some(Value::from(measured))));
-            if !percentiles.is_empty() {
-                members.push(("ExtendedStatistics".to_owned(), Some(Value::Map(percentiles))));
-            }
-            let members = members.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-            points.push(Value::Struct(members));
         }
+        members.push(("Unit".to_owned(), Some(Value::from(measured))));
+        if !percentiles.is_empty() {
+            members.push(("ExtendedStatistics".to_owned(), Some(Value::Map(percentiles))));
+        }
+        let members = members.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        points.push(Value::Struct(members));
     }
     Ok(Value::structure([("Label", Some(Value::from(name))), ("Datapoints", Some(Value::List(points)))]))
 }

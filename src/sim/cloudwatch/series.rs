@@ -25,9 +25,10 @@ impl Metrics {
         Self { found: metrics.into_iter().map(|metric| (by_set(&metric), metric)).collect() }
     }
 
-    /// The metric as the world made it.
-    pub(super) fn find(&self, asked: &MetricId) -> Option<&MetricId> {
-        self.found.get(&by_set(asked))
+    /// The metric as the world made it. One that is not listed is asked for as it was named: a series that
+    /// has ended leaves the list before its points leave CloudWatch.
+    pub(super) fn find<'a>(&'a self, asked: &'a MetricId) -> &'a MetricId {
+        self.found.get(&by_set(asked)).unwrap_or(asked)
     }
 }
 

@@ -70,7 +70,7 @@ impl Protocol {
             Self::Json => json::encode(output),
             Self::Query => query::encode(output, operation, &call.request_id),
         };
-        Reply { status: 200, headers: self.headers(call), body, operation: operation.to_owned(), error: None }
+        Reply { status: 200, headers: self.headers(), body, operation: operation.to_owned(), error: None }
     }
 
     /// Writes a fault; `details` are members of the error beside its message.
@@ -82,14 +82,14 @@ impl Protocol {
         details: &[(String, Value)],
     ) -> Reply {
         let sender = fault.status < 500;
-        let mut headers = self.headers(call);
-        let shape = shape_of(&fault.code);
+        let mut headers = self.headers();
+        let (code, shape) = names_of(&fault.code);
         let body = match self {
             Self::Cbor | Self::Json => {
                 // Callers that came from the Query protocol ask for its codes, which then beat `__type`.
                 if call.header("x-amzn-query-mode").is_some() {
                     let kind = if sender { "Sender" } else { "Receiver" };
-                    headers.push(("x-amzn-query-error", format!("{};{kind}", fault.code)));
+                    headers.push(("x-amzn-query-error", format!("{code};{kind}")));
                 }
                 let mut members = vec![
                     ("__type".to_owned(), Value::Text(format!("com.amazonaws.cloudwatch#{shape}"))),
@@ -99,7 +99,7 @@ impl Protocol {
                 let error = Value::Struct(members);
                 if self == Self::Cbor { cbor::encode(&error) } else { json::encode(&error) }
             }
-            Self::Query => query::encode_fault(fault, sender, &call.request_id),
+            Self::Query => query::encode_fault(code, &fault.message, sender, &call.request_id),
         };
         Reply {
             status: fault.status,
@@ -129,30 +129,29 @@ impl Protocol {
         }
     }
 
-    fn headers(self, call: &Call) -> Vec<(&'static str, String)> {
-        let mut headers = vec![("x-amzn-requestid", call.request_id.clone())];
+    /// Headers of every answer, but for the request id, which the router adds for all services.
+    fn headers(self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Cbor => {
-                headers.push(("content-type", "application/cbor".to_owned()));
-                headers.push(("smithy-protocol", "rpc-v2-cbor".to_owned()));
-            }
-            Self::Json => headers.push(("content-type", "application/x-amz-json-1.0".to_owned())),
-            Self::Query => headers.push(("content-type", "text/xml".to_owned())),
+            Self::Cbor => vec![
+                ("content-type", "application/cbor".to_owned()),
+                ("smithy-protocol", "rpc-v2-cbor".to_owned()),
+            ],
+            Self::Json => vec![("content-type", "application/x-amz-json-1.0".to_owned())],
+            Self::Query => vec![("content-type", "text/xml".to_owned())],
         }
-        headers
     }
 }
 
-/// The name of an error's shape, where it differs from its code on the wire of the Query protocol.
-fn shape_of(code: &str) -> &str {
-    match code {
-        "InvalidParameterValue" => "InvalidParameterValueException",
-        "InvalidParameterCombination" => "InvalidParameterCombinationException",
-        "MissingParameter" => "MissingRequiredParameterException",
-        "ValidationError" => "ValidationException",
-        "InternalServiceError" => "InternalServiceFault",
-        "LimitExceeded" => "LimitExceededFault",
-        "InvalidFormat" => "InvalidFormatFault",
-        other => other,
-    }
+/// An error's code in the Query protocol and the name of its shape, from either of them.
+fn names_of(code: &str) -> (&str, &str) {
+    const NAMES: [(&str, &str); 7] = [
+        ("InvalidParameterValue", "InvalidParameterValueException"),
+        ("InvalidParameterCombination", "InvalidParameterCombinationException"),
+        ("MissingParameter", "MissingRequiredParameterException"),
+        ("ValidationError", "ValidationException"),
+        ("InternalServiceError", "InternalServiceFault"),
+        ("LimitExceeded", "LimitExceededFault"),
+        ("InvalidFormat", "InvalidFormatFault"),
+    ];
+    NAMES.into_iter().find(|(query, shape)| [*query, *shape].contains(&code)).unwrap_or((code, code))
 }

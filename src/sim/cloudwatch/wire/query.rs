@@ -85,11 +85,11 @@ pub(super) fn encode(output: &Value, operation: &str, request_id: &str) -> Vec<u
 }
 
 /// A fault in its envelope.
-pub(super) fn encode_fault(fault: &Fault, sender: bool, request_id: &str) -> Vec<u8> {
+pub(super) fn encode_fault(code: &str, message: &str, sender: bool, request_id: &str) -> Vec<u8> {
     let mut xml = format!("<ErrorResponse xmlns=\"{NAMESPACE}\"><Error>");
     element(&mut xml, "Type", &Value::from(if sender { "Sender" } else { "Receiver" }));
-    element(&mut xml, "Code", &Value::from(fault.code.as_str()));
-    element(&mut xml, "Message", &Value::from(fault.message.as_str()));
+    element(&mut xml, "Code", &Value::from(code));
+    element(&mut xml, "Message", &Value::from(message));
     xml.push_str("</Error>");
     element(&mut xml, "RequestId", &Value::from(request_id));
     xml.push_str("</ErrorResponse>");

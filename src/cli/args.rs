@@ -1,0 +1,198 @@
+//! The command line.
+//!
+//! What it is for: every subcommand and flag with the words of `--help`, completions and the manual page.
+//! What it must not do: act on them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::domain::ids::{HostName, Region};
+
+/// The whole command line.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "switchtower",
+    version,
+    about = "A terminal operations console for applications that run active-active in several AWS regions",
+    long_about = "A terminal operations console for applications that run active-active in several AWS regions.\n\n\
+        Without a subcommand it opens the console on the configured topology. It only observes: no call that \
+        it makes changes anything.",
+    after_help = "Exit codes: 0 done or healthy, 1 error, 2 wrong usage or configuration, 3 credentials or \
+        permission, 10 degraded, 11 impaired, 12 unknown.",
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub(super) struct Cli {
+    /// What to do; nothing means the console.
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    /// Flags of every subcommand.
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+/// Flags of every subcommand.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Topology to use: a file, or the name of one in the configuration folder
+    #[arg(long, global = true, value_name = "FILE|NAME")]
+    pub(super) topology: Option<String>,
+    /// Profile of the AWS configuration, in place of those that the topology names
+    #[arg(long, global = true, value_name = "PROFILE")]
+    pub(super) profile: Option<String>,
+    /// Ask this endpoint instead of AWS, such as that of `switchtower sim`
+    #[arg(long, global = true, value_name = "URL", value_parser = endpoint)]
+    pub(super) endpoint_url: Option<String>,
+    /// Let runbooks act on a custom endpoint; observing never needs it
+    #[arg(long, global = true)]
+    pub(super) allow_endpoint: bool,
+    /// When to use colour; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto)]
+    pub(super) color: ColorChoice,
+    /// Write the log to this file instead of the state folder
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) log_file: Option<PathBuf>,
+    /// Log more; twice logs everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// The subcommands.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Command {
+    /// Open the console on an embedded simulated AWS: no credentials, no network
+    Demo(Demo),
+    /// Discover an application from its hosted zone and write its topology
+    Init(Init),
+    /// Observe everything once and say what is ill
+    #[command(after_help = "The exit code is the verdict: 0 healthy, 10 degraded, 11 impaired, 12 unknown; \
+        3 when every region refuses the credentials.")]
+    Status(Status),
+    /// Serve the simulated AWS on loopback to any AWS client
+    Sim(SimArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// What is simulated.
+#[derive(Clone, Debug, Args)]
+pub(super) struct World {
+    /// What goes wrong; an unknown name lists all
+    #[arg(long, value_name = "NAME", default_value = "calm")]
+    pub(super) scenario: String,
+    /// Makes the same world again
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(super) seed: u64,
+    /// How many regions
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=30))]
+    pub(super) regions: u8,
+}
+
+/// `demo`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Demo {
+    /// What is simulated.
+    #[command(flatten)]
+    pub(super) world: World,
+    /// How many times as fast as real time
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
+    pub(super) speed: f64,
+}
+
+/// `sim`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SimArgs {
+    /// Address to serve on, loopback only; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
+    pub(super) listen: SocketAddr,
+    /// What is simulated.
+    #[command(flatten)]
+    pub(super) world: World,
+}
+
+/// `init`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Init {
+    /// A public name of the application; may be given several times
+    #[arg(long = "hostname", value_name = "NAME", required = true, value_parser = hostname)]
+    pub(super) hostnames: Vec<HostName>,
+    /// Its regions, separated by commas, in the order of the screen
+    #[arg(long, value_name = "REGION,…", required = true, value_delimiter = ',', value_parser = region)]
+    pub(super) regions: Vec<Region>,
+    /// Where to write; by default a file named after the application in the configuration folder
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Where our own requests go instead of the load balancers; {region} is replaced
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    pub(super) probe_base: Option<String>,
+}
+
+/// `status`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Status {
+    /// Print JSON (switchtower.status/1); what is for people goes to stderr
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Observe again and again, every 15 seconds, until interrupted; with --json one object a line
+    #[arg(long)]
+    pub(super) watch: bool,
+}
+
+fn endpoint(url: &str) -> Result<String, String> {
+    let parsed: http::Uri =
+        url.replace("{region}", "region").parse().map_err(|_| "this is no URL".to_owned())?;
+    match (parsed.scheme_str(), parsed.host()) {
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(url.to_owned()),
+        _ => Err("write a URL with http:// or https:// and a host".into()),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.01..=10_000.0).contains(&speed) => Ok(speed),
+        _ => Err("write a number from 0.01 to 10000".into()),
+    }
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:5005".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("the simulation answers anyone, so it serves on loopback only; write 127.0.0.1:PORT".into())
+    }
+}
+
+fn hostname(text: &str) -> Result<HostName, String> {
+    let plain = text.contains('.') && !text.contains(|c: char| c == '/' || c == ':' || c.is_whitespace());
+    if plain {
+        Ok(HostName::normalized(text))
+    } else {
+        Err("write the name alone, such as api.example.com".into())
+    }
+}
+
+fn region(text: &str) -> Result<Region, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let numbered = parts.last().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    let letters = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if letters && numbered && parts.len() >= 3 && !parts.contains(&"") {
+        Ok(Region::new(text))
+    } else {
+        Err("write region codes, such as us-east-1,eu-west-1".into())
+    }
+}

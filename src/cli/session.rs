@@ -1,0 +1,206 @@
+//! The one wiring: topology, AWS or its simulation, clock, probe, saved baseline, runtimes.
+//!
+//! What it is for: console, demo, status and init all start from a [`Session`], so that none of them can be
+//! wired differently from the others. What it must not do: print, paint, or ask AWS by itself.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::args::{Global, World};
+use super::exit::{Exit, Failure};
+use crate::cloud::{Cloud, CloudOptions, Keys};
+use crate::domain::snapshot::{FleetSnapshot, ProbeResult};
+use crate::domain::{ErrorKind, Topology};
+use crate::files::baseline::{self, Baseline};
+use crate::files::{Places, topology};
+use crate::ports::{BoxFuture, Clock, HttpsProbe, ProbeFailure, ProbeRequest, RealProbe};
+use crate::sim::{Sim, SimOptions};
+
+/// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
+const WORKERS: usize = 2;
+
+/// Everything that observing needs.
+#[derive(Clone)]
+pub(super) struct Session {
+    /// What is observed.
+    pub(super) topology: Arc<Topology>,
+    /// The way to AWS.
+    pub(super) cloud: Cloud,
+    /// The clock of everything.
+    pub(super) clock: Clock,
+    /// Our own requests.
+    pub(super) probe: Arc<dyn HttpsProbe>,
+    /// Where the last known good is kept; `None` for a simulation, which has no yesterday.
+    pub(super) store: Option<Store>,
+    /// What is simulated, for the banner: `regional-outage ×10`.
+    pub(super) demo: Option<String>,
+}
+
+impl Session {
+    /// The session of the topology that the command line, or the configuration folder, names.
+    pub(super) fn configured(global: &Global) -> Result<Self, Failure> {
+        let places = Places::of_environment()?;
+        let path = places.find(global.topology.as_deref())?;
+        let topology = Arc::new(topology::read(&path)?);
+        tracing::info!(topology = %path.display(), application = %topology.application, "topology read");
+        let clock = Clock::real();
+        let cloud = real_cloud(CloudOptions::of(&topology), global, clock);
+        let path = places.baseline(topology.application.as_str(), cloud.custom_endpoint().as_deref());
+        let probe = Guarded {
+            real: RealProbe::new(clock),
+            cloud: cloud.clone(),
+            based: topology.probe.base.is_some(),
+            control: topology.probe.control.clone(),
+        };
+        let store = Store::new(path, topology.application.as_str(), clock);
+        Ok(Self { topology, cloud, clock, probe: Arc::new(probe), store: Some(store), demo: None })
+    }
+
+    /// A session on an embedded simulated AWS. Reads no environment and no files.
+    pub(super) fn simulated(world: &World, speed: f64) -> Result<Self, Failure> {
+        let clock = Clock::starting_at(Clock::real().now(), speed);
+        let sim = simulation(world, clock)?;
+        let credentials = sim.credentials();
+        let cloud = Cloud::simulated(
+            sim.http_client(),
+            clock,
+            &Keys {
+                access_key: &credentials.access_key_id,
+                secret_key: &credentials.secret_access_key,
+                session_token: Some(&credentials.session_token),
+                expires: Some(credentials.expires),
+            },
+        );
+        let topology = Arc::new(sim.topology());
+        let probe: Arc<dyn HttpsProbe> = sim.probe();
+        Ok(Self { topology, cloud, clock, probe, store: None, demo: Some(described(world, speed)) })
+    }
+}
+
+/// The real AWS, with the flags of the command line.
+pub(super) fn real_cloud(options: CloudOptions, global: &Global, clock: Clock) -> Cloud {
+    let options = CloudOptions {
+        profile: global.profile.clone(),
+        endpoint_url: global.endpoint_url.clone(),
+        ..options
+    };
+    Cloud::real(options, clock)
+}
+
+/// A simulated AWS as the command line wants it.
+pub(super) fn simulation(world: &World, clock: Clock) -> Result<Sim, Failure> {
+    let options = SimOptions {
+        regions: SimOptions::first_regions(usize::from(world.regions)),
+        seed: world.seed,
+        scenario: world.scenario.clone(),
+        ..SimOptions::default()
+    };
+    Sim::new(options, clock).map_err(|error| Failure::new(Exit::Usage, error))
+}
+
+fn described(world: &World, speed: f64) -> String {
+    if (speed - 1.0).abs() < f64::EPSILON {
+        world.scenario.clone()
+    } else {
+        format!("{} ×{speed}", world.scenario)
+    }
+}
+
+/// The runtime that asks AWS. The console's own thread never runs on it.
+pub(super) fn worker() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("switchtower-aws")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::error(format_args!("no threads can be started: {error}")))
+}
+
+/// The saved baseline of an application: read once, written now and then.
+#[derive(Clone)]
+pub(super) struct Store {
+    path: Arc<PathBuf>,
+    application: Arc<str>,
+    clock: Clock,
+    known: Arc<Mutex<Option<Baseline>>>,
+}
+
+impl Store {
+    /// How often it is written while the console runs.
+    pub(super) const EVERY: Duration = Duration::from_secs(60);
+
+    fn new(path: PathBuf, application: &str, clock: Clock) -> Self {
+        Self { path: Arc::new(path), application: application.into(), clock, known: Arc::default() }
+    }
+
+    /// Reads the file on a thread for such work. The second part is what people should hear about it.
+    pub(super) async fn load(&self) -> (Option<Baseline>, Option<String>) {
+        let store = self.clone();
+        let loaded = tokio::task::spawn_blocking(move || {
+            let loaded = baseline::load(&store.path, &store.application);
+            store.lock().clone_from(&loaded.baseline);
+            loaded
+        });
+        match loaded.await {
+            Ok(loaded) => {
+                let warning = loaded.warning.map(|warning| warning.to_string());
+                if let Some(warning) = &warning {
+                    tracing::warn!("{warning}");
+                }
+                (loaded.baseline, warning)
+            }
+            Err(error) => (None, Some(format!("the saved baseline could not be read: {error}"))),
+        }
+    }
+
+    /// Takes over what is good in `snapshot` and writes the file on a thread for such work.
+    pub(super) async fn save(&self, snapshot: FleetSnapshot) {
+        let store = self.clone();
+        let saved = tokio::task::spawn_blocking(move || store.save_now(&snapshot)).await;
+        if let Err(error) = saved {
+            tracing::warn!("the baseline could not be saved: {error}");
+        }
+    }
+
+    /// The same on this thread.
+    pub(super) fn save_now(&self, snapshot: &FleetSnapshot) {
+        let mut known = self.lock();
+        let baseline =
+            known.get_or_insert_with(|| Baseline::new(self.application.as_ref().into(), self.clock.now()));
+        baseline.absorb(snapshot);
+        if let Err(error) = baseline.save(&self.path) {
+            tracing::warn!("the baseline could not be saved to {}: {error}", self.path.display());
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Baseline>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Our own requests, unless AWS is not AWS: names of a simulated zone lead to strangers in the real one.
+struct Guarded {
+    real: RealProbe,
+    cloud: Cloud,
+    /// The topology says where requests go instead.
+    based: bool,
+    control: Option<String>,
+}
+
+impl HttpsProbe for Guarded {
+    fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, Result<ProbeResult, ProbeFailure>> {
+        let ours = self.control.as_ref() == Some(&request.url);
+        if !self.based && !ours && self.cloud.custom_endpoint().is_some() {
+            return Box::pin(std::future::ready(Err(ProbeFailure {
+                kind: ErrorKind::NotConfigured,
+                message:
+                    "not asked: AWS is not asked at its own endpoint, and the topology has no probe.base"
+                        .into(),
+            })));
+        }
+        self.real.probe(request)
+    }
+}

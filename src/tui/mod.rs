@@ -1,0 +1,81 @@
+//! The terminal: raw mode, keys, signals, the main loop and the writer.
+//!
+//! What it is for: [`run`] shows the console until the operator quits, and gives the terminal back as it
+//! was, whatever happens. What it must not do: start anything but the writer, ask AWS, compute verdicts,
+//! wait for anything but keys, signals, new sights and the clock, or ask the terminal a question: an
+//! answer that never comes would hold up the first frame.
+
+mod guard;
+mod input;
+mod panic;
+mod screen;
+mod session;
+mod writer;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::app::{Effect, Session, Sight};
+use crate::domain::Topology;
+use crate::ports::Clock;
+
+/// What connects the console to whoever observes.
+pub struct Feed {
+    /// The newest sight; `None` until the first. Closed when nobody observes any more.
+    pub sights: watch::Receiver<Option<Arc<Sight>>>,
+    /// What the operator wants done: refresh, pause, focus.
+    pub effects: mpsc::UnboundedSender<Effect>,
+}
+
+/// How the console is to be shown.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether colours are used.
+    pub colour: bool,
+    /// What the banner says of this session.
+    pub session: Session,
+    /// The one clock.
+    pub clock: Clock,
+}
+
+/// Why the console ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The operator quit.
+    Quit,
+    /// A signal asked for the end: its number.
+    Signal(i32),
+    /// The terminal went away.
+    HungUp,
+}
+
+/// Why the console could not be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    /// Standard input or output is no terminal.
+    #[error("the console needs a terminal; `switchtower status` prints the same as text")]
+    NoTerminal,
+    /// The terminal refused.
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(#[from] std::io::Error),
+    /// A defect. The log has the place.
+    #[error("the console failed: {0}; the log has the details")]
+    Crashed(String),
+}
+
+/// Shows the console until it ends. The first frame, the topology's resources with nothing known of them,
+/// is painted before anything is waited for.
+pub fn run(options: Options, topology: Arc<Topology>, feed: Feed) -> Result<Exit, TuiError> {
+    panic::install();
+    let guard = guard::Guard::enter()?;
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        session::run(options, topology, feed, &guard)
+    }));
+    // The guard gives the terminal back before anybody writes to standard error.
+    drop(guard);
+    match outcome {
+        Ok(exit) => exit,
+        Err(payload) => Err(TuiError::Crashed(panic::message(payload.as_ref()))),
+    }
+}

@@ -1,0 +1,148 @@
+//! The main loop.
+//!
+//! What it is for: one `select!`, in order of urgency: signals, keys, the writer, new sights, the clock.
+//! Everything that happens becomes an [`Event`]; the picture is painted when it changed and the writer is
+//! free. What it must not do: await anything else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::guard::Guard;
+use super::input::{Came, Input};
+use super::screen::{Screen, size};
+use super::{Exit, Feed, Options, TuiError};
+use crate::app::{App, Effect, Event};
+use crate::domain::Topology;
+use crate::ports::Clock;
+use crate::ui::Theme;
+
+/// New sights are painted at most this often; keys at once.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Paints the first frame, then lives until something ends it.
+pub(super) fn run(
+    options: Options,
+    topology: Arc<Topology>,
+    feed: Feed,
+    guard: &Guard,
+) -> Result<Exit, TuiError> {
+    let size = size();
+    let theme = Theme { colour: options.colour };
+    let mut app = App::new(topology, options.session, options.clock.now());
+    app.update(Event::Resize(size.0, size.1));
+    let mut screen = Screen::new(size, theme);
+    guard.writer.send(screen.paint(&app)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(live(app, screen, options.clock, feed, guard))
+}
+
+/// The signals that end or interrupt the console.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    resumed: Signal,
+}
+
+async fn live(
+    mut app: App,
+    mut screen: Screen,
+    clock: Clock,
+    mut feed: Feed,
+    guard: &Guard,
+) -> Result<Exit, TuiError> {
+    let mut signals = Signals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        hangup: signal(SignalKind::hangup())?,
+        resumed: signal(SignalKind::from_raw(signal_hook::consts::SIGCONT))?,
+    };
+    let mut input = Input::new();
+    // Machine time paces the screen, whatever speed the world runs at.
+    let pace = Clock::real();
+    let second = pace.sleep(until_next_second(clock));
+    let frame = pace.sleep(Duration::ZERO);
+    tokio::pin!(second, frame);
+    let (mut dirty, mut waiting, mut watching) = (false, false, true);
+    loop {
+        if dirty && guard.writer.is_idle() {
+            dirty = false;
+            guard.writer.send(screen.paint(&app)?);
+        }
+        if guard.writer.is_broken() {
+            return Ok(Exit::HungUp);
+        }
+        let event = tokio::select! {
+            biased;
+            _ = signals.terminate.recv() => return Ok(Exit::Signal(signal_hook::consts::SIGTERM)),
+            _ = signals.interrupt.recv() => return Ok(Exit::Signal(signal_hook::consts::SIGINT)),
+            _ = signals.hangup.recv() => {
+                input.stop();
+                return Ok(Exit::HungUp);
+            }
+            _ = signals.resumed.recv() => {
+                // Stopped from outside and continued: the shell has put the terminal into its own mode.
+                guard.take()?;
+                screen.forget();
+                dirty = true;
+                continue;
+            }
+            came = input.next() => match came {
+                Came::Event(event) => event,
+                Came::Nothing => continue,
+                Came::Gone => return Ok(Exit::HungUp),
+            },
+            () = guard.writer.done(), if dirty => continue,
+            changed = feed.sights.changed(), if watching && !waiting => {
+                watching = changed.is_ok();
+                waiting = watching;
+                continue;
+            }
+            () = &mut frame, if waiting => {
+                waiting = false;
+                frame.set(pace.sleep(FRAME));
+                let sight = feed.sights.borrow_and_update().clone();
+                match sight {
+                    Some(sight) => Event::Sight(sight),
+                    None => continue,
+                }
+            }
+            () = &mut second => {
+                second.set(pace.sleep(until_next_second(clock)));
+                Event::Tick(clock.now())
+            }
+        };
+        if let Event::Resize(width, height) = event {
+            screen.resize((width, height));
+        }
+        let update = app.update(event);
+        dirty |= update.redraw;
+        for effect in update.effects {
+            match effect {
+                Effect::Quit => return Ok(Exit::Quit),
+                Effect::Suspend => {
+                    guard.give_back();
+                    // Continues in `signals.resumed`, which takes the terminal again.
+                    if let Err(error) =
+                        signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)
+                    {
+                        tracing::warn!(%error, "cannot stop");
+                        guard.take()?;
+                        screen.forget();
+                    }
+                }
+                // Nobody may be left who could follow; then there is nothing to be done about it.
+                other => drop(feed.effects.send(other)),
+            }
+        }
+    }
+}
+
+/// The clock is painted when its second begins. A world that runs faster is painted once a second too.
+fn until_next_second(clock: Clock) -> Duration {
+    let within = Duration::from_nanos(u64::from(clock.now().subsec_nanosecond().unsigned_abs()));
+    let second = Duration::from_secs(1);
+    if clock.speed() == 1.0 { second.saturating_sub(within).max(Duration::from_millis(20)) } else { second }
+}
