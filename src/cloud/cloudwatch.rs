@@ -94,7 +94,7 @@ impl Place {
                 // A page that is followed by another says PartialData; the last word counts.
                 series.status = result.status_code().cloned();
                 for message in result.messages() {
-                    series.words = message.value().unwrap_or_default().to_owned();
+                    message.value().unwrap_or_default().clone_into(&mut series.words);
                 }
                 series.points.extend(
                     result
