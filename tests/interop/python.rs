@@ -19,7 +19,7 @@ pub(crate) fn command(name: &str) -> Result<Command, String> {
 }
 
 /// A file of this folder.
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name)
 }
 
