@@ -7,4 +7,5 @@ mod cloudwatch;
 mod domain;
 mod files;
 mod listen;
+mod ports;
 mod sim;
