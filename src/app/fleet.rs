@@ -12,11 +12,14 @@ use super::sight::{RegionView, Sight};
 use crate::domain::changes::Change;
 use crate::domain::checks;
 use crate::domain::ids::Region;
-use crate::domain::{FleetSnapshot, Topology, Verdict};
+use crate::domain::{FleetSnapshot, Health, Topology, Verdict};
 
 /// When nothing new has arrived for so long, the verdict is drawn again from what is there, so that a
 /// feed that died ends in Unknown and not in an old Healthy.
 const JUDGE_AGAIN: SignedDuration = SignedDuration::from_secs(15);
+
+/// From so many regions on they are listed worst first.
+const WORST_FIRST_FROM: usize = 7;
 
 /// Topology, newest sight, and now.
 pub struct Fleet {
@@ -92,6 +95,30 @@ impl Fleet {
         self.topology.regions.iter().map(|entry| &entry.name)
     }
 
+    /// The regions in the order in which the table of regions shows them. With more than fit on a small
+    /// screen the ill ones come first, so that none is out of sight; numbers stay those of the topology.
+    pub fn listed(&self) -> Vec<&Region> {
+        let mut regions: Vec<&Region> = self.regions().collect();
+        if let Some(verdict) = self.verdict().filter(|_| regions.len() >= WORST_FIRST_FROM) {
+            let rank = |region: &Region| match verdict.regions.iter().find(|(known, _)| known == region) {
+                Some((_, Health::Impaired)) => 0,
+                Some((_, Health::Unknown)) => 1,
+                Some((_, Health::Degraded)) => 2,
+                _ => 3,
+            };
+            regions.sort_by_key(|region| rank(region));
+        }
+        regions
+    }
+
+    /// True while all that is unknown is unknown because it was not read yet: the first moments.
+    pub fn is_settling(&self) -> bool {
+        self.verdict().is_some_and(|verdict| {
+            let mut blind = verdict.findings.iter().filter(|finding| finding.blind).peekable();
+            blind.peek().is_some() && blind.all(|finding| finding.code.ends_with(".pending"))
+        })
+    }
+
     /// The view of a region; `None` when the snapshot does not have it.
     pub fn region(&self, region: &Region) -> Option<RegionView<'_>> {
         let rows = self.sight.rows.iter().find(|rows| &rows.region == region)?;
@@ -102,6 +129,7 @@ impl Fleet {
             region: &rows.region,
             rows,
             now: self.now,
+            settling: self.is_settling(),
         })
     }
 }

@@ -184,7 +184,9 @@ impl App {
     }
 
     fn step_region(&mut self, sign: isize) {
-        let regions: Vec<&Region> = self.fleet.regions().collect();
+        // In the table of regions the keys follow what is seen.
+        let listed = matches!(self.screen(), Screen::Overview) && self.is_matrix();
+        let regions: Vec<&Region> = if listed { self.fleet.listed() } else { self.fleet.regions().collect() };
         let at = regions.iter().position(|region| **region == self.focus.region).unwrap_or(0);
         let to = at.saturating_add_signed(sign).min(regions.len().saturating_sub(1));
         if let Some(region) = regions.get(to) {

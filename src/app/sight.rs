@@ -98,11 +98,18 @@ pub struct RegionView<'a> {
     pub rows: &'a RegionRows,
     /// The moment at which ages are taken.
     pub now: Timestamp,
+    /// True while what is unknown was merely not read yet.
+    pub settling: bool,
 }
 
 impl<'a> RegionView<'a> {
-    /// The verdict on this region; `None` before the first one.
+    /// The verdict on this region; `None` before the first one, and while first answers are coming in.
     pub fn health(&self) -> Option<Health> {
+        let health = self.judged()?;
+        (health != Health::Unknown || !self.settling).then_some(health)
+    }
+
+    fn judged(&self) -> Option<Health> {
         self.verdict?.regions.iter().find(|(region, _)| region == self.region).map(|(_, health)| *health)
     }
 
@@ -116,6 +123,21 @@ impl<'a> RegionView<'a> {
     /// Findings about this region that belong to `pane`, worst first.
     pub fn pane_findings(&self, pane: PaneId) -> impl Iterator<Item = &'a Finding> {
         self.findings().filter(move |finding| finding.pane() == pane.code())
+    }
+
+    /// How many rows a pane has.
+    pub fn row_count(&self, pane: PaneId) -> usize {
+        let rows = self.rows;
+        match pane {
+            PaneId::Alb => rows.alb.len(),
+            PaneId::Ecs => rows.ecs.len(),
+            PaneId::DynamoDb => rows.dynamodb.len(),
+            PaneId::Aurora => rows.aurora.len(),
+            PaneId::Route53 => rows.route53.len(),
+            PaneId::S3 => rows.s3.len(),
+            PaneId::Alarms => rows.alarms.len(),
+            PaneId::Probe => rows.probe.len(),
+        }
     }
 
     /// The ids of a pane's rows, in the order in which they are shown. Cursors hold these, never indices.

@@ -94,7 +94,7 @@ async fn live(
                 Came::Nothing => continue,
                 Came::Gone => return Ok(Exit::HungUp),
             },
-            () = guard.writer.done() => continue,
+            () = guard.writer.done(), if dirty => continue,
             changed = feed.sights.changed(), if watching && !waiting => {
                 watching = changed.is_ok();
                 waiting = watching;

@@ -43,10 +43,13 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
 }
 
 fn verdict(pen: &mut Pen<'_>, app: &App, theme: Theme) {
+    let settling = app.fleet.is_settling();
     let health = app.fleet.verdict().map(|verdict| verdict.fleet);
+    let health = health.filter(|health| *health != Health::Unknown || !settling);
     let mark = Mark::of_health(health);
     let word = match health {
         Some(health) => health.word().to_uppercase(),
+        None if settling => "READING".to_owned(),
         None => "WAITING".to_owned(),
     };
     let wide = pen.width();
@@ -68,6 +71,9 @@ fn summary(app: &App) -> String {
     let Some(verdict) = app.fleet.verdict() else {
         return format!("waiting for the first answers from {} regions", app.fleet.regions().len());
     };
+    if verdict.fleet == Health::Unknown && app.fleet.is_settling() {
+        return "first answers are coming in".to_owned();
+    }
     let of = |health: Health| -> Vec<&Region> {
         verdict.regions.iter().filter(|(_, known)| *known == health).map(|(region, _)| region).collect()
     };
@@ -139,7 +145,13 @@ fn reasons(pen: &mut Pen<'_>, top: u16, lines: u16, app: &App, theme: Theme) {
             let more = format!("+{more} more: f");
             end = pen.put_right(wide.saturating_sub(1), y, 16, &more, theme.quiet());
         }
-        pen.put(3, y, end.saturating_sub(4), &sentence(finding), theme.plain());
+        let room = end.saturating_sub(4);
+        let mut words = sentence(finding);
+        // The resource's name goes before the message is cut.
+        if width(&words) > room {
+            words = place(finding, false);
+        }
+        pen.put(3, y, room, &words, theme.plain());
     }
     if let Some(step) = mending.filter(|_| lines >= 2 || worst.is_empty()) {
         let y = top + lines - 1;
@@ -150,6 +162,10 @@ fn reasons(pen: &mut Pen<'_>, top: u16, lines: u16, app: &App, theme: Theme) {
 
 /// A finding with its place.
 pub(super) fn sentence(finding: &Finding) -> String {
+    place(finding, true)
+}
+
+fn place(finding: &Finding, with_resource: bool) -> String {
     let mut words = String::new();
     if let Some(region) = &finding.region {
         words.push_str(region.as_str());
@@ -159,7 +175,9 @@ pub(super) fn sentence(finding: &Finding) -> String {
         words.push_str(pane.title());
         words.push(' ');
     }
-    words.push_str(finding.resource.as_str());
+    if with_resource {
+        words.push_str(finding.resource.as_str());
+    }
     let words = words.trim_end();
     if words.is_empty() { finding.message.to_string() } else { format!("{words}: {}", finding.message) }
 }
@@ -176,18 +194,25 @@ fn mending(app: &App) -> Option<&str> {
     ours.find(|error| !error.next_step.is_empty()).map(|error| error.next_step.as_str())
 }
 
-/// Application, account, identity, credentials, mode.
+/// Application, mode, account, identity, credentials, our network: of little room the last suffer first.
 fn who(pen: &mut Pen<'_>, y: u16, app: &App, theme: Theme) {
     let wide = pen.width();
-    let (quiet, plain) = (theme.quiet(), theme.plain());
+    let (quiet, plain, loud) = (theme.quiet(), theme.plain(), theme.mark(Mark::Warning));
+    let now = app.fleet.now();
     let mut words = vec![(app.fleet.topology().application.to_string(), theme.strong())];
+    words.push(("READ-ONLY".to_owned(), plain));
+    if let Some(demo) = &app.session.demo {
+        words.push((if wide < 100 { "DEMO".to_owned() } else { format!("DEMO {demo}") }, loud));
+    }
+    if let Some(endpoint) = &app.session.endpoint {
+        words.push((format!("endpoint {endpoint}"), loud));
+    }
     let mut accounts: Vec<&str> = Vec::new();
     for identity in identities(app).filter_map(Observed::value) {
         if !accounts.contains(&identity.account.as_str()) {
             accounts.push(identity.account.as_str());
         }
     }
-    let identity = identities(app).find_map(Observed::value);
     let failed = identities(app).find_map(Observed::error);
     match (accounts.as_slice(), failed) {
         ([account], _) => words.push(((*account).to_owned(), plain)),
@@ -195,34 +220,31 @@ fn who(pen: &mut Pen<'_>, y: u16, app: &App, theme: Theme) {
         ([], None) => words.push(("account …".to_owned(), quiet)),
         (several, _) => words.push((format!("{} accounts", several.len()), plain)),
     }
-    if let Some(identity) = identity {
+    let ended = failed.is_some_and(|error| error.kind == ErrorKind::Expired);
+    let ends = identities(app).filter_map(Observed::value).filter_map(|identity| identity.expires).min();
+    if ended {
+        words.push(("credentials ended".to_owned(), theme.mark(Mark::Critical)));
+    } else if let Some(ends) = ends {
+        let soon = ends.duration_since(now).as_secs() < 900;
+        words.push((format!("credentials {}", format::left(ends, now)), if soon { loud } else { plain }));
+    }
+    if let Some(identity) = identities(app).find_map(Observed::value) {
         words.push((short_identity(identity.arn.resource().unwrap_or_default()).to_owned(), plain));
     }
-    let ends = identities(app).filter_map(Observed::value).filter_map(|identity| identity.expires).min();
-    if let Some(ends) = ends {
-        let left = format::left(ends, app.fleet.now());
-        let soon = ends.duration_since(app.fleet.now()).as_secs() < 900;
-        let style = if soon { theme.mark(Mark::Warning) } else { plain };
-        words.push((format!("credentials {left}"), style));
-    }
-    words.push(("READ-ONLY".to_owned(), plain));
-    if let Some(demo) = &app.session.demo {
-        words.push((format!("DEMO {demo}"), theme.mark(Mark::Warning)));
-    }
-    if let Some(endpoint) = &app.session.endpoint {
-        words.push((format!("endpoint {endpoint}"), theme.mark(Mark::Warning)));
-    }
     if let Some(control) = derive::control(app.fleet.snapshot()) {
-        let lens = Lens { now: app.fleet.now(), freshness: &app.fleet.topology().freshness };
+        let lens = Lens { now, freshness: &app.fleet.topology().freshness };
         let shown = lens.show(&control.total_ms, |ms| format::millis(*ms));
         words.push((format!("our network {}", shown.words(12)), shown.style(theme)));
     }
     let mut at = 1;
     for (index, (text, style)) in words.iter().enumerate() {
-        if index > 0 && at + 3 + width(text).min(12) < wide {
-            at = pen.put(at, y, 3, " · ", quiet);
-        } else if index > 0 {
+        let lead = if index == 0 { 0 } else { 3 };
+        // A word that is cut to a stump says nothing.
+        if index > 0 && at + lead + width(text).min(10) >= wide {
             break;
+        }
+        if index > 0 {
+            at = pen.put(at, y, 3, " · ", quiet);
         }
         at = pen.put(at, y, wide.saturating_sub(at + 1), text, *style);
     }

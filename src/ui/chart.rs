@@ -27,10 +27,25 @@ pub(super) fn paint(pen: &mut Pen<'_>, trends: &[Trend<'_>], theme: Theme) {
     }
 }
 
+/// The next round number, so that the axis reads well and seldom changes.
+fn round_up(value: f64) -> f64 {
+    if value <= 0.0 || !value.is_finite() {
+        return 1.0;
+    }
+    let unit = 10.0_f64.powf(value.log10().floor());
+    let steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
+    steps.iter().map(|step| step * unit).find(|round| *round >= value).unwrap_or(value)
+}
+
 fn one(pen: &mut Pen<'_>, trend: &Trend<'_>, theme: Theme) {
     let count = trend.history.len();
-    let newest = trend.history.iter().flatten().next_back();
-    let now = newest.map_or("no data".to_owned(), |value| format!("now {}", (trend.words)(*value)));
+    // The newest value with the minute it belongs to: it may be older than the axis.
+    let newest = trend.history.iter().rposition(Option::is_some);
+    let newest = newest.and_then(|index| Some((index, trend.history.get(index).copied().flatten()?)));
+    let now = newest.map_or("no data".to_owned(), |(index, value)| {
+        let at = trend.end - SignedDuration::from_mins((count - index) as i64);
+        format!("{} at {}", (trend.words)(value), format::minute(at))
+    });
     let end = pen.width();
     let at = pen.put_right(end, 0, end, &now, theme.strong());
     pen.put(1, 0, at.saturating_sub(2), &trend.title, theme.quiet());
@@ -42,7 +57,7 @@ fn one(pen: &mut Pen<'_>, trend: &Trend<'_>, theme: Theme) {
     let near: Vec<(f64, Mark)> =
         levels.into_iter().flatten().filter(|(level, _)| *level <= top * 2.0 && *level > 0.0).collect();
     let top = near.iter().map(|(level, _)| *level).fold(top, f64::max);
-    let top = if top > 0.0 { top * 1.05 } else { 1.0 };
+    let top = round_up(top);
 
     // Stretches without a gap, each a dataset of its own.
     let mut stretches: Vec<Vec<(f64, f64)>> = vec![Vec::new()];

@@ -11,7 +11,7 @@
 //!          │ 5XX 62.1 %    p99 1.2 s ▁▁▁▂▆█  30s  │   5XX 0.02 % p99 184 ms ▁▁▁▁▁▁  30s
 //! ```
 
-use super::panes::{self, Row, Slot, Table, mark, row_mark};
+use super::panes::{self, Row, Slot, mark, row_mark};
 use super::pen::{Pen, width};
 use super::slot;
 use super::theme::{Mark, Theme};
@@ -24,7 +24,6 @@ pub(super) const GUTTER: u16 = 9;
 /// What one pane shows in one region.
 struct Block<'a> {
     slots: Vec<Slot<'a>>,
-    table: Table<'a>,
     mark: Mark,
 }
 
@@ -32,7 +31,7 @@ impl<'a> Block<'a> {
     fn of(view: &RegionView<'a>, pane: PaneId) -> Self {
         let slots = panes::of(pane).slots(view);
         let mark = mark(view, pane, &slots);
-        Self { table: panes::of(pane).table(view), mark, slots }
+        Self { mark, slots }
     }
 }
 
@@ -56,11 +55,12 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, regions: &[RegionView<'_>], he
     let shown = app.fleet.panes();
     let blocks: Vec<Vec<Block<'_>>> =
         shown.iter().map(|pane| regions.iter().map(|view| Block::of(view, *pane)).collect()).collect();
-    let needs: Vec<Need> = blocks
+    let needs: Vec<Need> = shown
         .iter()
-        .map(|row| Need {
+        .zip(&blocks)
+        .map(|(pane, row)| Need {
             slots: row.iter().map(|block| block.slots.len() as u16).max().unwrap_or(0).div_ceil(per_line),
-            rows: row.iter().map(|block| block.table.rows.len() as u16).max().unwrap_or(0),
+            rows: regions.iter().map(|view| view.row_count(*pane) as u16).max().unwrap_or(0),
         })
         .collect();
     let focused = shown.iter().position(|pane| *pane == app.focus.pane).unwrap_or(0);
@@ -100,11 +100,12 @@ pub(super) fn region_heading(pen: &mut Pen<'_>, app: &App, view: &RegionView<'_>
     let here = *view.region == app.focus.region;
     let name = format!(" {number} {} ", view.region);
     let style = if here { theme.cursor() } else { theme.strong() };
-    let (dns, dns_style) = dns(view, theme, wide >= 40);
-    let end = pen.put_right(wide.saturating_sub(1), 0, 12, &dns, dns_style);
     let mark = Mark::of_health(view.health());
     let word = view.health().map_or("waiting", crate::domain::Health::word);
     let word_room = width(word) + 3;
+    let long = width(&name) + word_room + 12 <= wide;
+    let (dns, dns_style) = dns(view, theme, long);
+    let end = pen.put_right(wide.saturating_sub(1), 0, 12, &dns, dns_style);
     let at = pen.put(0, 0, end.saturating_sub(word_room), &name, style);
     pen.put(at + 1, 0, end.saturating_sub(at + 1), &format!("{} {word}", mark.symbol()), theme.mark(mark));
 }
@@ -146,19 +147,28 @@ fn block(
         slot::paint(pen, column * room, line, room, slot, mark, view.now, theme);
     }
     if given.rows > 0 {
-        rows(&mut pen.part(2, given.slots, u16::MAX, given.rows), view, pane, &block.table, theme);
+        rows(&mut pen.part(2, given.slots, u16::MAX, given.rows), view, pane, theme);
     }
 }
 
-/// A heading and as many rows as there is room for; the last line says how many are left out.
-fn rows(pen: &mut Pen<'_>, view: &RegionView<'_>, pane: PaneId, table: &Table<'_>, theme: Theme) {
-    let widths = super::table::widths(table, pen.width().saturating_sub(2));
-    super::table::heading(&mut pen.part(2, 0, u16::MAX, 1), table, &widths, theme);
+/// A heading and as many rows as there is room for; the last line says how many are left out. Where not
+/// all fit, the ill ones are shown first.
+fn rows(pen: &mut Pen<'_>, view: &RegionView<'_>, pane: PaneId, theme: Theme) {
+    let table = panes::of(pane).table(view);
+    let widths = super::table::widths(&table, pen.width().saturating_sub(2));
+    super::table::heading(&mut pen.part(2, 0, u16::MAX, 1), &table, &widths, theme);
     let room = pen.height().saturating_sub(1) as usize;
     let all = table.rows.len();
     let shown = if all > room { room.saturating_sub(1) } else { all };
-    for (line, row) in table.rows.iter().take(shown).enumerate() {
-        row_line(pen, line as u16 + 1, view, pane, table, row, &widths, theme);
+    let mut rows: Vec<(Mark, &Row<'_>)> =
+        table.rows.iter().map(|row| (row_mark(view, pane, row), row)).collect();
+    if shown < all {
+        rows.sort_by_key(|(mark, _)| std::cmp::Reverse(*mark));
+    }
+    for (line, (mark, row)) in rows.into_iter().take(shown).enumerate() {
+        let y = line as u16 + 1;
+        pen.put(0, y, 1, mark.symbol(), theme.mark(mark));
+        super::table::line(&mut pen.part(2, y, u16::MAX, 1), &table, row, &widths, theme);
     }
     if shown < all && room > 0 {
         let more = format!("+{} more: Enter", all - shown);
@@ -166,19 +176,17 @@ fn rows(pen: &mut Pen<'_>, view: &RegionView<'_>, pane: PaneId, table: &Table<'_
     }
 }
 
-fn row_line(
-    pen: &mut Pen<'_>,
-    y: u16,
-    view: &RegionView<'_>,
-    pane: PaneId,
-    table: &Table<'_>,
-    row: &Row<'_>,
-    widths: &[u16],
-    theme: Theme,
-) {
-    let mark = row_mark(view, pane, row);
-    pen.put(0, y, 1, mark.symbol(), theme.mark(mark));
-    super::table::line(&mut pen.part(2, y, u16::MAX, 1), table, row, widths, theme);
+/// How many lines would show everything of these regions in this width, the heading included.
+pub(super) fn wanted(app: &App, regions: &[RegionView<'_>], width: u16) -> u16 {
+    let count = regions.len().max(1) as u16;
+    let room = width.saturating_sub(GUTTER.min(width / 4) + count - 1) / count;
+    let per_line = (room.saturating_sub(1) / slot::WIDTH).max(1);
+    let panes = app.fleet.panes().iter().map(|pane| {
+        let slots = regions.iter().map(|view| panes::of(*pane).slots(view).len() as u16).max().unwrap_or(0);
+        let rows = regions.iter().map(|view| view.row_count(*pane) as u16).max().unwrap_or(0);
+        slots.div_ceil(per_line) + if rows > 1 { rows + 1 } else { 0 }
+    });
+    panes.fold(1, u16::saturating_add)
 }
 
 /// Lines that a pane wants, or gets: for its slots, and for its rows with their heading.
@@ -214,10 +222,10 @@ fn allot(needs: &[Need], lines: u16, focused: usize) -> Vec<Need> {
     loop {
         let before = left;
         for (given, need) in given.iter_mut().zip(needs) {
-            // A heading alone tells nothing: the first grant is two lines.
-            let step = if given.rows == 0 { 2 } else { 1 };
+            // A heading alone tells nothing: the first grant is three lines.
             let wanted = if need.rows > 1 { need.rows + 1 } else { 0 };
-            if left >= step && given.rows < wanted {
+            let step = if given.rows == 0 { 3 } else { 1 };
+            if given.slots > 0 && left >= step && given.rows < wanted {
                 given.rows += step;
                 left -= step;
             }

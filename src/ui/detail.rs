@@ -67,6 +67,9 @@ fn page(
         }
     }
     page.gap();
+    let facts = panes::of(pane).facts(view, selected);
+    errors(&mut page, rows, &facts, room, theme);
+    page.gap();
 
     let widths = table::widths(rows, room.saturating_sub(4));
     if rows.rows.is_empty() {
@@ -86,15 +89,16 @@ fn page(
         page.gap();
         let name = row.cells.first().map_or(String::new(), |cell| cell.text.clone());
         page.line(vec![(format!("  {name}"), theme.strong())]);
-        // Values of columns that did not fit.
+        // Values of columns that did not fit, unless a fact says the same at length.
         for (column, cell) in rows.columns.iter().zip(&row.cells).skip(widths.len()) {
-            fact(&mut page, column.title, cell, view, room, theme);
+            if facts.iter().all(|fact| fact.label != column.title) {
+                fact(&mut page, column.title, cell, view, room, theme);
+            }
         }
-        for known in panes::of(pane).facts(view, selected) {
+        for known in &facts {
             fact(&mut page, &known.label, &known.value, view, room, theme);
         }
     }
-    errors(&mut page, view, rows, selected, pane, room, theme);
     page
 }
 
@@ -121,17 +125,8 @@ fn fact(
 
 /// Every failure behind what is shown, once each, in full: call, region, AWS's words, request id, and the
 /// step that mends it.
-fn errors(
-    page: &mut Page,
-    view: &RegionView<'_>,
-    rows: &Table<'_>,
-    selected: usize,
-    pane: crate::app::PaneId,
-    room: u16,
-    theme: Theme,
-) {
+fn errors(page: &mut Page, rows: &Table<'_>, facts: &[panes::Fact<'_>], room: u16, theme: Theme) {
     use crate::domain::ErrorKind::{NoData, NotConfigured};
-    let facts = panes::of(pane).facts(view, selected);
     let values = rows.rows.iter().flat_map(|row| &row.cells).chain(facts.iter().map(|fact| &fact.value));
     let mut known: Vec<&ProbeError> = Vec::new();
     for error in values.filter_map(|value| value.error) {
@@ -145,11 +140,14 @@ fn errors(
     if known.is_empty() {
         return;
     }
-    page.gap();
-    page.line(vec![("  could not be read".to_owned(), theme.strong())]);
     for error in known {
         let place = error.region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
-        let head = format!("{}: {}{place}, {} UTC", error.kind.label(), error.call, format::clock(error.at));
+        let head = format!(
+            "could not read, {}: {}{place}, {} UTC",
+            error.kind.label(),
+            error.call,
+            format::clock(error.at)
+        );
         page.text(("  ? ", theme.mark(Mark::Unknown)), &head, room, theme.missing());
         page.text(("      ", theme.plain()), error.message.as_str(), room, theme.plain());
         if let Some(id) = &error.request_id {
@@ -174,7 +172,7 @@ fn cells(
         None => vec![("    ".to_owned(), theme.plain())],
     };
     for (index, (column, room)) in rows.columns.iter().zip(widths).enumerate() {
-        let (words, style) = match row.and_then(|row| rows.rows[row].cells.get(index)) {
+        let (words, style) = match row.and_then(|row| rows.rows.get(row)?.cells.get(index)) {
             Some(cell) => (cell.words(*room as usize), cell.style(theme)),
             None => (column.title.to_owned(), theme.quiet()),
         };
@@ -182,6 +180,9 @@ fn cells(
         let blank = " ".repeat(room.saturating_sub(width(&words)) as usize);
         let words = if column.right { format!("{blank}{words}  ") } else { format!("{words}{blank}  ") };
         pieces.push((words, style));
+    }
+    if let Some((last, _)) = pieces.last_mut() {
+        last.truncate(last.trim_end().len());
     }
     pieces
 }

@@ -13,11 +13,9 @@ use crate::app::{App, Screen};
 pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
     let wide = pen.width();
     let usage = app.fleet.snapshot().usage;
-    let cost = format!(
-        "{} calls/min  ${:.2}/h",
-        format::count(f64::from(usage.calls_per_minute)),
-        usage.dollars_per_hour
-    );
+    let calls = format::count(f64::from(usage.calls_per_minute));
+    let words = if wide < 100 { "/min" } else { " calls/min " };
+    let cost = format!("{calls}{words} ${:.2}/h", usage.dollars_per_hour);
     let mut end = wide.saturating_sub(1);
     if wide >= 60 {
         end = pen.put_right(end, 0, 28, &cost, theme.quiet()).saturating_sub(1);

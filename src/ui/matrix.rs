@@ -4,8 +4,8 @@
 //! heading counts them.
 //!
 //! ```text
-//!    region         DNS  ALB     ECS     DynDB   Aurora  R53     S3      Alarms  Probe
-//!  ✖ us-east-1      in  ✖ 62.1%  ✖ 0/4   ● 812ms ● 0ms   ✖ 0/16  ● 0B    ✖ 2/3   ✖ 503
+//!   region         DNS  ALB    ECS    DynDB  Aurora R53    S3     Alarms Probe
+//! ✖ us-east-1    1 out ✖62.1% ✖0/4   ●812ms ●90ms  ✖0/16  ●0B    ✖2/3   ✖503
 //! ```
 
 use super::columns;
@@ -32,8 +32,7 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
     if with_detail {
         let Some(view) = app.focused() else { return };
         let mut below = pen.part(0, table, u16::MAX, height - table);
-        let line = "─".repeat(below.width() as usize);
-        below.put(0, 0, u16::MAX, &line, theme.quiet());
+        below.put(0, 0, columns::GUTTER - 1, "────────", theme.quiet());
         columns::region_heading(&mut below.part(columns::GUTTER, 0, u16::MAX, 1), app, &view, theme);
         columns::paint(&mut below.part(0, 1, u16::MAX, u16::MAX), app, &[view], false, theme);
     }
@@ -51,10 +50,14 @@ fn rows(pen: &mut Pen<'_>, app: &App, theme: Theme) {
     let first_pane = (focused + 1).saturating_sub(fitting).min(count - fitting);
     let visible = &shown[first_pane as usize..(first_pane + fitting) as usize];
 
+    // Where room is short, number and symbol touch.
+    let gap = if cell >= 9 { 2 } else { 1 };
+
     // The lines: the focused region is always among them.
     let regions = app.fleet.regions().len();
     let window = pen.height().saturating_sub(1) as usize;
-    let at = app.fleet.regions().position(|region| *region == app.focus.region).unwrap_or(0);
+    let listed = app.fleet.listed();
+    let at = listed.iter().position(|region| **region == app.focus.region).unwrap_or(0);
     let first = (at + 1).saturating_sub(window.max(1)).min(regions.saturating_sub(window));
 
     let heading = if regions > window {
@@ -68,12 +71,14 @@ fn rows(pen: &mut Pen<'_>, app: &App, theme: Theme) {
         let x = name + DNS + column as u16 * cell;
         let title = if cell >= 11 { pane.title() } else { pane.short() };
         let style = if *pane == app.focus.pane { theme.cursor() } else { theme.strong() };
-        pen.put(x + 2, 0, cell.saturating_sub(3), title, style);
+        pen.put(x + gap, 0, cell.saturating_sub(gap + 1), title, style);
     }
-    let views = app.fleet.regions().skip(first).take(window).filter_map(|region| app.fleet.region(region));
+    let shown_regions = listed.iter().skip(first).take(window);
+    let views = shown_regions.filter_map(|region| app.fleet.region(region));
     for (line, view) in views.enumerate() {
         let y = line as u16 + 1;
-        region(pen, y, app, &view, first + line, name, theme);
+        let number = app.fleet.regions().position(|region| region == view.region).unwrap_or(usize::MAX);
+        region(pen, y, app, &view, number, name, theme);
         for (column, pane) in visible.iter().enumerate() {
             let x = name + DNS + column as u16 * cell;
             let slots = panes::of(*pane).slots(&view);
@@ -84,7 +89,7 @@ fn rows(pen: &mut Pen<'_>, app: &App, theme: Theme) {
                 pen.put(x.saturating_sub(1), y, 1, "▸", theme.key());
             }
             pen.put(x, y, 1, mark.symbol(), theme.mark(mark));
-            let room = cell.saturating_sub(3) as usize;
+            let room = cell.saturating_sub(gap + 1) as usize;
             let mut words = value.words(room);
             if width(&words) as usize >= room || cell < 11 {
                 words = value.clone().map_text(|text| text.replace(' ', "")).words(room);
@@ -94,7 +99,7 @@ fn rows(pen: &mut Pen<'_>, app: &App, theme: Theme) {
             } else {
                 value.style(theme)
             };
-            pen.put(x + 2, y, cell.saturating_sub(3), &words, style);
+            pen.put(x + gap, y, room as u16, &words, style);
         }
     }
 }

@@ -46,8 +46,9 @@ pub fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let overview = matches!(app.screen(), Screen::Overview | Screen::Zoom);
     let banner = if overview { banner::height(height) } else { banner::height(height).min(2) }.min(height);
     let footer = u16::from(height >= 4);
-    let changes = if overview { timeline::height(height) } else { 0 };
-    let body = height - banner - footer - changes;
+    let room = height - banner - footer;
+    let changes = if overview { changes(app, width, height, room) } else { 0 };
+    let body = room - changes;
     banner::paint(&mut pen.part(0, 0, width, banner), app, theme);
     self::body(&mut pen.part(0, banner, width, body), app, theme);
     if changes > 0 {
@@ -56,6 +57,25 @@ pub fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     if footer > 0 {
         footer::paint(&mut pen.part(0, height - 1, width, 1), app, theme);
     }
+}
+
+/// The lines for changes under an overview: their share, and whatever the overview has no use for.
+fn changes(app: &App, width: u16, height: u16, room: u16) -> u16 {
+    let share = timeline::height(height, app.is_matrix()).min(room);
+    if share == 0 {
+        return 0;
+    }
+    let views: Vec<RegionView<'_>> = match app.screen() {
+        Screen::Zoom => app.focused().into_iter().collect(),
+        _ if app.is_matrix() => app.focused().into_iter().collect(),
+        _ => app.fleet.regions().filter_map(|region| app.fleet.region(region)).collect(),
+    };
+    let table = match app.screen() {
+        Screen::Overview if app.is_matrix() => app.fleet.regions().len() as u16 + 1,
+        _ => 0,
+    };
+    let wanted = columns::wanted(app, &views, width).saturating_add(table);
+    room.saturating_sub(wanted).max(share)
 }
 
 fn body(pen: &mut Pen<'_>, app: &App, theme: Theme) {

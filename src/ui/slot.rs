@@ -9,7 +9,7 @@
 
 use jiff::Timestamp;
 
-use super::panes::{Part, Slot};
+use super::panes::{Part, Pick, Slot};
 use super::pen::{Pen, fit, width};
 use super::theme::{Mark, Theme};
 use super::value::{Trust, Value, short};
@@ -53,7 +53,7 @@ pub(super) fn paint(
         }
         _ => {
             if let Some(history) = &slot.history {
-                let line = sparkline(history, spark as usize, slot.full_at, slot.lows);
+                let line = sparkline(history, spark as usize, slot.full_at, slot.pick);
                 pen.put(right.saturating_sub(tail), y, spark, &line, theme.line());
             }
             if let Some(value) = oldest(&slot.parts) {
@@ -94,34 +94,77 @@ fn parts(pen: &mut Pen<'_>, x: u16, y: u16, room: u16, parts: &[Part<'_>], theme
             }
         }
         [first, .., last] => {
-            let half = room.saturating_sub(1) / 2;
-            // Each may use what the other leaves.
-            let natural = |part: &Part<'_>| {
-                let label = width(&part.label);
-                label + u16::from(label > 0) + width(&part.value.words(usize::from(u16::MAX)))
-            };
-            let for_last = natural(last).min(room.saturating_sub(1 + natural(first).min(half)));
-            let for_first = room.saturating_sub(1 + for_last);
-            labelled(pen, x, y, for_first, first, false, theme);
-            labelled(pen, x + room - for_last, y, for_last, last, true, theme);
+            let (first, last) = side_by_side(first, last, room);
+            let end = pen.pieces(x, y, room, &first.pieces(theme));
+            let start = (x + room).saturating_sub(last.width());
+            pen.pieces(
+                start.max(end + 1),
+                y,
+                (x + room).saturating_sub(start.max(end + 1)),
+                &last.pieces(theme),
+            );
         }
     }
 }
 
-fn labelled(pen: &mut Pen<'_>, x: u16, y: u16, room: u16, part: &Part<'_>, right: bool, theme: Theme) {
-    let words = part.value.words(room as usize);
-    let wide = width(&words);
-    let style = part.value.style(theme);
-    let label = width(&part.label);
-    if label > 0 && label + 1 + wide <= room {
-        let start = if right { x + room - (label + 1 + wide) } else { x };
-        let at = pen.put(start, y, label, &part.label, theme.quiet());
-        pen.put(at + 1, y, wide, &words, style);
-    } else if right {
-        pen.put_right(x + room, y, room, &words, style);
-    } else {
-        pen.put(x, y, room, &words, style);
+/// A part as it is written: with or without its label, with or without the blank before its unit.
+struct Written<'s, 'a> {
+    label: &'s str,
+    words: String,
+    value: &'s Value<'a>,
+}
+
+impl<'s, 'a> Written<'s, 'a> {
+    fn of(part: &'s Part<'a>, labelled: bool, squeezed: bool) -> Self {
+        let mut words = part.value.words(usize::from(u16::MAX));
+        if squeezed && part.value.has_value() {
+            words = words.replace(' ', "");
+        }
+        Self { label: if labelled { &part.label } else { "" }, words, value: &part.value }
     }
+
+    fn width(&self) -> u16 {
+        let label = width(self.label);
+        label + u16::from(label > 0) + width(&self.words)
+    }
+
+    fn pieces(&self, theme: Theme) -> Vec<(String, ratatui::style::Style)> {
+        let words = (self.words.clone(), self.value.style(theme));
+        if self.label.is_empty() {
+            vec![words]
+        } else {
+            vec![(format!("{} ", self.label), theme.quiet()), words]
+        }
+    }
+}
+
+/// The fullest way to write two parts beside each other that fits: blanks go first, then labels, then the
+/// end of the longer one.
+fn side_by_side<'s, 'a>(
+    first: &'s Part<'a>,
+    last: &'s Part<'a>,
+    room: u16,
+) -> (Written<'s, 'a>, Written<'s, 'a>) {
+    for (labels, squeezed) in
+        [((true, true), false), ((true, true), true), ((true, false), true), ((false, false), true)]
+    {
+        let first = Written::of(first, labels.0, squeezed);
+        let last = Written::of(last, labels.1, squeezed);
+        if first.width() + 1 + last.width() <= room {
+            return (first, last);
+        }
+    }
+    let (mut first, mut last) = (Written::of(first, false, true), Written::of(last, false, true));
+    let half = room.saturating_sub(1) / 2;
+    if last.width() > half && first.width() > half {
+        first.words = first.value.words(half as usize);
+        last.words = last.value.words(room.saturating_sub(1 + half) as usize);
+    } else if first.width() > half {
+        first.words = first.value.words(room.saturating_sub(1 + last.width()) as usize);
+    } else {
+        last.words = last.value.words(room.saturating_sub(1 + first.width()) as usize);
+    }
+    (first, last)
 }
 
 /// One word for all when every part says the same in place of a value.
@@ -134,7 +177,7 @@ fn all_the_same<'s, 'a>(parts: &'s [Part<'a>]) -> Option<&'s Value<'a>> {
 }
 
 /// The last hour in `columns` columns, newest at the right. Gaps stay empty: they are not zero.
-pub(super) fn sparkline(history: &[Option<f64>], columns: usize, full_at: f64, lows: bool) -> String {
+pub(super) fn sparkline(history: &[Option<f64>], columns: usize, full_at: f64, pick: Pick) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let top = history.iter().flatten().copied().fold(full_at, f64::max);
     let columns = columns.min(history.len());
@@ -142,8 +185,12 @@ pub(super) fn sparkline(history: &[Option<f64>], columns: usize, full_at: f64, l
     for column in 0..columns {
         let from = history.len() * column / columns;
         let to = history.len() * (column + 1) / columns;
-        let values = history[from..to].iter().flatten().copied();
-        let value = if lows { values.reduce(f64::min) } else { values.reduce(f64::max) };
+        let values = || history[from..to].iter().flatten().copied();
+        let value = match pick {
+            Pick::Highest => values().reduce(f64::max),
+            Pick::Lowest => values().reduce(f64::min),
+            Pick::Mean => values().reduce(|a, b| a + b).map(|sum| sum / values().count() as f64),
+        };
         line.push(match value {
             None => ' ',
             Some(value) if top <= 0.0 || value <= 0.0 => BARS[0],

@@ -10,8 +10,9 @@ use crate::app::{App, PaneId};
 use crate::domain::changes::Change;
 
 /// How many lines it takes under an overview of this height, its heading included.
-pub(super) fn height(screen: u16) -> u16 {
+pub(super) fn height(screen: u16, matrix: bool) -> u16 {
     match screen {
+        24..=33 if matrix => 3,
         45.. => 10,
         34..=44 => 7,
         24..=33 => 5,

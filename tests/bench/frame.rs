@@ -62,7 +62,16 @@ fn app() -> Result<App, String> {
     let sim = Sim::new(options, clock).map_err(|why| why.to_string())?;
     let topology = Arc::new(sim.topology());
     let keys = sim.credentials();
-    let cloud = Cloud::simulated(http_client(&sim), clock, &keys.access_key_id, &keys.secret_access_key);
+    let cloud = Cloud::simulated(
+        http_client(&sim),
+        clock,
+        &switchtower::cloud::Keys {
+            access_key: &keys.access_key_id,
+            secret_key: &keys.secret_access_key,
+            session_token: Some(&keys.session_token),
+            expires: Some(keys.expires),
+        },
+    );
     let runtime = tokio::runtime::Runtime::new().map_err(|why| why.to_string())?;
     let snapshot = runtime.block_on(poll::observe_once(
         cloud,

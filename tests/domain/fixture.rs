@@ -65,7 +65,11 @@ pub(crate) fn series(points: impl IntoIterator<Item = (i64, f64)>) -> Series {
 impl World {
     /// Everything answered ten seconds ago, and all is well.
     pub(crate) fn healthy() -> Self {
-        let topology = topology();
+        Self::healthy_in(topology())
+    }
+
+    /// The same for any topology.
+    pub(crate) fn healthy_in(topology: Topology) -> Self {
         let now: Timestamp = NOW.parse().unwrap();
         let mut world = Self {
             regions: topology

@@ -3,6 +3,6 @@
 mod alb;
 mod answers;
 mod checks;
-mod fixture;
+pub(crate) mod fixture;
 mod text;
 mod timeline;

@@ -1,8 +1,8 @@
 //! Load balancers.
 
 use super::{
-    Column, Fact, Pane, Row, Slot, Table, Trend, fact, highest, joined, none_here, num, part, text, total,
-    window_end,
+    Column, Fact, Pane, Pick, Row, Slot, Table, Trend, fact, highest, joined, none_here, num, part, text,
+    total, window_end,
 };
 use crate::app::RegionView;
 use crate::domain::derive::AlbRow;
@@ -30,7 +30,8 @@ impl Pane for Alb {
         let levels = view.topology.thresholds.error_5xx_percent;
         vec![
             Slot::new(vec![part("", requests), part("up", targets(view))])
-                .with(joined(rows.iter().map(|row| &row.requests_history[..]), |a, b| a + b), 0.0),
+                .with(joined(rows.iter().map(|row| &row.requests_history[..]), |a, b| a + b), 0.0)
+                .pick(Pick::Mean),
             Slot::new(vec![part("5XX", errors), part("p99", p99)])
                 .with(joined(rows.iter().map(|row| &row.error_history[..]), f64::max), levels.critical),
         ]
@@ -133,6 +134,6 @@ fn targets<'a>(view: &RegionView<'a>) -> Value<'a> {
     if rows.is_empty() {
         return none_here();
     }
-    let all: u32 = rows.iter().filter_map(|row| row.targets.value()).sum();
+    let all: u64 = rows.iter().filter_map(|row| row.targets.value()).map(|count| u64::from(*count)).sum();
     total(lens, rows.iter().map(|row| &row.healthy_targets), |healthy| format!("{healthy:.0}/{all}"))
 }

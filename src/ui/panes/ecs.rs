@@ -17,7 +17,7 @@ const COLUMNS: &[Column] = &[
     num("CPU", 6),
     num("memory", 7),
     text("rollout", 12),
-    text("limits", 10),
+    text("scaling", 10),
     text("cluster", 14),
 ];
 
@@ -146,7 +146,7 @@ fn tasks<'a>(view: &RegionView<'a>) -> Value<'a> {
     if rows.is_empty() {
         return none_here();
     }
-    let desired: i32 = rows.iter().filter_map(|row| row.desired.value()).sum();
+    let desired: i64 = rows.iter().filter_map(|row| row.desired.value()).map(|count| i64::from(*count)).sum();
     total(lens, rows.iter().map(|row| &row.running), |running| format!("{running:.0}/{desired}"))
 }
 

@@ -64,8 +64,19 @@ pub struct Slot<'a> {
     /// The value that fills a sparkline's full height even when nothing reaches it, so that noise near
     /// zero does not look like a storm.
     pub full_at: f64,
-    /// True when the lowest value of a while is the one that matters, not the highest.
-    pub lows: bool,
+    /// Which value of a while stands for it.
+    pub pick: Pick,
+}
+
+/// Which of several minutes a sparkline's column shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// The highest: for what is bad when high.
+    Highest,
+    /// The lowest: for what is bad when low.
+    Lowest,
+    /// The mean: for what is bad neither way.
+    Mean,
 }
 
 /// A value in a slot.
@@ -137,7 +148,7 @@ pub const fn num(title: &'static str, width: u16) -> Column {
 impl<'a> Slot<'a> {
     /// A slot without a history.
     pub fn new(parts: Vec<Part<'a>>) -> Self {
-        Self { parts, history: None, full_at: 0.0, lows: false }
+        Self { parts, history: None, full_at: 0.0, pick: Pick::Highest }
     }
 
     /// Adds the last hour.
@@ -147,9 +158,9 @@ impl<'a> Slot<'a> {
         self
     }
 
-    /// Lets the lowest values stand out instead of the highest.
-    pub fn lows(mut self) -> Self {
-        self.lows = true;
+    /// Lets other values than the highest stand for a while.
+    pub fn pick(mut self, pick: Pick) -> Self {
+        self.pick = pick;
         self
     }
 }

@@ -1,7 +1,8 @@
 //! Records and health checks.
 
 use super::{
-    Column, Fact, Pane, Row, Slot, Table, Trend, dns_window_end, fact, joined, none_here, num, part, text,
+    Column, Fact, Pane, Pick, Row, Slot, Table, Trend, dns_window_end, fact, joined, none_here, num, part,
+    text,
 };
 use crate::app::RegionView;
 use crate::domain::derive::Route53Row;
@@ -28,7 +29,7 @@ impl Pane for Route53 {
             Slot::new(vec![part("", answered(view)), part("", flags_or_policy(view))]),
             Slot::new(vec![part("check", verdict(view)), part("", checkers(view))])
                 .with(joined(rows.iter().map(|row| &row.checkers_history[..]), f64::min), 100.0)
-                .lows(),
+                .pick(Pick::Lowest),
         ]
     }
 

@@ -1,0 +1,119 @@
+//! Painting never fails, whatever the size and whatever was observed.
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use switchtower::domain::observation::ErrorKind;
+use switchtower::ui::Theme;
+
+use super::stage::{Stage, calm, many, outage};
+use crate::domain::fixture::{World, age, error};
+
+/// Spoils a world: what is not good here is missing, old, wrong, long or hostile.
+fn spoil(world: &mut World, seed: u64) {
+    let now = world.now;
+    let mut dice = seed;
+    let mut roll = move |sides: u64| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) % sides
+    };
+    const KINDS: [ErrorKind; 6] = [
+        ErrorKind::Denied,
+        ErrorKind::Expired,
+        ErrorKind::TimedOut,
+        ErrorKind::ServiceDown,
+        ErrorKind::NoData,
+        ErrorKind::NotConfigured,
+    ];
+    for region in &mut world.regions {
+        let mut kind = || KINDS[roll(6) as usize];
+        let kinds = [kind(), kind(), kind(), kind()];
+        let dice = roll(64);
+        for targets in region.target_groups.values_mut() {
+            if dice & 1 > 0 {
+                targets.fail(error(kinds[0], now));
+            }
+            if dice & 2 > 0 {
+                age(targets, SignedDuration::from_hours(3));
+            }
+        }
+        for service in region.services.values_mut() {
+            let mut state = service.value().unwrap().clone();
+            state.desired = if dice & 4 > 0 { i32::MAX } else { 0 };
+            state.running = roll(5) as i32 * 1_000_000;
+            service.succeed(state, now);
+            if dice & 8 > 0 {
+                service.fail(error(kinds[1], now));
+            }
+        }
+        for alarm in region.alarms.values_mut() {
+            let mut state = alarm.value().unwrap().clone();
+            state.state = "日本語の状態 \u{202e}ALARM 🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀".into();
+            alarm.succeed(state, now);
+        }
+        for table in region.tables.values_mut() {
+            if dice & 16 > 0 {
+                *table = table.clone().into_saved();
+            }
+        }
+        for series in region.metrics.values_mut() {
+            match roll(4) {
+                0 => series.fail(error(kinds[2], now)),
+                1 => series.succeed(Default::default(), now),
+                2 => series.succeed(crate::domain::fixture::flat(1e18), now),
+                _ => {}
+            }
+        }
+        if dice & 32 > 0 {
+            region.identity.fail(error(kinds[3], now));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_size_and_no_snapshot_panics(
+        width in 1_u16..=250,
+        height in 1_u16..=80,
+        regions in 0_usize..=12,
+        seed in any::<u64>(),
+        keys in proptest::collection::vec(0_usize..18, 0..12),
+    ) {
+        const KEYS: [&str; 18] = [
+            "j", "l", "k", "h", "tab", "enter", "esc", "z", "f", "t", "?", "g", "shift-g",
+            "pagedown", "pageup", "space", "2", "enter",
+        ];
+        let mut world = match regions {
+            0 => outage(),
+            1 => calm(),
+            _ => World::healthy_in(many(regions - 1, 3)),
+        };
+        spoil(&mut world, seed);
+        let mut stage = Stage::new(&world.topology, (width, height));
+        stage.buffer(Theme::COLOUR);
+        stage.show(&world);
+        for key in keys {
+            stage.press(KEYS[key]);
+            stage.buffer(Theme::COLOUR);
+        }
+        stage.tick(world.now + SignedDuration::from_hours(2));
+        stage.buffer(Theme::MONOCHROME);
+    }
+}
+
+#[test]
+fn the_smallest_terminals_still_name_the_region() {
+    for size in [(1, 1), (2, 2), (5, 1), (20, 5), (1, 60), (200, 1)] {
+        let stage = Stage::on(&outage(), size);
+        stage.buffer(Theme::COLOUR);
+    }
+    assert!(Stage::on(&outage(), (40, 1)).text().contains("us-east-1"));
+    assert!(Stage::on(&outage(), (20, 5)).text().contains("us-east-1"));
+}
+
+#[test]
+fn the_same_sight_is_the_same_picture() {
+    let stage = Stage::on(&outage(), (120, 40));
+    assert_eq!(stage.buffer(Theme::COLOUR), stage.buffer(Theme::COLOUR));
+}
