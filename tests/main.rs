@@ -8,6 +8,7 @@ mod console;
 mod domain;
 mod files;
 mod listen;
+mod ports;
 mod scenarios;
 mod screens;
 mod sim;
