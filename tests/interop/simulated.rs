@@ -25,7 +25,9 @@ pub(crate) fn cases() -> Vec<Case> {
             let shown = format!("boto3::{}", name.replace('/', "::"));
             case(&shown, move || match results()?.get(&name) {
                 Some(result) => result.clone(),
-                None => Err(format!("the script did not come to it: {}", results()?[""].clone().unwrap_err())),
+                None => {
+                    Err(format!("the script did not come to it: {}", results()?[""].clone().unwrap_err()))
+                }
             })
         })
         .collect()
