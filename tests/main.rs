@@ -9,6 +9,7 @@ mod domain;
 mod files;
 mod listen;
 mod poll;
+mod ports;
 mod scenarios;
 mod screens;
 mod sim;
