@@ -9,6 +9,7 @@ mod domain;
 mod files;
 mod listen;
 mod ports;
+mod pty;
 mod scenarios;
 mod screens;
 mod sim;
