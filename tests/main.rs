@@ -10,6 +10,7 @@ mod files;
 mod listen;
 mod poll;
 mod ports;
+mod pty;
 mod scenarios;
 mod screens;
 mod sim;

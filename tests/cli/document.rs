@@ -10,8 +10,6 @@ use switchtower::poll;
 use switchtower::ports::Clock;
 use switchtower::sim::{Sim, SimOptions};
 
-use super::program::golden;
-
 /// One observation of a world in which `scenario` is under way, on a paused clock.
 fn observe(scenario: &str) -> Value {
     let runtime =
@@ -89,9 +87,4 @@ fn the_table_has_findings_first_and_the_summary_last() {
     }
     let coloured = text::table(&document, true);
     assert!(coloured.lines().next().unwrap().starts_with("\u{1b}[1;31m"), "a critical finding is red");
-}
-
-#[test]
-fn the_table_of_a_calm_world() {
-    golden("calm.txt", &text::table(&observe("calm"), false));
 }

@@ -16,7 +16,6 @@ pub(super) struct Home {
 }
 
 /// What a run left behind.
-#[derive(Debug)]
 pub(super) struct Ran {
     pub(super) code: Option<i32>,
     pub(super) out: String,
@@ -27,6 +26,14 @@ pub(super) struct Ran {
 pub(super) struct Sim {
     child: Child,
     pub(super) url: String,
+}
+
+/// Documents are long; their beginning says what is wrong.
+impl std::fmt::Debug for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let start: String = self.out.chars().take(1_500).collect();
+        write!(f, "exit {:?}\nstderr: {}\nstdout: {start}", self.code, self.err)
+    }
 }
 
 impl Home {

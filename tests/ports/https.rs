@@ -18,7 +18,7 @@ use switchtower::domain::ids::HostName;
 use switchtower::domain::snapshot::ProbeResult;
 use switchtower::ports::{Clock, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest, RealProbe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 const CA: &[u8] = include_bytes!("test-only-ca.pem");
 const CERTIFICATE: &[u8] = include_bytes!("test-only-server.pem");
