@@ -139,7 +139,7 @@ fn worst<'a, T: 'a>(
 }
 
 fn answered<'a>(view: &RegionView<'a>) -> Value<'a> {
-    worst(view, |row| &row.answers, |answers| answer_word(*answers).to_owned(), |answers| !answers)
+    let answered = worst(view, |row| &row.answers, |answers| answer_word(*answers).to_owned(), |answers| !answers)
 }
 
 fn verdict<'a>(view: &RegionView<'a>) -> Value<'a> {
