@@ -1,11 +1,13 @@
 //! Hermetic tests: no network beyond loopback, no environment, virtual time wherever time passes.
 
 mod architecture;
+mod cli;
 mod cloud;
 mod cloudwatch;
 mod console;
 mod domain;
 mod files;
 mod listen;
+mod scenarios;
 mod screens;
 mod sim;

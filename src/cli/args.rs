@@ -93,9 +93,6 @@ pub(super) struct World {
     /// Makes the same world again
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub(super) seed: u64,
-    /// How many times as fast as real time
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
-    pub(super) speed: f64,
     /// How many regions
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=30))]
     pub(super) regions: u8,
@@ -107,6 +104,9 @@ pub(super) struct Demo {
     /// What is simulated.
     #[command(flatten)]
     pub(super) world: World,
+    /// How many times as fast as real time
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
+    pub(super) speed: f64,
 }
 
 /// `sim`.

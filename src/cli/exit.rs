@@ -12,28 +12,29 @@ use crate::files::topology::{TopologyError, WriteError};
 
 /// The exit codes. 4, 5 and 6 belong to runbooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Done, or healthy.
-    Done = 0,
+    Done,
     /// An error.
-    Error = 1,
+    Error,
     /// Wrong usage or configuration.
-    Usage = 2,
+    Usage,
     /// Credentials or permission.
-    Credentials = 3,
+    Credentials,
     /// Blocked by a guard.
-    Blocked = 4,
+    Blocked,
     /// Halted, needs attention.
-    Halted = 5,
+    Halted,
     /// Aborted.
-    Aborted = 6,
+    Aborted,
     /// `status`: degraded.
-    Degraded = 10,
+    Degraded,
     /// `status`: impaired.
-    Impaired = 11,
+    Impaired,
     /// `status`: unknown.
-    Unknown = 12,
+    Unknown,
+    /// A signal ended the console: its number.
+    Signal(i32),
 }
 
 /// Why a subcommand could not do its work: what is printed as one line, and the exit code.
@@ -58,7 +59,20 @@ impl Exit {
 
     /// The number.
     pub fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Done => 0,
+            Self::Error => 1,
+            Self::Usage => 2,
+            Self::Credentials => 3,
+            Self::Blocked => 4,
+            Self::Halted => 5,
+            Self::Aborted => 6,
+            Self::Degraded => 10,
+            Self::Impaired => 11,
+            Self::Unknown => 12,
+            // As a shell has it.
+            Self::Signal(number) => u8::try_from(128 + number).unwrap_or(1),
+        }
     }
 }
 

@@ -4,12 +4,15 @@
 //! right exit code. What it must not do: know AWS or the screen beyond starting them.
 
 mod args;
+mod console;
 mod crash;
 pub mod exit;
+mod init;
 pub mod log;
 mod out;
 mod pages;
 mod session;
+mod sim;
 pub mod status;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,16 +55,19 @@ fn usage(error: &clap::Error) -> Exit {
 
 fn run(cli: Cli, log_place: &mut Option<PathBuf>) -> Result<Exit, Failure> {
     // What is printed from the command line's own description needs neither files nor a log.
-    match &cli.command {
-        Some(Command::Completions { shell }) => return pages::completions(*shell),
-        Some(Command::Man) => return pages::man(),
-        _ => {}
-    }
-    let log = start_log(&cli.global)?;
+    let log = match &cli.command {
+        Some(Command::Completions { .. } | Command::Man) => None,
+        _ => start_log(&cli.global)?,
+    };
     *log_place = log.as_ref().map(|log| log.place.clone());
     match cli.command {
+        None => console::run(&cli.global),
+        Some(Command::Demo(args)) => console::demo(&cli.global, &args),
+        Some(Command::Init(args)) => init::run(&cli.global, &args),
         Some(Command::Status(args)) => status::run(&cli.global, args),
-        _ => Ok(Exit::Done),
+        Some(Command::Sim(args)) => sim::run(&args),
+        Some(Command::Completions { shell }) => pages::completions(shell),
+        Some(Command::Man) => pages::man(),
     }
 }
 

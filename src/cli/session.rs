@@ -35,7 +35,7 @@ pub(super) struct Session {
     pub(super) probe: Arc<dyn HttpsProbe>,
     /// Where the last known good is kept; `None` for a simulation, which has no yesterday.
     pub(super) store: Option<Store>,
-    /// What is simulated, for the banner: `regional-outage x10`.
+    /// What is simulated, for the banner: `regional-outage ×10`.
     pub(super) demo: Option<String>,
 }
 
@@ -60,8 +60,8 @@ impl Session {
     }
 
     /// A session on an embedded simulated AWS. Reads no environment and no files.
-    pub(super) fn simulated(world: &World) -> Result<Self, Failure> {
-        let clock = Clock::starting_at(Clock::real().now(), world.speed);
+    pub(super) fn simulated(world: &World, speed: f64) -> Result<Self, Failure> {
+        let clock = Clock::starting_at(Clock::real().now(), speed);
         let sim = simulation(world, clock)?;
         let credentials = sim.credentials();
         let cloud = Cloud::simulated(
@@ -76,7 +76,7 @@ impl Session {
         );
         let topology = Arc::new(sim.topology());
         let probe: Arc<dyn HttpsProbe> = sim.probe();
-        Ok(Self { topology, cloud, clock, probe, store: None, demo: Some(described(world)) })
+        Ok(Self { topology, cloud, clock, probe, store: None, demo: Some(described(world, speed)) })
     }
 }
 
@@ -101,11 +101,11 @@ pub(super) fn simulation(world: &World, clock: Clock) -> Result<Sim, Failure> {
     Sim::new(options, clock).map_err(|error| Failure::new(Exit::Usage, error))
 }
 
-fn described(world: &World) -> String {
-    if (world.speed - 1.0).abs() < f64::EPSILON {
+fn described(world: &World, speed: f64) -> String {
+    if (speed - 1.0).abs() < f64::EPSILON {
         world.scenario.clone()
     } else {
-        format!("{} x{}", world.scenario, world.speed)
+        format!("{} ×{speed}", world.scenario)
     }
 }
 

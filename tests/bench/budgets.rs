@@ -59,6 +59,7 @@ pub(crate) fn print(stage: &Stage, effort: Effort) {
     emit(console::keys(stage, effort));
     emit(console::idle(stage, effort));
     emit(console::memory(stage, effort));
+    emit(console::fleet(effort));
     emit(frame::frame(effort));
     emit(console::quit(stage, effort));
     emit(vec![oneshot::size()]);

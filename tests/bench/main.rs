@@ -54,7 +54,7 @@ fn main() {
     if cfg!(debug_assertions) {
         eprintln!("This is a debug build: its figures mean nothing.");
     }
-    match stage::Stage::set(2) {
+    match stage::Stage::set(2, 3, stage::RTT) {
         Ok(stage) => budgets::print(&stage, effort),
         Err(why) => {
             eprintln!("budgets: {why}");

@@ -48,9 +48,7 @@ pub(crate) struct Traffic {
 
 impl Proxy {
     /// A proxy before `upstream`, without delay at first.
-    pub(crate) fn start(upstream: &str) -> std::io::Result<Self> {
-        let upstream: SocketAddr =
-            upstream.trim_start_matches("http://").parse().map_err(std::io::Error::other)?;
+    pub(crate) fn start(upstream: SocketAddr) -> std::io::Result<Self> {
         let state = State { rtt: Duration::ZERO, connect_rtts: 2, hang: None, seen: Traffic::default() };
         let shared =
             Arc::new(Shared { upstream, state: Mutex::new(state), memory: Mutex::new(HashMap::new()) });

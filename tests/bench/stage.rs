@@ -1,11 +1,20 @@
 //! What the measurements run on: a served simulation, a proxy that makes it far away, and a topology of it.
+//!
+//! What it is for: the program under test meets sockets, signatures and wire formats, as with AWS; the simulation
+//! runs in this process, so that nothing of it counts as the program's.
+//! What it must not do: let a request leave this machine.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use switchtower::files::{Existing, topology};
+use switchtower::ports::Clock;
+use switchtower::sim::{Sim, SimOptions, listen};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use crate::environment;
 use crate::proxy::Proxy;
@@ -17,44 +26,48 @@ pub(crate) const RTT: Duration = Duration::from_millis(80);
 pub(crate) struct Stage {
     /// The way to it.
     pub(crate) proxy: Proxy,
-    /// The regions of the topology.
-    pub(crate) regions: usize,
+    /// The names of its regions.
+    pub(crate) regions: Vec<String>,
     home: tempfile::TempDir,
-    sim: Child,
+    _runtime: Runtime,
 }
 
 impl Stage {
-    /// Starts the simulation with so many regions, and has `init` find the application in it.
-    pub(crate) fn set(regions: usize) -> Result<Self, String> {
+    /// A world with so many regions and services in each, asked once so that the proxy knows every answer, and then
+    /// moved `rtt` away.
+    pub(crate) fn set(regions: usize, services: usize, rtt: Duration) -> Result<Self, String> {
         let home = tempfile::tempdir().map_err(|why| why.to_string())?;
-        let mut sim = Command::new(env!("CARGO_BIN_EXE_switchtower"));
-        sim.args(["sim", "--listen", "127.0.0.1:0", "--regions", &regions.to_string()]);
-        sim.env_clear().envs(environment(home.path())).current_dir(home.path());
-        let mut sim = sim
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|why| format!("sim: {why}"))?;
-        let mut lines = sim.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                let port = line.split_once("127.0.0.1:")?.1.split(|c: char| !c.is_ascii_digit()).next()?;
-                Some(format!("127.0.0.1:{port}"))
-            })
-            .ok_or("sim printed no address")?;
-        thread::spawn(move || lines.for_each(drop));
-        let proxy = Proxy::start(&address).map_err(|why| why.to_string())?;
-        let stage = Self { proxy, regions, home, sim };
-        let names = stage.names().join(",");
-        let topology = stage.topology();
-        stage.run(&["init", "--hostname", "api.example.com", "--regions", &names, "--output", &topology])?;
-        // Twice, so that every answer of a sweep is in the proxy's memory, and the baseline is on disk.
-        stage.run(&["status", "--json", "--topology", &topology])?;
-        stage.run(&["status", "--json", "--topology", &topology])?;
-        stage.proxy.far(RTT);
+        let options = SimOptions {
+            regions: SimOptions::first_regions(regions),
+            services,
+            latency: false,
+            ..SimOptions::default()
+        };
+        let sim = Sim::new(options, Clock::real()).map_err(|why| why.to_string())?;
+        let mut found = sim.topology();
+        found.probe.control = None;
+        topology::write(&home.path().join("bench.toml"), &found, Existing::Replace)
+            .map_err(|why| why.to_string())?;
+        let runtime = Runtime::new().map_err(|why| why.to_string())?;
+        let (tell, told) = oneshot::channel();
+        let ready = |address| {
+            let _ = tell.send(address);
+        };
+        runtime.spawn(listen::listen(
+            sim,
+            SocketAddr::from(([127, 0, 0, 1], 0)),
+            ready,
+            std::future::pending(),
+        ));
+        let address = runtime.block_on(told).map_err(|why| why.to_string())?;
+        let stage = Self {
+            proxy: Proxy::start(address).map_err(|why| why.to_string())?,
+            regions: found.regions.iter().map(|entry| entry.name.to_string()).collect(),
+            home,
+            _runtime: runtime,
+        };
+        stage.run(&["status", "--json", "--topology", &stage.topology()])?;
+        stage.proxy.far(rtt);
         Ok(stage)
     }
 
@@ -66,11 +79,6 @@ impl Stage {
     /// The topology file.
     pub(crate) fn topology(&self) -> String {
         self.home.path().join("bench.toml").display().to_string()
-    }
-
-    /// The regions' names.
-    pub(crate) fn names(&self) -> &'static [&'static str] {
-        &NAMES[..self.regions.min(NAMES.len())]
     }
 
     /// Deletes what earlier runs saved, so that the next one starts cold.
@@ -93,13 +101,3 @@ impl Stage {
         }
     }
 }
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        let _ = self.sim.kill();
-        let _ = self.sim.wait();
-    }
-}
-
-/// Regions in the order in which the simulation has them.
-const NAMES: &[&str] = &["us-east-1", "eu-west-1"];

@@ -1,6 +1,7 @@
 //! Whom Route 53 would answer: verdicts, flags, target health, policies.
 
 use switchtower::domain::derive;
+use switchtower::domain::ids::HostName;
 use switchtower::domain::metric::Metric;
 use switchtower::domain::topology::RoutingPolicy;
 
@@ -184,6 +185,26 @@ fn who_is_answered() {
                 }
             },
             [NO, YES],
+        ),
+        (
+            "a plain name of one region sends no users there",
+            |world| {
+                let mut record = world.topology.records[1].clone();
+                let mut sets = world.dns.records[&record.name].clone();
+                let (mut value, at) = (sets.value().cloned().unwrap(), sets.as_of().unwrap());
+                record.name = HostName::normalized("eu-west-1.api.example.com");
+                (record.policy, record.set_identifier) = (RoutingPolicy::Simple, None);
+                record.health_check = None;
+                value.truncate(1);
+                value[0].name = record.name.clone();
+                (value[0].policy, value[0].set_identifier) = (RoutingPolicy::Simple, None);
+                (value[0].selector, value[0].health_check) = (None, None);
+                sets.succeed(value, at);
+                world.dns.records.insert(record.name.clone(), sets);
+                world.topology.records.push(record);
+                verdict(world, "hc-eu", false);
+            },
+            [YES, NO],
         ),
         ("nothing read yet", |world| *world = World::unread(), [None, None]),
     ];

@@ -119,7 +119,7 @@ impl Seeded {
 
     /// The regions that were seeded, in the order of the topology.
     pub(crate) fn regions(&self) -> Vec<&str> {
-        vec!["us-east-1", "eu-west-1"]
+        self.manifest["regions"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
     }
 
     /// What the manifest says of a region.

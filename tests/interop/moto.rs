@@ -197,14 +197,15 @@ pub(crate) fn s3(fake: &Seeded) -> Result<(), String> {
         equals(s3, "status", &seed["status"])?;
         // What waits is published where it is to arrive; what failed, where it came from.
         let other = if region == "us-east-1" { "eu-west-1" } else { "us-east-1" };
-        let metric = |place: &'static str, name: &'static str| {
-            move |at: i64| seeded(&fake.manifest, place, name, source, at)
-        };
-        equals_at(&fake.json, s3, "latency_s", metric(other, "ReplicationLatency"))?;
-        equals_at(&fake.json, s3, "pending_bytes", metric(other, "BytesPendingReplication"))?;
-        equals_at(&fake.json, s3, "pending_operations", metric(other, "OperationsPendingReplication"))?;
-        let here = if region == "us-east-1" { "us-east-1" } else { "eu-west-1" };
-        equals_at(&fake.json, s3, "failed_operations", metric(here, "OperationsFailedReplication"))?;
+        let metric = |place: &str, name: &str, at: i64| seeded(&fake.manifest, place, name, source, at);
+        equals_at(&fake.json, s3, "latency_s", |at| metric(other, "ReplicationLatency", at))?;
+        equals_at(&fake.json, s3, "pending_bytes", |at| metric(other, "BytesPendingReplication", at))?;
+        equals_at(&fake.json, s3, "pending_operations", |at| {
+            metric(other, "OperationsPendingReplication", at)
+        })?;
+        equals_at(&fake.json, s3, "failed_operations", |at| {
+            metric(region, "OperationsFailedReplication", at)
+        })?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::python;
 
 /// How long a server may take until it listens. Generous: a loaded machine imports moto slowly.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// How long one run of the program may take.
 const RUN: Duration = Duration::from_secs(90);

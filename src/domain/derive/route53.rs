@@ -23,11 +23,18 @@ pub fn route53(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) -
         .collect()
 }
 
-/// Whether DNS would send users to `region`: true when any record that leads there would be answered,
-/// false when none would, unknown while that depends on something unknown.
+/// Whether DNS would send users to `region`: true when any record of a public name that leads there would
+/// be answered, false when none would, unknown while that depends on something unknown.
+///
+/// A plain record of another name (`eu-west-1.api.example.com`, which a health check asks) is always
+/// answered and chooses nothing: it says where the region is, not that users are sent there.
 pub fn in_dns(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) -> Observed<bool> {
+    let public = |record: &&Record| {
+        record.policy != RoutingPolicy::Simple
+            || topology.hostnames.iter().any(|hostname| hostname.name == record.name)
+    };
     let mut result: Option<Observed<bool>> = None;
-    for record in topology.records.iter().filter(|record| &record.region == region) {
+    for record in topology.records.iter().filter(|record| &record.region == region).filter(public) {
         let answers = answers(record, topology, snapshot);
         let better = match (&result, answers.value()) {
             (None, _) | (Some(_), Some(true)) => true,

@@ -62,6 +62,8 @@ pub struct Site {
     pub index: usize,
     /// Region name.
     pub region: String,
+    /// For noise that belongs to the site.
+    pub salt: u64,
     /// Place on the globe.
     pub at: (f64, f64),
     /// Users near it, 1 for a large region.
@@ -109,6 +111,8 @@ pub struct Group {
     pub arn: String,
     /// `targetgroup/NAME/…`, the metrics' dimension.
     pub dimension: String,
+    /// For noise that belongs to the service in its region.
+    pub salt: u64,
 }
 
 /// An ECS service with its target group.
@@ -276,6 +280,7 @@ fn site(index: usize, region: &str, services: &[ServiceSpec], seed: u64, started
     Site {
         index,
         region: region.to_owned(),
+        salt: noise::hash(seed, region),
         at: known.map_or((0.0, index as f64 * 10.0), |place| place.at),
         demand: known.map_or(0.3, |place| place.demand),
         nearest: Vec::new(),
@@ -301,7 +306,11 @@ fn site(index: usize, region: &str, services: &[ServiceSpec], seed: u64, started
                 let name = &service.name;
                 let dimension =
                     format!("targetgroup/{name}/{}", noise::hex(seed, &format!("group/{region}/{name}"), 16));
-                Group { arn: Fleet::arn("elasticloadbalancing", region, &dimension), dimension }
+                Group {
+                    arn: Fleet::arn("elasticloadbalancing", region, &dimension),
+                    dimension,
+                    salt: noise::hash(seed, &format!("service/{region}/{name}")),
+                }
             })
             .collect(),
         health_check: noise::uuid(seed, &format!("health-check/{region}")),

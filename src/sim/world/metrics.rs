@@ -256,7 +256,7 @@ impl World {
         if answered < 1.0 || self.health(site, service, before(minute, -30)).0 == 0 {
             return;
         }
-        let salt = self.salt(&format!("latency/{}/{}", self.fleet.sites[site].region, spec.name));
+        let salt = self.fleet.sites[site].groups[service].salt ^ 0x1a;
         let median = spec.median * outcome.slowness * (1.0 + 0.06 * noise::smooth(salt, minutes(minute)));
         for ((_, share), deviate) in QUANTILES.iter().zip(DEVIATES) {
             into.push((median * (0.55 * deviate).exp(), (answered * share).max(1.0).round()));
@@ -271,22 +271,20 @@ impl World {
         minute: Timestamp,
     ) -> Option<Samples> {
         let spec = &self.fleet.services[service];
-        let region = &self.fleet.sites[site].region;
         let at = before(minute, -30);
-        let slots = self.slots(site, service, at);
-        let (desired, running, _) = Self::counts(&slots);
+        let (desired, running) = self.running(site, service, at);
         if running == 0 {
             return None;
         }
-        let salt = self.salt(&format!("{name}/{region}/{}", spec.name));
+        let salt = self.fleet.sites[site].groups[service].salt ^ name.len() as u64;
         let noise = noise::smooth(salt, minutes(minute) / 2.0);
         match name {
             "CPUUtilization" => {
                 // Requests against an average day, spread over the tasks that do the work.
-                let healthy = self.health(site, service, at).0.max(1) as f64;
+                let healthy = self.health(site, service, at).0;
                 let busy = self.requests(site, minute) / (9_000.0 * self.fleet.sites[site].demand);
-                let spread = f64::from(spec.base) / healthy;
-                let idle = if self.health(site, service, at).0 == 0 { 0.05 } else { 1.0 };
+                let spread = f64::from(spec.base) / healthy.max(1) as f64;
+                let idle = if healthy == 0 { 0.05 } else { 1.0 };
                 let cpu = (8.0 + 26.0 * busy * spread * idle + 2.5 * noise).clamp(1.0, 99.5);
                 level([cpu - 1.2, cpu, cpu + 1.2], "Percent")
             }

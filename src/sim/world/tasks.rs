@@ -77,6 +77,8 @@ struct Loop {
 
 /// Revision of the task definitions that run on a calm day.
 const REVISION: u32 = 41;
+/// How far back scaling looks, and DNS before it.
+const SCALING_SECONDS: i64 = 1_500;
 /// Seconds that a fresh task is PENDING, and then until its target has passed its checks.
 const PENDING_SECONDS: i64 = 15;
 
@@ -84,10 +86,28 @@ impl World {
     /// How many tasks the service wants: its base, more when the region serves other regions' users.
     pub fn desired(&self, site: usize, service: usize, at: Timestamp) -> i32 {
         let spec = &self.fleet.services[service];
+        if self.settled(at) {
+            return spec.base.clamp(spec.min, spec.max);
+        }
         // Target tracking scales out on three minutes of high CPU, and in only after fifteen low ones.
         let load = (1..=6).map(|back| self.load(site, before(at, back * 180))).fold(1.0, f64::max);
         let extra = if load > 1.2 { (f64::from(spec.base) * (load - 1.0)).ceil() as i32 } else { 0 };
         (spec.base + extra).clamp(spec.min, spec.max)
+    }
+
+    /// Whether nothing that tasks notice has been wrong for so long that nothing of it is left.
+    fn settled(&self, at: Timestamp) -> bool {
+        self.timeline().quiet(before(at, SCALING_SECONDS), at)
+    }
+
+    /// Wanted and running tasks.
+    pub fn running(&self, site: usize, service: usize, at: Timestamp) -> (i32, i32) {
+        if self.settled(at) {
+            let desired = self.desired(site, service, at);
+            return (desired, desired);
+        }
+        let counts = Self::counts(&self.slots(site, service, at));
+        (counts.0, counts.1)
     }
 
     /// Every place of a service.
@@ -144,6 +164,10 @@ impl World {
 
     /// Healthy and registered targets of a service.
     pub fn health(&self, site: usize, service: usize, at: Timestamp) -> (usize, usize) {
+        if self.settled(at) {
+            let all = self.desired(site, service, at).max(0) as usize;
+            return (all, all);
+        }
         let slots = self.slots(site, service, at);
         let registered = slots.iter().filter(|slot| slot.target.is_some()).count();
         (slots.iter().filter(|slot| slot.target == Some(HEALTHY)).count(), registered)

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::dns::Front;
 use super::scenario::Effect;
@@ -23,11 +23,20 @@ const STICKY: f64 = 0.06;
 /// Minutes of flows that are remembered.
 const REMEMBERED: usize = 2_048;
 
-/// Remembered flows: requests a minute of every site, by minute.
+/// Requests of one site in one minute.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flow {
+    /// From the users near it.
+    own: f64,
+    /// That reach it.
+    all: f64,
+}
+
+/// Remembered flows of every site, by minute.
 #[derive(Debug, Default)]
 pub struct Flows {
     version: u64,
-    by_minute: HashMap<i64, Arc<[f64]>>,
+    by_minute: HashMap<i64, Arc<[Flow]>>,
 }
 
 /// What became of a service's requests in one minute.
@@ -52,7 +61,7 @@ impl World {
         let hour = minutes(at) / 60.0 + place.at.1 / 15.0;
         // Busiest at three in the afternoon, local time.
         let wave = 1.0 + 0.45 * ((hour - 9.0) / 24.0 * TAU).sin();
-        let salt = self.salt(&format!("demand/{}", place.region));
+        let salt = place.salt ^ 0x0d;
         let ripple =
             1.0 + 0.02 * noise::smooth(salt, minutes(at)) + 0.03 * noise::smooth(salt, minutes(at) / 11.0);
         REQUESTS_PER_MINUTE * place.demand * wave * ripple
@@ -60,64 +69,78 @@ impl World {
 
     /// Requests that reach a site in the minute that starts at `minute`.
     pub fn requests(&self, site: usize, minute: Timestamp) -> f64 {
-        let timeline = self.timeline();
-        if timeline.quiet(before(minute, DNS_SECONDS + 150), minute + jiff::SignedDuration::from_secs(60)) {
-            return self.demand(site, minute);
+        self.flow(site, minute).all
+    }
+
+    /// How much a site has to serve, as a multiple of its own users.
+    pub fn load(&self, site: usize, at: Timestamp) -> f64 {
+        let minute = floor_minute(at);
+        if self.undisturbed(minute) {
+            return 1.0;
         }
+        let flow = self.flow(site, minute);
+        if flow.own > 0.0 { flow.all / flow.own } else { 1.0 }
+    }
+
+    /// Whether DNS sends everybody home in the minute that starts at `minute`.
+    fn undisturbed(&self, minute: Timestamp) -> bool {
+        let end = minute + SignedDuration::from_secs(60);
+        self.timeline().quiet(before(minute, DNS_SECONDS + 150), end)
+    }
+
+    fn flow(&self, site: usize, minute: Timestamp) -> Flow {
+        if self.undisturbed(minute) {
+            let demand = self.demand(site, minute);
+            return Flow { own: demand, all: demand };
+        }
+        let version = self.timeline().version;
         let key = minute.as_second();
         {
             let mut flows = lock(&self.flows);
-            if flows.version != timeline.version || flows.by_minute.len() > REMEMBERED {
+            if flows.version != version || flows.by_minute.len() > REMEMBERED {
                 flows.by_minute.clear();
-                flows.version = timeline.version;
+                flows.version = version;
             }
             if let Some(known) = flows.by_minute.get(&key) {
                 return known[site];
             }
         }
-        let computed = self.flow(minute);
-        let value = computed[site];
+        let computed = self.flows_of(minute);
+        let flow = computed[site];
         let mut flows = lock(&self.flows);
-        if flows.version == timeline.version {
+        if flows.version == version {
             flows.by_minute.insert(key, computed);
         }
-        value
+        flow
     }
 
-    fn flow(&self, minute: Timestamp) -> Arc<[f64]> {
+    fn flows_of(&self, minute: Timestamp) -> Arc<[Flow]> {
         const SAMPLES: i64 = 5;
-        let count = self.fleet.sites.len();
         let middle = before(minute, -30);
         let answers: Vec<Vec<bool>> =
             (0..SAMPLES).map(|k| self.in_dns(before(middle, k * DNS_SECONDS / SAMPLES))).collect();
-        let mut flow = vec![0.0; count];
+        let mut flows = vec![Flow::default(); self.fleet.sites.len()];
         for (origin, site) in self.fleet.sites.iter().enumerate() {
             let demand = self.demand(origin, minute);
-            flow[origin] += demand * STICKY;
+            flows[origin].own = demand;
+            flows[origin].all += demand * STICKY;
             for healthy in &answers {
                 let served = if healthy[origin] {
                     origin
                 } else {
                     site.nearest.iter().copied().find(|other| healthy[*other]).unwrap_or(origin)
                 };
-                flow[served] += demand * (1.0 - STICKY) / SAMPLES as f64;
+                flows[served].all += demand * (1.0 - STICKY) / SAMPLES as f64;
             }
         }
-        flow.into()
-    }
-
-    /// How much a site has to serve, as a multiple of its own users.
-    pub fn load(&self, site: usize, at: Timestamp) -> f64 {
-        let minute = floor_minute(at);
-        let own = self.demand(site, minute);
-        if own > 0.0 { self.requests(site, minute) / own } else { 1.0 }
+        flows.into()
     }
 
     /// What became of one service's requests in a minute.
     pub fn outcome(&self, site: usize, service: usize, minute: Timestamp) -> Outcome {
         let spec = &self.fleet.services[service];
         let requests = self.requests(site, minute) * spec.share;
-        let salt = self.salt(&format!("errors/{}/{}", self.fleet.sites[site].region, spec.name));
+        let salt = self.fleet.sites[site].groups[service].salt ^ 0x05;
         // Even on a calm day a few requests in ten thousand fail.
         let background = 0.000_6 * noise::unit(salt, minute.as_second() / 60);
         let load = self.load(site, minute);

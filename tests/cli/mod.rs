@@ -1,0 +1,3 @@
+//! The command line through the built binary, and what it prints.
+
+mod document;
