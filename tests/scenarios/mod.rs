@@ -24,7 +24,8 @@ const EPOCH: &str = "2026-11-21T03:00:17.25Z";
 
 fn watch(scenario: &str) -> String {
     fastrand::seed(7);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let clock = Clock::starting_at(EPOCH.parse().unwrap(), 1.0);
         let options = SimOptions { scenario: scenario.to_owned(), ..SimOptions::default() };
