@@ -25,7 +25,7 @@ use aws_types::service_config::ServiceConfigKey;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::credentials::{Origin, Vault};
+use super::credentials::{Open, Origin, Vault};
 use super::time::SdkClock;
 use super::{CloudOptions, Keys};
 use crate::domain::ids::Region;
@@ -49,20 +49,27 @@ const SERVICES: [&str; 10] = [
 #[derive(Debug)]
 pub(super) enum World {
     Real(Box<Real>),
-    Simulated(Box<SdkConfig>, Option<Timestamp>),
+    Simulated(Box<Simulated>),
 }
 
 /// What a client is built from, and whose credentials it signs with.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
     pub(super) config: SdkConfig,
-    /// Absent in the simulation, whose keys are given.
+    /// Absent in a simulation whose keys are given.
     pub(super) vault: Option<Vault>,
     /// When keys without a vault end.
     pub(super) expires: Option<Timestamp>,
     pub(super) profile: Option<String>,
     /// The endpoint is not AWS's: buckets go into the path, since their names may not resolve there.
     pub(super) custom_endpoint: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Simulated {
+    config: SdkConfig,
+    vault: Option<Vault>,
+    expires: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -112,28 +119,24 @@ impl World {
     pub(super) fn simulated(http: SharedHttpClient, clock: Clock, keys: &Keys<'_>) -> Self {
         let token = keys.session_token.map(str::to_owned);
         let provider = Credentials::new(keys.access_key, keys.secret_key, token, None, "simulation");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .credentials_provider(SharedCredentialsProvider::new(provider))
-            .identity_cache(IdentityCache::no_cache())
-            .http_client(http)
-            .sleep_impl(SdkClock(clock))
-            .time_source(SdkClock(clock))
-            .timeout_config(timeouts())
-            .retry_config(retries())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Self::Simulated(Box::new(config), keys.expires)
+        let config = by_hand(http, clock, SharedCredentialsProvider::new(provider));
+        Self::Simulated(Box::new(Simulated { config, vault: None, expires: keys.expires }))
+    }
+
+    pub(super) fn simulated_with(http: SharedHttpClient, clock: Clock, open: Box<Open>) -> Self {
+        let vault = Vault::new(clock, None, open);
+        let config = by_hand(http, clock, SharedCredentialsProvider::new(vault.clone()));
+        Self::Simulated(Box::new(Simulated { config, vault: Some(vault), expires: None }))
     }
 
     /// Configuration and credentials of a scope in a region.
     pub(super) async fn access(&self, scope: &str, region: &Region) -> Access {
         let at = aws_types::region::Region::new(region.as_str().to_owned());
         match self {
-            Self::Simulated(config, expires) => Access {
-                config: config.to_builder().region(at).build(),
-                vault: None,
-                expires: *expires,
+            Self::Simulated(simulated) => Access {
+                config: simulated.config.to_builder().region(at).build(),
+                vault: simulated.vault.clone(),
+                expires: simulated.expires,
                 profile: None,
                 custom_endpoint: false,
             },
@@ -147,6 +150,21 @@ impl World {
             Self::Real(real) => real.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
+}
+
+/// A configuration that no loader touches.
+fn by_hand(http: SharedHttpClient, clock: Clock, credentials: SharedCredentialsProvider) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(credentials)
+        .identity_cache(IdentityCache::no_cache())
+        .http_client(http)
+        .sleep_impl(SdkClock(clock))
+        .time_source(SdkClock(clock))
+        .timeout_config(timeouts())
+        .retry_config(retries())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
 }
 
 impl Real {

@@ -39,7 +39,7 @@ const REMEMBER_FAILURE: SignedDuration = SignedDuration::from_secs(10);
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
 
 /// Makes a fresh provider: files of profiles may have changed since the last load.
-pub(super) type Open = dyn Fn() -> BoxFuture<'static, SharedCredentialsProvider> + Send + Sync;
+pub type Open = dyn Fn() -> BoxFuture<'static, SharedCredentialsProvider> + Send + Sync;
 
 /// Credentials that many clients share.
 #[derive(Clone)]
@@ -209,10 +209,14 @@ impl Vault {
     }
 
     fn slow(&self, limit: Duration) -> CredentialFault {
+        let of = self.0.profile.as_deref().map(|name| format!(" of profile {}", Text::new(name)));
         CredentialFault {
             kind: ErrorKind::NoCredentials,
             message: format!("credentials did not arrive within {limit:?}"),
-            next_step: Origin::Unknown.renewal(self.0.profile.as_deref()),
+            next_step: format!(
+                "see why the source{} does not answer (SSO, credential_process, role, instance metadata)",
+                of.unwrap_or_default()
+            ),
         }
     }
 
@@ -284,7 +288,7 @@ fn fault_of(error: &CredentialsError, profile: Option<&str>) -> CredentialFault 
     let told = words.to_ascii_lowercase();
     let origin = if told.contains("sso") {
         Origin::Sso
-    } else if told.contains("login token") {
+    } else if told.contains("login token") || told.contains("/login/") {
         Origin::Login
     } else if told.contains("credential_process") || told.contains("external process") {
         Origin::Process
@@ -293,6 +297,7 @@ fn fault_of(error: &CredentialsError, profile: Option<&str>) -> CredentialFault 
     } else {
         Origin::Unknown
     };
+    let words = if told.contains("no credentials found in chain") { nothing_found(&words) } else { words };
     let fault = |kind, next_step| CredentialFault { kind, message: words.clone(), next_step };
     // A base fault comes from the credentials that a role is assumed with.
     if let Some(base) = errors::find::<CredentialFault>(error) {
@@ -321,4 +326,15 @@ fn fault_of(error: &CredentialsError, profile: Option<&str>) -> CredentialFault 
         );
     }
     fault(ErrorKind::NoCredentials, origin.renewal(profile))
+}
+
+/// The SDK's paragraph about every source that has nothing, in one line: the profile's is worth telling.
+fn nothing_found(words: &str) -> String {
+    let profile = words.lines().find_map(|line| line.trim().strip_prefix("Profile: "));
+    let profile =
+        profile.and_then(|line| line.split_once("not enabled: ")).map(|(_, why)| format!(" ({why})"));
+    format!(
+        "no credentials: environment, profile{}, web identity, container and instance have none",
+        profile.unwrap_or_default()
+    )
 }

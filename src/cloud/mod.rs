@@ -40,6 +40,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 pub use budget::{Budget, DOLLARS_PER_SERIES, Meter, ROUTE53_BURST, ROUTE53_RATE};
 pub use cloudwatch::Window;
+pub use credentials::Open;
 pub use place::Place;
 
 use crate::domain::ids::Region;
@@ -144,6 +145,14 @@ impl Cloud {
         let meter = Arc::new(Meter::new(clock));
         let http = http::counted(http, meter.clone());
         Self::new(clock, meter, config::World::simulated(http, clock, keys), None)
+    }
+
+    /// The same, called with credentials that `open` provides; they are shared, renewed and told as those
+    /// of the real AWS are.
+    pub fn simulated_with(http: SharedHttpClient, clock: Clock, open: Box<Open>) -> Self {
+        let meter = Arc::new(Meter::new(clock));
+        let http = http::counted(http, meter.clone());
+        Self::new(clock, meter, config::World::simulated_with(http, clock, open), None)
     }
 
     fn new(clock: Clock, meter: Arc<Meter>, world: config::World, partition: Option<String>) -> Self {

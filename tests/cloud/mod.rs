@@ -1,6 +1,7 @@
 //! The way to AWS, against the simulated AWS and against canned answers.
 
 mod budget;
+mod credentials;
 mod discover;
 mod errors;
 pub(crate) mod fixture;
