@@ -29,6 +29,7 @@ use super::credentials::{Open, Origin, Vault};
 use super::time::SdkClock;
 use super::{CloudOptions, Keys};
 use crate::domain::ids::Region;
+use crate::domain::topology::DNS_REGION;
 use crate::ports::Clock;
 
 /// Service ids as `AWS_ENDPOINT_URL_<SERVICE>` spells them, of every service asked here.
@@ -198,18 +199,20 @@ impl Real {
             .or_insert_with(|| {
                 let source = self.source();
                 let name = profile.cloned();
-                let open = move || -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
-                    let (source, name) = (source.clone(), name.clone());
-                    Box::pin(async move {
-                        // Loaded anew each time: `aws configure`, `aws login` or another tool may have
-                        // changed the files since.
-                        source
-                            .load(name.clone())
-                            .await
-                            .credentials_provider()
-                            .unwrap_or_else(|| none(name.as_deref()))
-                    })
-                };
+                let open =
+                    move |failures: u32| -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
+                        let (mut source, name) = (source.clone(), name.clone());
+                        source.elsewhere(failures);
+                        Box::pin(async move {
+                            // Loaded anew each time: `aws configure`, `aws login` or another tool may have
+                            // changed the files since.
+                            source
+                                .load(name.clone())
+                                .await
+                                .credentials_provider()
+                                .unwrap_or_else(|| none(name.as_deref()))
+                        })
+                    };
                 Arc::new(Base {
                     config: OnceCell::new(),
                     vault: Vault::new(self.clock, profile.cloned(), Box::new(open)),
@@ -234,7 +237,7 @@ impl Real {
                 let config = loaded.clone();
                 let under = base.vault.clone();
                 let (role, region) = (role.to_owned(), region.as_str().to_owned());
-                let open = move || -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
+                let open = move |_| -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
                     let builder = AssumeRoleProvider::builder(role.clone())
                         .configure(&config)
                         .region(aws_types::region::Region::new(region.clone()))
@@ -254,7 +257,8 @@ impl Real {
             http: self.http.clone(),
             clock: self.clock,
             endpoint: self.options.endpoint_url.clone(),
-            home: self.options.home.clone(),
+            homes: self.options.homes.clone(),
+            forced: None,
         }
     }
 
@@ -269,10 +273,22 @@ struct Source {
     http: SharedHttpClient,
     clock: Clock,
     endpoint: Option<String>,
-    home: Option<Region>,
+    homes: Vec<Region>,
+    /// The region to use whatever environment and profile say.
+    forced: Option<Region>,
 }
 
 impl Source {
+    /// After a failure, roles of profiles are assumed in the application's regions in turn: the STS of the
+    /// profile's own region may be what is down.
+    fn elsewhere(&mut self, failures: u32) {
+        if let Some(turn) = (failures as usize).checked_sub(1)
+            && !self.homes.is_empty()
+        {
+            self.forced = self.homes.get(turn % self.homes.len()).cloned();
+        }
+    }
+
     /// Reads environment and profile. The region is never asked of instance metadata: it is not needed,
     /// and away from EC2 the question costs seconds.
     async fn load(self, profile: Option<String>) -> SdkConfig {
@@ -280,10 +296,12 @@ impl Source {
         if let Some(name) = &profile {
             files = files.profile_name(name);
         }
-        let home = self.home.as_ref().map_or(crate::domain::topology::DNS_REGION, Region::as_str).to_owned();
-        let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        let own = |region: &Region| aws_types::region::Region::new(region.as_str().to_owned());
+        let home = self.homes.first().map_or(aws_types::region::Region::from_static(DNS_REGION), own);
+        let region = RegionProviderChain::first_try(self.forced.as_ref().map(own))
+            .or_else(EnvironmentVariableRegionProvider::new())
             .or_else(files.build())
-            .or_else(aws_types::region::Region::new(home));
+            .or_else(home);
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(region)
             .http_client(self.http)

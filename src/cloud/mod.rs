@@ -88,8 +88,9 @@ pub struct CloudOptions {
     pub endpoint_url: Option<String>,
     /// Scopes of the topology; a missing one means the default credentials.
     pub scopes: BTreeMap<String, Scope>,
-    /// The region in which roles of profiles are assumed when neither environment nor profile names one.
-    pub home: Option<Region>,
+    /// The application's regions. Roles of profiles are assumed in the first when neither environment nor
+    /// profile names a region, and in the others in turn when that fails.
+    pub homes: Vec<Region>,
 }
 
 /// The keys that a simulated AWS is called with.
@@ -125,7 +126,7 @@ impl CloudOptions {
     pub fn of(topology: &Topology) -> Self {
         Self {
             scopes: topology.scope.clone(),
-            home: topology.regions.first().map(|entry| entry.name.clone()),
+            homes: topology.regions.iter().map(|entry| entry.name.clone()).collect(),
             ..Self::default()
         }
     }

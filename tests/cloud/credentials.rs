@@ -68,7 +68,7 @@ fn stage(scenario: &str, mood: Mood) -> Stage {
     let sim = Sim::new(SimOptions { scenario: scenario.into(), ..SimOptions::default() }, clock).unwrap();
     let source = Source { mood: Arc::new(Mutex::new(mood)), asked: Arc::default(), clock };
     let provider = source.clone();
-    let open = Box::new(move || {
+    let open = Box::new(move |_| {
         let provider = SharedCredentialsProvider::new(provider.clone());
         let fresh: switchtower::ports::BoxFuture<'static, _> = Box::pin(async move { provider });
         fresh

@@ -6,3 +6,4 @@ mod discover;
 mod errors;
 pub(crate) mod fixture;
 pub(crate) mod sweep;
+mod zones;

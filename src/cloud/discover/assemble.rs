@@ -447,13 +447,23 @@ fn replication(gathered: &Gathered, report: &mut Report) -> Vec<BucketReplicatio
     let mut homes: BTreeMap<&BucketName, &Region> = BTreeMap::new();
     for inventory in &gathered.regions {
         match &inventory.buckets {
-            Ok(buckets) => homes.extend(buckets.keys().map(|name| (name, &inventory.region))),
+            Ok(buckets) => {
+                homes.extend(buckets.rules.keys().map(|name| (name, &inventory.region)));
+                homes.extend(buckets.unread.iter().map(|(name, _)| (name, &inventory.region)));
+                if let Some((first, error)) = buckets.unread.first() {
+                    report.note(format!(
+                        "{}: replication of {} bucket(s) could not be read, {first} the first: {error}",
+                        inventory.region,
+                        buckets.unread.len()
+                    ));
+                }
+            }
             Err(error) => report.failed(inventory.region.as_str(), "S3 buckets", error),
         }
     }
     let mut all = Vec::new();
     for inventory in &gathered.regions {
-        for (source, rules) in inventory.buckets.iter().flatten() {
+        for (source, rules) in inventory.buckets.iter().flat_map(|buckets| &buckets.rules) {
             for rule in rules {
                 let Some(home) = homes.get(&rule.destination).filter(|home| **home != &inventory.region)
                 else {
