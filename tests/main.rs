@@ -9,6 +9,8 @@ mod domain;
 mod files;
 mod listen;
 mod poll;
+mod ports;
+mod pty;
 mod scenarios;
 mod screens;
 mod sim;
