@@ -72,10 +72,11 @@ pub(crate) fn sweep(stage: &Stage, effort: Effort) -> Vec<Row> {
             let sent = terminal.send("r");
             terminal.watch(RTT * 4);
             let (traffic, after) = (stage.proxy.take(), Usage::of(terminal.pid()));
-            calls = format!("{} calls, {} new connections", traffic.requests, traffic.connections);
-            if traffic.forwarded > 0 {
-                calls += &format!(", {} not from memory", traffic.forwarded);
-            }
+            let remembered = traffic.requests - traffic.forwarded;
+            calls = format!(
+                "{} calls, {remembered} answered from memory, {} new connections",
+                traffic.requests, traffic.connections
+            );
             took.extend(traffic.last_answer.map(|at| at.saturating_duration_since(sent)));
             cost.push(after.cpu.saturating_sub(before.cpu));
             terminal.watch(Duration::from_millis(700));
