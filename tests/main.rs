@@ -8,6 +8,7 @@ mod console;
 mod domain;
 mod files;
 mod listen;
+mod poll;
 mod ports;
 mod pty;
 mod scenarios;

@@ -12,7 +12,7 @@ use super::sight::{RegionView, Sight};
 use crate::domain::changes::Change;
 use crate::domain::checks;
 use crate::domain::ids::Region;
-use crate::domain::{FleetSnapshot, Health, Topology, Verdict};
+use crate::domain::{FleetSnapshot, Health, Severity, Topology, Verdict};
 
 /// When nothing new has arrived for so long, the verdict is drawn again from what is there, so that a
 /// feed that died ends in Unknown and not in an old Healthy.
@@ -20,6 +20,24 @@ const JUDGE_AGAIN: SignedDuration = SignedDuration::from_secs(15);
 
 /// From so many regions on they are listed worst first.
 const WORST_FIRST_FROM: usize = 7;
+
+/// How a region stands, worst first. A verdict says "impaired" of the region that fails and of those whose
+/// replicas of it fall behind alike; whoever must act needs to know which is which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Critical, and users feel it: requests, targets, tasks or DNS.
+    Failing,
+    /// Critical otherwise.
+    Impaired,
+    /// Not known.
+    Unknown,
+    /// It serves users, but replication between regions is critically behind.
+    Lagging,
+    /// A warning.
+    Degraded,
+    /// Well.
+    Healthy,
+}
 
 /// Topology, newest sight, and now.
 pub struct Fleet {
@@ -95,18 +113,37 @@ impl Fleet {
         self.topology.regions.iter().map(|entry| &entry.name)
     }
 
+    /// How a region stands; `None` before the first verdict.
+    pub fn standing(&self, region: &Region) -> Option<Standing> {
+        let verdict = self.verdict()?;
+        let (_, health) = verdict.regions.iter().find(|(known, _)| known == region)?;
+        Some(match health {
+            Health::Healthy => Standing::Healthy,
+            Health::Degraded => Standing::Degraded,
+            Health::Unknown => Standing::Unknown,
+            Health::Impaired => {
+                let critical = verdict.findings.iter().filter(|finding| {
+                    finding.severity == Severity::Critical && finding.region.as_ref() == Some(region)
+                });
+                let panes: Vec<Option<PaneId>> =
+                    critical.map(|finding| PaneId::of_code(finding.pane())).collect();
+                if panes.iter().flatten().any(|pane| pane.serves_users()) {
+                    Standing::Failing
+                } else if panes.iter().all(|pane| pane.is_some_and(PaneId::replicates_data)) {
+                    Standing::Lagging
+                } else {
+                    Standing::Impaired
+                }
+            }
+        })
+    }
+
     /// The regions in the order in which the table of regions shows them. With more than fit on a small
     /// screen the ill ones come first, so that none is out of sight; numbers stay those of the topology.
     pub fn listed(&self) -> Vec<&Region> {
         let mut regions: Vec<&Region> = self.regions().collect();
-        if let Some(verdict) = self.verdict().filter(|_| regions.len() >= WORST_FIRST_FROM) {
-            let rank = |region: &Region| match verdict.regions.iter().find(|(known, _)| known == region) {
-                Some((_, Health::Impaired)) => 0,
-                Some((_, Health::Unknown)) => 1,
-                Some((_, Health::Degraded)) => 2,
-                _ => 3,
-            };
-            regions.sort_by_key(|region| rank(region));
+        if regions.len() >= WORST_FIRST_FROM {
+            regions.sort_by_cached_key(|region| self.standing(region));
         }
         regions
     }
@@ -130,6 +167,7 @@ impl Fleet {
             rows,
             now: self.now,
             settling: self.is_settling(),
+            standing: self.standing(region),
         })
     }
 }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 pub use command::Direction;
 pub use event::{Effect, Event};
-pub use fleet::Fleet;
+pub use fleet::{Fleet, Standing};
 pub use pane::PaneId;
 pub use screen::Screen;
 pub use sight::{RegionView, Sight};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::fleet::Standing;
 use super::pane::PaneId;
 use crate::domain::changes::{Change, Timeline};
 use crate::domain::checks::{self, RegionRows};
@@ -100,6 +101,8 @@ pub struct RegionView<'a> {
     pub now: Timestamp,
     /// True while what is unknown was merely not read yet.
     pub settling: bool,
+    /// How the region stands; `None` before the first verdict.
+    pub standing: Option<Standing>,
 }
 
 impl<'a> RegionView<'a> {
@@ -107,6 +110,16 @@ impl<'a> RegionView<'a> {
     pub fn health(&self) -> Option<Health> {
         let health = self.judged()?;
         (health != Health::Unknown || !self.settling).then_some(health)
+    }
+
+    /// The verdict in a word; of an impaired region, in which way it is.
+    pub fn word(&self) -> &'static str {
+        match (self.health(), self.standing) {
+            (Some(Health::Impaired), Some(Standing::Failing)) => "failing",
+            (Some(Health::Impaired), Some(Standing::Lagging)) => "data lags",
+            (Some(health), _) => health.word(),
+            (None, _) => "waiting",
+        }
     }
 
     fn judged(&self) -> Option<Health> {

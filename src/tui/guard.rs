@@ -57,6 +57,12 @@ impl Guard {
         Ok(())
     }
 
+    /// After the shell had it. The mode may be anybody's by now: what was saved is put back first.
+    pub(super) fn take_again(&self) -> Result<(), TuiError> {
+        disable_raw_mode()?;
+        self.take()
+    }
+
     /// Gives the terminal back.
     pub(super) fn give_back(&self) {
         let mut bytes = Vec::new();

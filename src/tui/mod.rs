@@ -7,7 +7,6 @@
 
 mod guard;
 mod input;
-mod panic;
 mod screen;
 mod session;
 mod writer;
@@ -59,23 +58,12 @@ pub enum TuiError {
     /// The terminal refused.
     #[error("the terminal cannot be used: {0}")]
     Terminal(#[from] std::io::Error),
-    /// A defect. The log has the place.
-    #[error("the console failed: {0}; the log has the details")]
-    Crashed(String),
 }
 
 /// Shows the console until it ends. The first frame, the topology's resources with nothing known of them,
 /// is painted before anything is waited for.
 pub fn run(options: Options, topology: Arc<Topology>, feed: Feed) -> Result<Exit, TuiError> {
-    panic::install();
+    // Dropped last, also by a panic on its way out: the terminal is given back before anybody writes to it.
     let guard = guard::Guard::enter()?;
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        session::run(options, topology, feed, &guard)
-    }));
-    // The guard gives the terminal back before anybody writes to standard error.
-    drop(guard);
-    match outcome {
-        Ok(exit) => exit,
-        Err(payload) => Err(TuiError::Crashed(panic::message(payload.as_ref()))),
-    }
+    session::run(options, topology, feed, &guard)
 }

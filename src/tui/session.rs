@@ -84,7 +84,7 @@ async fn live(
             }
             _ = signals.resumed.recv() => {
                 // Stopped from outside and continued: the shell has put the terminal into its own mode.
-                guard.take()?;
+                guard.take_again()?;
                 screen.forget();
                 dirty = true;
                 continue;
@@ -129,8 +129,9 @@ async fn live(
                         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)
                     {
                         tracing::warn!(%error, "cannot stop");
-                        guard.take()?;
+                        guard.take_again()?;
                         screen.forget();
+                        dirty = true;
                     }
                 }
                 // Nobody may be left who could follow; then there is nothing to be done about it.

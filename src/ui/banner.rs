@@ -4,10 +4,10 @@
 //! the verdict away; everything else goes first.
 //!
 //! ```text
-//!  ✖ IMPAIRED  us-east-1 is impaired, eu-west-1 is healthy                03:12:44 UTC
+//!  ✖ IMPAIRED  us-east-1 is failing; eu-west-1 is healthy                 03:12:44 UTC
 //!  ✖ us-east-1 ALB api: no healthy target in api (0 of 4)                        +5 more
 //!  ✖ us-east-1 ECS api: 0 of 4 tasks run
-//!  orders · 123456789012 ops-oncall · credentials 42m · READ-ONLY · DEMO regional-outage
+//!  orders · READ-ONLY · DEMO · 123456789012 · credentials 42m · ops-oncall/alice
 //! ```
 
 use super::format;
@@ -15,7 +15,7 @@ use super::panes::finding_mark;
 use super::pen::{Pen, width};
 use super::theme::{Mark, Theme};
 use super::value::Lens;
-use crate::app::{App, PaneId};
+use crate::app::{App, PaneId, Standing};
 use crate::domain::ids::Region;
 use crate::domain::snapshot::Identity;
 use crate::domain::{ErrorKind, Finding, Health, Observed, derive};
@@ -54,7 +54,9 @@ fn verdict(pen: &mut Pen<'_>, app: &App, theme: Theme) {
     };
     let wide = pen.width();
     let clock = format::clock(app.fleet.now());
-    let at = pen.put(0, 0, wide, &format!(" {} {word} ", mark.symbol()), theme.sign(mark));
+    // The region's name is worth more than the word; the symbol says the same.
+    let sign = if wide < 34 { format!(" {} ", mark.symbol()) } else { format!(" {} {word} ", mark.symbol()) };
+    let at = pen.put(0, 0, wide, &sign, theme.sign(mark));
     let mut right = wide;
     if wide >= 60 {
         right = pen.put_right(wide.saturating_sub(1), 0, 12, &format!("{clock} UTC"), theme.quiet());
@@ -74,9 +76,6 @@ fn summary(app: &App) -> String {
     if verdict.fleet == Health::Unknown && app.fleet.is_settling() {
         return "first answers are coming in".to_owned();
     }
-    let of = |health: Health| -> Vec<&Region> {
-        verdict.regions.iter().filter(|(_, known)| *known == health).map(|(region, _)| region).collect()
-    };
     let all = verdict.regions.len();
     if verdict.regions.iter().all(|(_, health)| *health == Health::Healthy) {
         let regions = match all {
@@ -96,26 +95,30 @@ fn summary(app: &App) -> String {
             _ => regions,
         };
     }
+    let standing = |wanted: Standing| -> Vec<&str> {
+        let regions = app.fleet.regions().filter(|region| app.fleet.standing(region) == Some(wanted));
+        regions.map(Region::as_str).collect()
+    };
     let mut clauses = Vec::new();
-    for (health, verb) in [
-        (Health::Impaired, "impaired"),
-        (Health::Unknown, "unknown"),
-        (Health::Degraded, "degraded"),
-        (Health::Healthy, "healthy"),
+    for (wanted, one, several) in [
+        (Standing::Failing, "is failing", "failing"),
+        (Standing::Impaired, "is impaired", "impaired"),
+        (Standing::Unknown, "is unknown", "unknown"),
+        (Standing::Lagging, "serves, data lags", "serve but data lags"),
+        (Standing::Degraded, "is degraded", "degraded"),
+        (Standing::Healthy, "is healthy", "healthy"),
     ] {
-        let regions = of(health);
-        if regions.is_empty() {
-            continue;
-        }
-        let names = regions.iter().map(|region| region.as_str()).collect::<Vec<_>>().join(", ");
+        let regions = standing(wanted);
+        let names = regions.join(", ");
         clauses.push(match (all, regions.len()) {
-            (..=3, 1) => format!("{names} is {verb}"),
-            (..=3, _) => format!("{names} are {verb}"),
-            (_, count) if health == Health::Healthy => format!("{count} of {all} healthy"),
-            (_, count) => format!("{count} of {all} {verb}: {names}"),
+            (_, 0) => continue,
+            (..=3, 1) => format!("{names} {one}"),
+            (..=3, _) => format!("{names}: {several}"),
+            (_, count) if wanted >= Standing::Lagging => format!("{count} of {all} {several}"),
+            (_, count) => format!("{count} of {all} {several}: {names}"),
         });
     }
-    clauses.join(if all <= 3 { ", " } else { "; " })
+    clauses.join("; ")
 }
 
 /// The worst findings, in words.

@@ -6,7 +6,7 @@
 //! What it must not do: know what a pane says.
 //!
 //! ```text
-//!          │ 1 us-east-1  ✖ impaired       in DNS │ 2 eu-west-1  ● healthy        in DNS
+//!          │ 1 us-east-1  ✖ failing    not in DNS │ 2 eu-west-1  ● healthy        in DNS
 //! ALB      │▸✖ 0 req/s        up 0/4 ▁▁▂▁▁▁  30s  │ ● 1.2k req/s     up 4/4 ▁▂▁▂▂▂  30s
 //!          │ 5XX 62.1 %    p99 1.2 s ▁▁▁▂▆█  30s  │   5XX 0.02 % p99 184 ms ▁▁▁▁▁▁  30s
 //! ```
@@ -16,7 +16,7 @@ use super::pen::{Pen, width};
 use super::slot;
 use super::theme::{Mark, Theme};
 use super::value::Lens;
-use crate::app::{App, PaneId, RegionView};
+use crate::app::{App, PaneId, RegionView, Standing};
 
 /// The width of the pane's names at the left.
 pub(super) const GUTTER: u16 = 9;
@@ -101,13 +101,16 @@ pub(super) fn region_heading(pen: &mut Pen<'_>, app: &App, view: &RegionView<'_>
     let name = format!(" {number} {} ", view.region);
     let style = if here { theme.cursor() } else { theme.strong() };
     let mark = Mark::of_health(view.health());
-    let word = view.health().map_or("waiting", crate::domain::Health::word);
+    let word = view.word();
     let word_room = width(word) + 3;
     let long = width(&name) + word_room + 12 <= wide;
     let (dns, dns_style) = dns(view, theme, long);
     let end = pen.put_right(wide.saturating_sub(1), 0, 12, &dns, dns_style);
     let at = pen.put(0, 0, end.saturating_sub(word_room), &name, style);
-    pen.put(at + 1, 0, end.saturating_sub(at + 1), &format!("{} {word}", mark.symbol()), theme.mark(mark));
+    // Of several impaired regions the one that fails its users must catch the eye.
+    let failing = view.standing == Some(Standing::Failing);
+    let style = if failing { theme.sign(mark) } else { theme.mark(mark) };
+    pen.put(at + 1, 0, end.saturating_sub(at + 1), &format!("{} {word}", mark.symbol()), style);
 }
 
 /// Whether users are sent to a region, in words.

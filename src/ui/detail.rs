@@ -12,8 +12,11 @@ use super::pen::{Pen, fit, width};
 use super::table;
 use super::theme::{Mark, Theme};
 use crate::app::screen::Detail;
-use crate::app::{App, RegionView};
-use crate::domain::{Health, ProbeError};
+use crate::app::{App, PaneId, RegionView};
+use crate::domain::ProbeError;
+
+/// Up to so many rows a table comes before the findings.
+const SHORT: usize = 8;
 
 /// Paints the detail into all of `pen`.
 pub(super) fn paint(pen: &mut Pen<'_>, app: &App, detail: &Detail, theme: Theme) {
@@ -39,7 +42,7 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, detail: &Detail, theme: Theme)
 fn heading(pen: &mut Pen<'_>, app: &App, view: &RegionView<'_>, theme: Theme) {
     super::timeline::rule(pen, 0, &format!("{} in {}", app.focus.pane.title(), view.region), theme);
     let mark = Mark::of_health(view.health());
-    let word = view.health().map_or("waiting", Health::word);
+    let word = view.word();
     let (dns, dns_style) = super::columns::dns(view, theme, true);
     let end = pen.width().saturating_sub(1);
     let start = pen.put_right(end, 0, 14, &format!(" {dns} "), dns_style);
@@ -56,6 +59,16 @@ fn page(
 ) -> Page {
     let mut page = Page::default();
     let pane = app.focus.pane;
+    let facts = panes::of(pane).facts(view, selected);
+    errors(&mut page, rows, &facts, room, theme);
+    page.gap();
+    // A short table comes first; behind a long one nobody would find the findings.
+    let widths = table::widths(rows, room.saturating_sub(4));
+    let short = rows.rows.len() <= SHORT;
+    if short {
+        lines(&mut page, view, pane, rows, &widths, selected, theme);
+        page.gap();
+    }
     for finding in view.pane_findings(pane) {
         let mark = finding_mark(finding);
         let lead = format!("  {} ", mark.symbol());
@@ -66,23 +79,9 @@ fn page(
             page.text(("      ", theme.plain()), evidence.as_str(), room, theme.quiet());
         }
     }
-    page.gap();
-    let facts = panes::of(pane).facts(view, selected);
-    errors(&mut page, rows, &facts, room, theme);
-    page.gap();
-
-    let widths = table::widths(rows, room.saturating_sub(4));
-    if rows.rows.is_empty() {
-        let name = pane.title();
-        page.line(vec![(format!("  the topology names nothing for {name} here"), theme.quiet())]);
-    } else {
-        page.line(cells(rows, None, &widths, Mark::None, theme));
-    }
-    for (index, row) in rows.rows.iter().enumerate() {
-        if index == selected {
-            page.select_next();
-        }
-        page.line(cells(rows, Some(index), &widths, row_mark(view, pane, row), theme));
+    if !short {
+        page.gap();
+        lines(&mut page, view, pane, rows, &widths, selected, theme);
     }
 
     if let Some(row) = rows.rows.get(selected) {
@@ -100,6 +99,29 @@ fn page(
         }
     }
     page
+}
+
+fn lines(
+    page: &mut Page,
+    view: &RegionView<'_>,
+    pane: PaneId,
+    rows: &Table<'_>,
+    widths: &[u16],
+    selected: usize,
+    theme: Theme,
+) {
+    if rows.rows.is_empty() {
+        let name = pane.title();
+        page.line(vec![(format!("  the topology names nothing for {name} here"), theme.quiet())]);
+        return;
+    }
+    page.line(cells(rows, None, widths, Mark::None, theme));
+    for (index, row) in rows.rows.iter().enumerate() {
+        if index == selected {
+            page.select_next();
+        }
+        page.line(cells(rows, Some(index), widths, row_mark(view, pane, row), theme));
+    }
 }
 
 fn fact(

@@ -95,6 +95,11 @@ pub fn age(age: Duration) -> String {
     }
 }
 
+/// The age of something that happened at `at`.
+pub fn since(at: Timestamp, now: Timestamp) -> String {
+    age(Duration::try_from(now.duration_since(at)).unwrap_or_default())
+}
+
 /// Time left until `end`, in whole minutes: `42m`, `3h12m`, `2d`, `<1m`, `ended`.
 pub fn left(end: Timestamp, now: Timestamp) -> String {
     let seconds = end.duration_since(now).as_secs();

@@ -9,6 +9,7 @@
 
 use jiff::Timestamp;
 
+use super::format;
 use super::panes::{Part, Pick, Slot};
 use super::pen::{Pen, fit, width};
 use super::theme::{Mark, Theme};
@@ -43,7 +44,12 @@ pub(super) fn paint(
     let tail = spark + AGE;
     match trouble(&slot.parts) {
         Some(value) if value.trust == Trust::Saved || value.error.is_some() => {
-            let age = oldest(&slot.parts).and_then(|value| value.age(now)).unwrap_or_default();
+            // With nothing known, the age is that of the failure.
+            let age = match oldest(&slot.parts) {
+                Some(value) => value.age(now),
+                None => value.error.map(|error| format::since(error.at, now)),
+            };
+            let age = age.unwrap_or_default();
             let start = pen.put_right(right, y, tail, &age, theme.stale());
             let why = value.error.filter(|_| value.has_value()).map(|error| short(error.kind));
             let left = right.saturating_sub(tail);

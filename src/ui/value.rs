@@ -128,11 +128,8 @@ impl<'a> Value<'a> {
     /// The age in steps; `saved 12m` for the baseline.
     pub fn age(&self, now: Timestamp) -> Option<String> {
         let as_of = self.as_of?;
-        let age = std::time::Duration::try_from(now.duration_since(as_of)).unwrap_or_default();
-        Some(match self.trust {
-            Trust::Saved => format!("saved {}", format::age(age)),
-            _ => format::age(age),
-        })
+        let age = format::since(as_of, now);
+        Some(if self.trust == Trust::Saved { format!("saved {age}") } else { age })
     }
 }
 

@@ -112,8 +112,57 @@ fn the_smallest_terminals_still_name_the_region() {
     assert!(Stage::on(&outage(), (20, 5)).text().contains("us-east-1"));
 }
 
+/// Of two regions that are both impaired, the first line names the one that fails.
+#[test]
+fn the_failing_region_stands_on_the_first_line() {
+    for size in [(80, 24), (120, 40), (200, 50)] {
+        let text = Stage::on(&outage(), size).text();
+        let first = text.lines().next().unwrap();
+        assert!(first.contains("IMPAIRED  us-east-1 is failing; eu-west-1 serves, data lags"), "{first}");
+    }
+}
+
 #[test]
 fn the_same_sight_is_the_same_picture() {
     let stage = Stage::on(&outage(), (120, 40));
     assert_eq!(stage.buffer(Theme::COLOUR), stage.buffer(Theme::COLOUR));
+}
+
+/// The bytes that lead from one picture to the next, as the terminal gets them.
+fn bytes(before: &ratatui::buffer::Buffer, after: &ratatui::buffer::Buffer) -> usize {
+    use ratatui::backend::Backend;
+    let mut bytes = Vec::new();
+    let changed: Vec<_> = before.diff_iter(after).collect();
+    if !changed.is_empty() {
+        ratatui::backend::CrosstermBackend::new(&mut bytes).draw(changed.into_iter()).unwrap();
+    }
+    bytes.len()
+}
+
+#[test]
+fn a_cursor_move_costs_few_bytes() {
+    for (world, size) in
+        [(outage(), (80, 24)), (outage(), (200, 50)), (World::healthy_in(many(30, 4)), (80, 24))]
+    {
+        let mut stage = Stage::on(&world, size);
+        for key in ["down", "right", "up", "left"] {
+            let before = stage.buffer(Theme::COLOUR);
+            stage.press(key);
+            let bytes = bytes(&before, &stage.buffer(Theme::COLOUR));
+            // In the table of regions another region brings its values with it.
+            let limit = if size.0 == 80 && world.regions.len() > 2 { 1_500 } else { 450 };
+            assert!((1..=limit).contains(&bytes), "{key} at {size:?}: {bytes} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_second_costs_the_clock_and_no_more() {
+    let mut stage = Stage::on(&outage(), (120, 40));
+    stage.tick(stage.app.fleet.now() + SignedDuration::from_secs(15));
+    let before = stage.buffer(Theme::COLOUR);
+    assert_eq!(bytes(&before, &stage.buffer(Theme::COLOUR)), 0, "nothing changed");
+    stage.tick(stage.app.fleet.now() + SignedDuration::from_secs(1));
+    let bytes = bytes(&before, &stage.buffer(Theme::COLOUR));
+    assert!((1..60).contains(&bytes), "{bytes} bytes");
 }

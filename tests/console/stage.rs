@@ -266,6 +266,11 @@ pub(crate) fn outage() -> World {
     };
     world.dns.last_failures.get_mut(&check).unwrap().succeed(Some(failure), at);
     world.set_dns(Metric::HealthCheckPercentageHealthy, "hc-eu", flat(100.0));
+    // What the other region sends there does not arrive.
+    let growing =
+        series((1..=60).map(|back| (back, if back > 4 { 650.0 } else { 40_000.0 * (5 - back) as f64 })));
+    world.set(1, Metric::TableReplicationLatency, &["us-east-1", "Orders"], growing.clone());
+    world.set(1, Metric::AuroraRpoLag, &["my-db-eu-west-1"], growing);
     world
 }
 

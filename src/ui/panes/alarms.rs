@@ -4,6 +4,7 @@ use super::{Column, Fact, Pane, Row, Slot, Table, Trend, fact, none_here, part, 
 use crate::app::RegionView;
 use crate::domain::derive::AlarmRow;
 use crate::ui::format;
+use crate::ui::theme::Mark;
 use crate::ui::value::{Lens, Value};
 
 pub(super) struct Alarms;
@@ -35,6 +36,7 @@ impl Pane for Alarms {
         let lens = Lens::of(view);
         let rows = view.rows.alarms.iter().map(|row| Row {
             resource: row.name.to_string(),
+            floor: if fires(row) { Mark::Warning } else { Mark::None },
             cells: vec![
                 Value::known(row.name.as_str()),
                 lens.show(&row.state, ToString::to_string),

@@ -8,6 +8,7 @@ use crate::app::RegionView;
 use crate::domain::derive::AlbRow;
 use crate::domain::topology::LoadBalancerKind;
 use crate::ui::format;
+use crate::ui::theme::Mark;
 use crate::ui::value::{Lens, Value};
 
 pub(super) struct Alb;
@@ -47,6 +48,7 @@ impl Pane for Alb {
         let lens = Lens::of(view);
         let rows = view.rows.alb.iter().map(|row| Row {
             resource: row.name.to_string(),
+            floor: Mark::None,
             cells: vec![
                 Value::known(row.name.as_str()),
                 lens.show(&row.requests_per_s, |v| format::rate(*v)),

@@ -7,6 +7,7 @@ use super::{
 use crate::app::RegionView;
 use crate::domain::derive::AuroraRow;
 use crate::ui::format;
+use crate::ui::theme::Mark;
 use crate::ui::value::{Lens, Value};
 
 pub(super) struct Aurora;
@@ -43,6 +44,7 @@ impl Pane for Aurora {
         let lens = Lens::of(view);
         let rows = view.rows.aurora.iter().map(|row| Row {
             resource: row.cluster.to_string(),
+            floor: Mark::None,
             cells: vec![
                 Value::known(row.cluster.as_str()),
                 lens.show(&row.role, ToString::to_string),

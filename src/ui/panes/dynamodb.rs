@@ -9,6 +9,7 @@ use crate::domain::derive::DynamoRow;
 use crate::domain::ids::Region;
 use crate::domain::snapshot::ConsistencyMode;
 use crate::ui::format;
+use crate::ui::theme::Mark;
 use crate::ui::value::{Lens, Value};
 
 pub(super) struct DynamoDb;
@@ -48,6 +49,7 @@ impl Pane for DynamoDb {
             let slowest = slowest(std::slice::from_ref(row));
             Row {
                 resource: row.table.to_string(),
+                floor: Mark::None,
                 cells: vec![
                     Value::known(row.table.as_str()),
                     lens.show(&row.status, ToString::to_string),

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::app::RegionView;
 use crate::ui::format;
+use crate::ui::theme::Mark;
 use crate::ui::value::{Lens, Value};
 
 pub(super) struct Ecs;
@@ -30,7 +31,7 @@ impl Pane for Ecs {
         let rollout = rollout.max_by_key(|value| (value.trust, progress(&value.text)));
         let levels = view.topology.thresholds.cpu_percent;
         vec![
-            Slot::new(vec![part("tasks", tasks(view)), part("pending", pending(view))]),
+            Slot::new(vec![part("tasks", tasks(view)), part("pend", pending(view))]),
             Slot::new(vec![part("CPU", cpu), part("", rollout.unwrap_or_else(none_here))])
                 .with(joined(rows.iter().map(|row| &row.cpu_history[..]), f64::max), levels.critical),
         ]
@@ -46,6 +47,7 @@ impl Pane for Ecs {
             let desired = row.desired.value().copied();
             Row {
                 resource: row.service.to_string(),
+                floor: Mark::None,
                 cells: vec![
                     Value::known(row.service.as_str()),
                     lens.show(&row.running, |running| {

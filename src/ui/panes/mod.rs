@@ -111,6 +111,8 @@ pub struct Row<'a> {
     pub resource: String,
     /// One for each column.
     pub cells: Vec<Value<'a>>,
+    /// At least this ill, whatever findings say: they speak of one row where several share an illness.
+    pub floor: Mark,
 }
 
 /// Something known of a row that has no column.
@@ -189,7 +191,7 @@ pub fn mark(view: &RegionView<'_>, pane: PaneId, slots: &[Slot<'_>]) -> Mark {
 /// The mark of a row.
 pub fn row_mark(view: &RegionView<'_>, pane: PaneId, row: &Row<'_>) -> Mark {
     let about = view.pane_findings(pane).filter(|finding| finding.resource.as_str() == row.resource);
-    about.map(finding_mark).fold(mark_of(&row.cells), Ord::max)
+    about.map(finding_mark).fold(mark_of(&row.cells).max(row.floor), Ord::max)
 }
 
 /// The mark of a finding.

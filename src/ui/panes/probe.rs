@@ -5,6 +5,7 @@ use crate::app::RegionView;
 use crate::domain::Observed;
 use crate::domain::derive::{self, ProbeRow};
 use crate::ui::format;
+use crate::ui::theme::Mark;
 use crate::ui::value::{Lens, Value};
 
 pub(super) struct Probe;
@@ -32,6 +33,7 @@ impl Pane for Probe {
         let lens = Lens::of(view);
         let rows = view.rows.probe.iter().map(|row| Row {
             resource: row.url.to_string(),
+            floor: Mark::None,
             cells: vec![
                 Value::known(row.url.as_str()),
                 lens.show(&row.status, |status| format!("HTTP {status}")),

@@ -8,6 +8,7 @@ use crate::app::RegionView;
 use crate::domain::derive::Route53Row;
 use crate::domain::topology::RoutingPolicy;
 use crate::ui::format;
+use crate::ui::theme::Mark;
 use crate::ui::value::{Lens, Trust, Value};
 
 pub(super) struct Route53;
@@ -42,6 +43,7 @@ impl Pane for Route53 {
         let lens = Lens::of(view);
         let rows = view.rows.route53.iter().map(|row| Row {
             resource: row.name.to_string(),
+            floor: floor(lens, row),
             cells: vec![
                 Value::known(row.name.as_str()),
                 Value::known(row.record_type.as_str()),
@@ -101,6 +103,16 @@ impl Pane for Route53 {
     }
 }
 
+/// A record whose check fails is no green row, though the finding names another record of that check.
+fn floor(lens: Lens<'_>, row: &Route53Row) -> Mark {
+    let fresh = |value: &crate::domain::Observed<bool>| value.fresh(lens.now, lens.freshness).copied();
+    match (fresh(&row.verdict), fresh(&row.answers)) {
+        (Some(false), _) => Mark::Critical,
+        (_, Some(false)) => Mark::Warning,
+        _ => Mark::None,
+    }
+}
+
 fn answer_word(answers: bool) -> &'static str {
     if answers { "answered" } else { "not answered" }
 }
@@ -133,13 +145,21 @@ fn worst<'a, T: 'a>(
     let rows = view.rows.route53.iter();
     let worst = rows.max_by_key(|row| {
         let value = field(row);
-        (lens.show(value, |_| String::new()).trust, value.value().is_some_and(&bad))
+        // A record without a check has no verdict, and says nothing about those that have one.
+        let trust = lens.show(value, |_| String::new()).trust;
+        (trust != Trust::Absent, trust, value.value().is_some_and(&bad))
     });
     worst.map_or_else(none_here, |row| lens.show(field(row), words))
 }
 
 fn answered<'a>(view: &RegionView<'a>) -> Value<'a> {
-    worst(view, |row| &row.answers, |answers| answer_word(*answers).to_owned(), |answers| !answers)
+    let answered =
+        worst(view, |row| &row.answers, |answers| answer_word(*answers).to_owned(), |answers| !answers);
+    // Here "no data" is no harmless gap: nobody knows where users are sent.
+    if answered.trust == Trust::Absent && !view.rows.route53.is_empty() {
+        return Value { text: "unknown".to_owned(), trust: Trust::Failed, ..answered };
+    }
+    answered
 }
 
 fn verdict<'a>(view: &RegionView<'a>) -> Value<'a> {

@@ -5,6 +5,7 @@ use super::{
 };
 use crate::app::RegionView;
 use crate::ui::format;
+use crate::ui::theme::Mark;
 use crate::ui::value::{Lens, Value};
 
 pub(super) struct S3;
@@ -22,11 +23,13 @@ const COLUMNS: &[Column] = &[
 impl Pane for S3 {
     fn slots<'a>(&self, view: &RegionView<'a>) -> Vec<Slot<'a>> {
         let (rows, lens) = (&view.rows.s3, Lens::of(view));
-        let objects = total(lens, rows.iter().map(|row| &row.pending_operations), format::count);
+        let objects = total(lens, rows.iter().map(|row| &row.pending_operations), |v| {
+            format!("{} obj", format::count(v))
+        });
         let latency = highest(lens, rows.iter().map(|row| &row.latency_s), seconds);
         let failed = total(lens, rows.iter().map(|row| &row.failed_operations), format::count);
         vec![
-            Slot::new(vec![part("behind", pending(view)), part("obj", objects)])
+            Slot::new(vec![part("wait", pending(view)), part("", objects)])
                 .with(joined(rows.iter().map(|row| &row.pending_history[..]), |a, b| a + b), 1_048_576.0),
             Slot::new(vec![part("lag", latency), part("failed", failed)]),
         ]
@@ -40,6 +43,7 @@ impl Pane for S3 {
         let lens = Lens::of(view);
         let rows = view.rows.s3.iter().map(|row| Row {
             resource: row.bucket.to_string(),
+            floor: Mark::None,
             cells: vec![
                 Value::known(row.bucket.as_str()),
                 Value::known(row.destination_region.as_str()),
