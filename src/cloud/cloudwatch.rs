@@ -94,7 +94,7 @@ impl Place {
                 // A page that is followed by another says PartialData; the last word counts.
                 series.status = result.status_code().cloned();
                 for message in result.messages() {
-                    series.words = message.value().unwrap_or_default().to_owned();
+                    message.value().unwrap_or_default().clone_into(&mut series.words);
                 }
                 series.points.extend(
                     result
@@ -139,7 +139,8 @@ impl Place {
             StatusCode::Complete => return Ok(gathered.points),
             StatusCode::Forbidden => ErrorKind::Denied,
             StatusCode::InternalError => ErrorKind::ServiceDown,
-            StatusCode::PartialData => ErrorKind::NoData,
+            // Points may be missing anywhere; as "no data" it would pass for an answer.
+            StatusCode::PartialData => ErrorKind::ServiceDown,
             _ => ErrorKind::Malformed,
         };
         let words = if gathered.words.is_empty() { "for this series" } else { &gathered.words };
@@ -216,6 +217,12 @@ fn metric_alarm(alarm: &MetricAlarm) -> AlarmState {
         actions_enabled: alarm.actions_enabled().unwrap_or(true),
         actions: alarm.alarm_actions().iter().map(Arn::new).collect(),
         watches: Text::new(watched),
+        dimensions: alarm
+            .dimensions()
+            .iter()
+            .filter_map(|dimension| dimension.value())
+            .map(Text::new)
+            .collect(),
     }
 }
 
@@ -227,5 +234,6 @@ fn composite_alarm(alarm: &CompositeAlarm) -> AlarmState {
         actions_enabled: alarm.actions_enabled().unwrap_or(true),
         actions: alarm.alarm_actions().iter().map(Arn::new).collect(),
         watches: Text::new("composite"),
+        dimensions: Vec::new(),
     }
 }

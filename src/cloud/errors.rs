@@ -77,7 +77,7 @@ const THROTTLED: &[&str] = &[
 const DISABLED: &[&str] = &["RegionDisabledException", "RegionDisabled", "OptInRequired"];
 
 /// What mends a clock.
-pub(super) const SET_CLOCK: &str = "set this machine's clock: it differs from AWS's";
+pub(super) const SET_CLOCK: &str = "set this machine's clock";
 
 /// What is known about a call besides its error.
 #[derive(Clone, Debug)]

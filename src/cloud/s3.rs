@@ -2,7 +2,7 @@
 //!
 //! What it is for: the replication rules of a bucket. What it must not do: read or write objects.
 
-use aws_sdk_s3::types::{MetricsStatus, ReplicationTimeStatus};
+use aws_sdk_s3::types::{MetricsStatus, ReplicationConfiguration, ReplicationTimeStatus};
 
 use super::Place;
 use crate::domain::ids::BucketName;
@@ -36,7 +36,7 @@ impl Place {
             }
             Err(error) => return Err(error),
         };
-        let rules = answer.replication_configuration().map(|configuration| configuration.rules());
+        let rules = answer.replication_configuration().map(ReplicationConfiguration::rules);
         Ok(rules
             .unwrap_or_default()
             .iter()

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_applicationautoscaling::types::{
-    ScalableDimension, ScalableTarget as SdkTarget, ServiceNamespace,
+    ScalableDimension, ScalableTarget as SdkTarget, ServiceNamespace, SuspendedState,
 };
 
 use super::Place;
@@ -54,8 +54,10 @@ fn scalable_target(target: &SdkTarget) -> ScalableTarget {
     ScalableTarget {
         min: target.min_capacity(),
         max: target.max_capacity(),
-        scale_in_suspended: suspended.and_then(|s| s.dynamic_scaling_in_suspended()).unwrap_or(false),
-        scale_out_suspended: suspended.and_then(|s| s.dynamic_scaling_out_suspended()).unwrap_or(false),
-        scheduled_suspended: suspended.and_then(|s| s.scheduled_scaling_suspended()).unwrap_or(false),
+        scale_in_suspended: suspended.and_then(SuspendedState::dynamic_scaling_in_suspended).unwrap_or(false),
+        scale_out_suspended: suspended
+            .and_then(SuspendedState::dynamic_scaling_out_suspended)
+            .unwrap_or(false),
+        scheduled_suspended: suspended.and_then(SuspendedState::scheduled_scaling_suspended).unwrap_or(false),
     }
 }

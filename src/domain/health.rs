@@ -55,6 +55,11 @@ pub struct Finding {
     /// instead of Healthy or Degraded.
     #[serde(default)]
     pub blind: bool,
+    /// The other end, when it is about a link between two regions (replication, lag) and not about what
+    /// `region` can serve. It counts in full for the fleet, and as a warning at most for the region: a
+    /// survivor that cannot replicate to a dead region is no dead region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Region>,
 }
 
 /// The verdict on the whole, and what led to it.
@@ -79,13 +84,23 @@ impl Health {
         }
     }
 
+    /// A region's own: findings about links to others count as warnings at most.
+    pub fn of_region<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
+        Self::from_parts(findings.into_iter().map(|finding| {
+            let most = if finding.peer.is_some() { Severity::Warning } else { Severity::Critical };
+            (finding.severity.min(most), finding.blind)
+        }))
+    }
+
     /// From findings: critical makes impaired; else a blind one makes unknown; else a warning degraded.
     pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
-        let (mut worst, mut blind) = (Severity::Info, false);
-        for finding in findings {
-            worst = worst.max(finding.severity);
-            blind |= finding.blind;
-        }
+        Self::from_parts(findings.into_iter().map(|finding| (finding.severity, finding.blind)))
+    }
+
+    fn from_parts(parts: impl Iterator<Item = (Severity, bool)>) -> Self {
+        let (worst, blind) = parts.fold((Severity::Info, false), |(worst, blind), (severity, unknown)| {
+            (worst.max(severity), blind | unknown)
+        });
         match (worst, blind) {
             (Severity::Critical, _) => Self::Impaired,
             (_, true) => Self::Unknown,
@@ -129,12 +144,19 @@ impl Finding {
             message: message.into(),
             evidence: Vec::new(),
             blind: false,
+            peer: None,
         }
     }
 
     /// Adds a line of evidence.
     pub fn because(mut self, evidence: impl Into<Text>) -> Self {
         self.evidence.push(evidence.into());
+        self
+    }
+
+    /// Says that the finding is about the link to another region.
+    pub fn link_to(mut self, peer: &Region) -> Self {
+        self.peer = Some(peer.clone());
         self
     }
 

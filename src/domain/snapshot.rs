@@ -319,6 +319,9 @@ pub struct AlarmState {
     pub actions: Vec<Arn>,
     /// `Namespace/MetricName` for a metric alarm, `composite` for a composite one.
     pub watches: Text,
+    /// Values of the watched metric's dimensions; they tell what the alarm is about.
+    #[serde(default)]
+    pub dimensions: Vec<Text>,
 }
 
 /// GetTopicAttributes.

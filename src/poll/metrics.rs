@@ -154,7 +154,8 @@ impl Coarse {
         for (key, observed) in known.iter().filter(|(key, _)| key.metric == Metric::TableReplicationLatency) {
             let Some(reading) = observed.reading().filter(|reading| !reading.saved) else { continue };
             let refused = observed.error().is_some_and(|error| error.kind != ErrorKind::NoData);
-            let recent = reading.value.last().is_some_and(|point| point.at > now - Self::OFTEN - PERIOD);
+            let newest = reading.value.last().map(|point| point.at + Self::OFTEN + PERIOD);
+            let recent = newest.is_some_and(|newest| newest > reading.as_of);
             if refused || recent {
                 continue;
             }

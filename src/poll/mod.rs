@@ -25,7 +25,7 @@ use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, Identity, RegionSnapsh
 use crate::domain::topology::Topology;
 use crate::ports::{Clock, HttpsProbe};
 use schedule::{Controls, Publisher, Task};
-use sources::{DNS_SOURCES, REGION_SOURCES, Sources};
+use sources::{DNS_SOURCES, REGION_SOURCES, Sources, Whose};
 
 /// How long before the end of credentials the identity is read again: they are renewed five minutes
 /// before, and the banner must show the new end.
@@ -172,7 +172,7 @@ fn watch_dns(
 ) {
     let known = publisher.latest.borrow().clone();
     for kind in DNS_SOURCES {
-        if sources.of_dns(kind, &known, true).is_empty() {
+        if sources.of_dns(kind, &known, Whose::All).is_empty() {
             continue;
         }
         let task =
@@ -182,7 +182,7 @@ fn watch_dns(
         let questions = move |known: &DnsSnapshot| {
             let all = first || *focus.borrow() == Some(SourceKind::Checkers);
             first = false;
-            sources.of_dns(kind, known, all)
+            sources.of_dns(kind, known, if all { Whose::All } else { Whose::Unhealthy })
         };
         spawn(cancel, task.run(questions, move |known| renewal(kind, &known.identity)));
     }

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 
 use super::read::{Landed, Read};
 use super::skeleton;
-use super::sources::{DNS_SOURCES, REGION_SOURCES, Sources};
+use super::sources::{DNS_SOURCES, REGION_SOURCES, Sources, Whose};
 use crate::cloud::Cloud;
 use crate::domain::snapshot::{FleetSnapshot, RegionSnapshot};
 use crate::domain::topology::Topology;
@@ -39,7 +39,7 @@ pub async fn observe_once(
         let reads = REGION_SOURCES.iter().flat_map(|kind| sources.of_region(*kind, &known)).collect();
         gather(known, reads, deadline)
     });
-    let reads = DNS_SOURCES.iter().flat_map(|kind| sources.of_dns(*kind, &dns, true)).collect();
+    let reads = DNS_SOURCES.iter().flat_map(|kind| sources.of_dns(*kind, &dns, Whose::Affordable)).collect();
     let (regions, dns) = tokio::join!(join_all(regions), gather(dns, reads, deadline));
     FleetSnapshot {
         now: clock.now(),

@@ -8,8 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -104,10 +103,14 @@ impl<S: Clone + Send + Sync + 'static> Task<S> {
         let mut paused = self.controls.paused.subscribe();
         let mut focus = self.controls.focus.subscribe();
         let mut throttles = 0u32;
+        let mut asked: Option<Timestamp> = None;
         loop {
             refresh.mark_unchanged();
             let started = self.clock.now();
             let reads = questions(&self.known());
+            if !reads.is_empty() {
+                asked = Some(started);
+            }
             throttles = if self.ask(reads).await { throttles.saturating_add(1) } else { 0 };
             let pause = self.pause(started, throttles, &next);
             let mut sleep = std::pin::pin!(self.clock.sleep(pause));
@@ -128,8 +131,8 @@ impl<S: Clone + Send + Sync + 'static> Task<S> {
                     _ = paused.changed(), if due => {}
                 }
             };
-            if let Some(shortest) = shortest {
-                let since = Duration::try_from(self.clock.now().duration_since(started)).unwrap_or_default();
+            if let (Some(shortest), Some(asked)) = (shortest, asked) {
+                let since = Duration::try_from(self.clock.now().duration_since(asked)).unwrap_or_default();
                 self.clock.sleep(shortest.saturating_sub(since)).await;
             }
         }
@@ -142,9 +145,11 @@ impl<S: Clone + Send + Sync + 'static> Task<S> {
     /// Asks everything at once and publishes each answer as it comes. True when AWS throttled a part.
     async fn ask(&self, reads: Vec<Read<S>>) -> bool {
         let mut throttled = false;
-        let count = reads.len().max(1);
-        let running: FuturesUnordered<_> = reads.into_iter().map(|read| read.run(None)).collect();
-        let mut landed = running.ready_chunks(count);
+        // Checkers are many and their budget is small: waiting side by side they would stand in the way of
+        // records and health checks.
+        let at_once = if self.kind == SourceKind::Checkers { 2 } else { reads.len().max(1) };
+        let running = stream::iter(reads).map(|read| read.run(None)).buffer_unordered(at_once);
+        let mut landed = std::pin::pin!(running.ready_chunks(at_once));
         while let Some(answers) = landed.next().await {
             throttled |= answers.iter().any(|answer| answer.throttled);
             self.publisher.publish(answers);

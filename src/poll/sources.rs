@@ -43,6 +43,17 @@ pub(super) const DNS_SOURCES: [SourceKind; 6] = [
     SourceKind::Checkers,
 ];
 
+/// Which health checks' checkers are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// All, however long the budget makes it take.
+    All,
+    /// Those whose verdict is unhealthy.
+    Unhealthy,
+    /// As many as can be asked at once.
+    Affordable,
+}
+
 /// A call's own deadline: the SDK gives up an operation after ten seconds, this is the belt around it.
 const DEADLINE: Duration = Duration::from_secs(12);
 
@@ -253,13 +264,12 @@ impl Sources {
         })
     }
 
-    /// The questions of one source of Route 53, given what is known. `all_checkers` asks for the checkers
-    /// of every check, otherwise only for those whose verdict is unhealthy.
+    /// The questions of one source of Route 53, given what is known.
     pub(super) fn of_dns(
         &self,
         kind: SourceKind,
         known: &DnsSnapshot,
-        all_checkers: bool,
+        whose: Whose,
     ) -> Vec<Read<DnsSnapshot>> {
         let place = self.cloud.dns();
         let region = place.region().clone();
@@ -293,8 +303,13 @@ impl Sources {
             SourceKind::Checkers => known
                 .checkers
                 .keys()
-                .filter(|id| (all_checkers || is_unhealthy(known, id)) && has_checkers(known, id))
-                .map(|id| checkers(&ask(calls::GET_HEALTH_CHECK_STATUS, BUDGETED), &place, id))
+                .filter(|id| {
+                    (whose != Whose::Unhealthy || is_unhealthy(known, id)) && has_checkers(known, id)
+                })
+                .map(|id| {
+                    let patient = whose != Whose::Affordable;
+                    checkers(&ask(calls::GET_HEALTH_CHECK_STATUS, BUDGETED), &place, id, patient)
+                })
                 .collect(),
             SourceKind::Metrics => metrics::reads(
                 &ask(calls::GET_METRIC_DATA, DEADLINE),
@@ -334,16 +349,23 @@ impl Sources {
     }
 }
 
-/// The checkers of one check and, when one of them complains, why.
-fn checkers(ask: &Ask, place: &Place, id: &HealthCheckId) -> Read<DnsSnapshot> {
+/// The checkers of one check and, when one of them complains, why. Who is not patient asks only while
+/// the budget lets it ask at once.
+fn checkers(ask: &Ask, place: &Place, id: &HealthCheckId, patient: bool) -> Read<DnsSnapshot> {
     type Answer = (Result<CheckerTally, ProbeError>, Option<Result<Option<LastFailure>, ProbeError>>);
     let (place, asked, id, missed) = (place.clone(), id.clone(), id.clone(), id.clone());
     Read::custom(
         ask,
         async move {
+            let budget = place.cloud().route53_budget();
+            if !patient && !budget.would_allow() {
+                let why = "not asked: the Route 53 budget of this program is spent";
+                return (Err(place.error(ErrorKind::Throttled, calls::GET_HEALTH_CHECK_STATUS, why)), None);
+            }
             let tally = place.checkers(&asked).await;
             let complaints = tally.as_ref().is_ok_and(|tally| tally.healthy < tally.total);
-            let failure = if complaints { Some(place.last_failure(&asked).await) } else { None };
+            let worth = complaints && (patient || budget.would_allow());
+            let failure = if worth { Some(place.last_failure(&asked).await) } else { None };
             (tally, failure)
         },
         |(tally, failure): &Answer| {

@@ -134,8 +134,8 @@ impl Served {
     async fn simulation(&self, path: &str, request: &Request<Bytes>) -> Answer {
         let method = request.method();
         if let Some(place) = path.strip_prefix("app/") {
-            let region = place.split('/').next().unwrap_or_default();
-            return self.application(region).await;
+            let (region, rest) = place.find('/').map_or((place, "/"), |end| place.split_at(end));
+            return self.application(region, rest).await;
         }
         Ok(match (path, method) {
             ("world", &Method::GET) => self.world(),
@@ -196,13 +196,13 @@ impl Served {
     }
 
     /// The application of a region, as its load balancer answers for it.
-    async fn application(&self, region: &str) -> Answer {
+    async fn application(&self, region: &str, path: &str) -> Answer {
         let (world, clock) = (self.sim.world(), self.sim.clock());
         let Some(site) = world.fleet.site(region) else {
             return Ok(problem(StatusCode::NOT_FOUND, "no such region in this world"));
         };
         let now = clock.now();
-        let errors = match world.front(site.index, now) {
+        let errors = match world.front_of(site.index, path, now) {
             Front::Hanging => return forever().await,
             Front::Refusing => return Err(Dropped),
             Front::Failing(status) => {

@@ -152,33 +152,32 @@ impl fmt::Debug for Sim {
 impl Sim {
     /// Makes a world that starts now, with the scenario already under way.
     pub fn new(options: SimOptions, clock: Clock) -> Result<Self, SimError> {
-        let count = options.regions.len();
+        let SimOptions { regions, services, seed, scenario, scenario_region, latency } = options;
+        let count = regions.len();
         if !(2..=PLACES.len()).contains(&count) {
             return Err(SimError::RegionCount(count));
         }
-        if !(1..=100).contains(&options.services) {
-            return Err(SimError::ServiceCount(options.services));
+        if !(1..=100).contains(&services) {
+            return Err(SimError::ServiceCount(services));
         }
-        for (index, region) in options.regions.iter().enumerate() {
-            if options.regions[..index].contains(region) {
-                return Err(SimError::Twice(region.clone()));
-            }
+        if let Some(twice) = (1..count).find(|index| regions[..*index].contains(&regions[*index])) {
+            return Err(SimError::Twice(regions[twice].clone()));
         }
         let started = clock.now();
-        let regions: Vec<String> = options.regions.iter().map(ToString::to_string).collect();
-        let fleet = Fleet::new(&regions, options.services, options.seed, started);
+        let names: Vec<String> = regions.into_iter().map(|region| region.to_string()).collect();
+        let fleet = Fleet::new(&names, services, seed, started);
         let sim = Self {
             inner: Arc::new(Inner {
                 world: World::new(fleet, started),
                 clock,
-                latency: options.latency,
-                scenario: Mutex::new((options.scenario.clone(), String::new())),
+                latency,
+                scenario: Mutex::default(),
                 limits: Mutex::default(),
                 log: Mutex::default(),
                 counter: AtomicU64::new(0),
             }),
         };
-        sim.begin(&options.scenario, options.scenario_region.as_ref(), true)?;
+        sim.begin(&scenario, scenario_region.as_ref(), true)?;
         Ok(sim)
     }
 

@@ -55,7 +55,7 @@ impl SimProbe {
             .map(|site| Destination::Site(site.index))
     }
 
-    fn address(&self, to: Destination) -> Ipv4Addr {
+    fn address(to: Destination) -> Ipv4Addr {
         match to {
             Destination::Site(site) => Ipv4Addr::new(203, 0, 113, (10 + site * 4) as u8),
             Destination::Control => Ipv4Addr::new(192, 0, 2, 80),
@@ -82,11 +82,11 @@ impl SimProbe {
                 format!("DNS lookup of {}: no such name", request.via),
             ));
         };
-        let address = self.address(to);
+        let address = Self::address(to);
         let port = if secure { 443 } else { 80 };
         let front = match to {
             Destination::Control => Front::Serving(0.0),
-            Destination::Site(site) => world.front(site, now),
+            Destination::Site(site) => world.front_of(site, path_of(&request.url), now),
         };
         let round_trip = self.round_trip(to, now);
         let dns = Duration::from_millis(1) + round_trip / 8;
@@ -174,6 +174,13 @@ impl SimProbe {
     }
 }
 
+/// The path of a URL, without its query.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("/", |start| &rest[start..]);
+    path.split(['?', '#']).next().unwrap_or(path)
+}
+
 fn failure(kind: ErrorKind, message: String) -> ProbeFailure {
     ProbeFailure { kind, message: message.into() }
 }
@@ -196,7 +203,7 @@ impl DnsLookup for SimProbe {
             let to = self.resolve(host.as_str(), now).ok_or_else(|| {
                 failure(ErrorKind::Unreachable, format!("DNS lookup of {host}: no such name"))
             })?;
-            let four = self.address(to);
+            let four = Self::address(to);
             let six = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(four.octets()[3]));
             Ok(vec![IpAddr::V4(four), IpAddr::V6(six)])
         })

@@ -61,7 +61,7 @@ impl Sim {
     pub async fn answer(&self, request: http::Request<Bytes>) -> Outcome {
         let call = match self.call(request) {
             Ok(call) => call,
-            Err(refusal) => return Outcome::Answered(refusal),
+            Err(refusal) => return Outcome::Answered(*refusal),
         };
         self.travel(&call.region).await;
         let token = noise::hash(self.inner.world.seed, &call.request_id);
@@ -83,7 +83,7 @@ impl Sim {
             None => self.serve(&call, local),
         };
         self.log(&call, &operation, reply.status, reply.error.clone());
-        Outcome::Answered(self.response(&call, reply))
+        Outcome::Answered(Self::response(&call, reply))
     }
 
     /// Credentials, permissions, rate, then the service.
@@ -119,7 +119,7 @@ impl Sim {
     }
 
     /// Reads a request, or refuses it.
-    fn call(&self, request: http::Request<Bytes>) -> Result<Call, http::Response<Bytes>> {
+    fn call(&self, request: http::Request<Bytes>) -> Result<Call, Box<http::Response<Bytes>>> {
         let number = self.inner.counter.fetch_add(1, Ordering::Relaxed);
         let request_id = noise::uuid(self.inner.world.seed, &format!("request/{number}"));
         let now = self.inner.clock.now();
@@ -140,7 +140,7 @@ impl Sim {
                 now,
                 request_id: request_id.clone(),
             };
-            self.response(&call, wire::error(&call, "", &fault))
+            Box::new(Self::response(&call, wire::error(&call, "", &fault)))
         };
         let authorization =
             parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -215,7 +215,7 @@ impl Sim {
     }
 
     /// The HTTP form of a reply, with request ids and AWS's time.
-    fn response(&self, call: &Call, reply: Reply) -> http::Response<Bytes> {
+    fn response(call: &Call, reply: Reply) -> http::Response<Bytes> {
         let mut builder = http::Response::builder()
             .status(reply.status)
             .header("date", call.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());

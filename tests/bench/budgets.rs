@@ -17,13 +17,13 @@ impl Row {
     /// A figure that must not exceed `bound`; `detail` follows it in brackets.
     pub(crate) fn at_most(figure: &str, bound: f64, unit: &str, value: Option<f64>, detail: &str) -> Self {
         let measured = match value {
-            Some(value) if detail.is_empty() => format!("{} {unit}", short(value)),
+            Some(value) if detail.is_empty() => format!("{} {unit}", short(value)).trim_end().to_owned(),
             Some(value) => format!("{} {unit} ({detail})", short(value)),
             None => format!("not measured {detail}").trim_end().to_owned(),
         };
         Self {
             figure: figure.to_owned(),
-            budget: format!("{} {unit}", short(bound)),
+            budget: format!("{} {unit}", short(bound)).trim_end().to_owned(),
             measured,
             within: value.map(|value| value <= bound),
         }

@@ -78,7 +78,7 @@ fn app() -> Result<App, String> {
         Arc::clone(&topology),
         sim.probe(),
         clock,
-        Duration::from_secs(60),
+        Duration::from_mins(1),
     ));
     let mut app = App::new(Arc::clone(&topology), Session::default(), clock.now());
     app.update(Event::Sight(Arc::new(Sight::new(&topology, snapshot, Arc::from([])))));

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+/// Output without a longer pause is one painting.
+const PAINTING: Duration = Duration::from_millis(8);
+
 /// A running program and its terminal.
 pub(crate) struct Terminal {
     /// What the screen shows of the output taken so far.
@@ -107,17 +110,17 @@ impl Terminal {
         }
     }
 
-    /// Takes all output for a time: how many bytes came.
-    pub(crate) fn watch(&mut self, time: Duration) -> usize {
+    /// Takes all output for a time: how many bytes came, in how many paintings.
+    pub(crate) fn watch(&mut self, time: Duration) -> (usize, usize) {
         let deadline = Instant::now() + time;
-        let mut total = 0;
+        let (mut total, mut paintings, mut last) = (0, 0, None);
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            match self.next(left) {
-                Ok((_, bytes)) => total += bytes,
-                Err(_) => break,
-            }
+            let Ok((at, bytes)) = self.next(left) else { break };
+            total += bytes;
+            paintings += usize::from(last.is_none_or(|last| at - last > PAINTING));
+            last = Some(at);
         }
-        total
+        (total, paintings)
     }
 
     /// Sends keys; returns when they were written.
@@ -132,7 +135,7 @@ impl Terminal {
     pub(crate) fn key(&mut self, keys: &str) -> Option<(Duration, usize)> {
         self.watch(Duration::from_millis(2));
         let sent = self.send(keys);
-        let burst = self.burst(Duration::from_secs(2), Duration::from_millis(8))?;
+        let burst = self.burst(Duration::from_secs(2), PAINTING)?;
         Some((burst.first.saturating_duration_since(sent), burst.bytes))
     }
 

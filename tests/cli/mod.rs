@@ -1,3 +1,6 @@
 //! The command line through the built binary, and what it prints.
 
 mod document;
+mod program;
+mod served;
+mod usage;

@@ -1,4 +1,7 @@
 //! The way to AWS, against the simulated AWS and against canned answers.
 
+mod budget;
+mod discover;
+mod errors;
 pub(crate) mod fixture;
-mod sweep;
+pub(crate) mod sweep;

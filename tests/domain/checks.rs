@@ -131,7 +131,7 @@ fn findings_and_verdicts() {
                 world.set(0, Metric::TableReplicationLatency, &["eu-west-1", "Orders"], flat(5_000.0));
             },
             &["critical dynamodb.replication_latency us-east-1"],
-            [I, I, H],
+            [I, D, H],
         ),
         (
             "the 20-hour fuse burns",
@@ -204,14 +204,32 @@ fn findings_and_verdicts() {
             [I, I, I],
         ),
         (
-            "a region's front does not answer",
+            "our request fails, and everybody else's succeeds",
             |world| {
                 let at = world.now;
                 for probe in &mut world.regions[0].probes {
                     probe.result.fail(error(ErrorKind::TimedOut, at));
                 }
             },
-            &["critical probe.failed us-east-1"],
+            &["warning probe.failed us-east-1"],
+            [D, D, H],
+        ),
+        (
+            "our request fails, and Route 53's too",
+            |world| {
+                let at = world.now;
+                world.set_dns(Metric::HealthCheckStatus, "hc-us", flat(0.0));
+                for probe in &mut world.regions[0].probes {
+                    probe.result.fail(error(ErrorKind::TimedOut, at));
+                }
+            },
+            &[
+                "critical probe.failed us-east-1",
+                "critical route53.unhealthy us-east-1",
+                "warning route53.out_of_dns us-east-1",
+                "warning route53.last_region -",
+                "warning region.disagreement us-east-1",
+            ],
             [I, I, H],
         ),
         (

@@ -235,6 +235,7 @@ impl World {
                     actions_enabled: true,
                     actions: self.topology.regions[index].topics.clone(),
                     watches: "AWS/ApplicationELB/HTTPCode_ELB_5XX_Count".into(),
+                    dimensions: Vec::new(),
                 };
                 alarm.succeed(state, at);
             }

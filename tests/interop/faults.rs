@@ -23,6 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
         of("metrics_denied", metrics_denied),
         of("credentials_expired_everywhere", credentials_expired_everywhere),
         of("what_was_saved_stands_in", what_was_saved_stands_in),
+        of("nobody_listens", nobody_listens),
     ]
 }
 
@@ -166,4 +167,21 @@ fn what_was_saved_stands_in(fake: &Seeded) -> Result<(), String> {
     } else {
         Err(format!("desired: {field}, seeded {}", seed["desired"]))
     }
+}
+
+/// No connection at all: unreachable, not hung, and a verdict of unknown.
+fn nobody_listens(fake: &Seeded) -> Result<(), String> {
+    // A port that was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(|why| why.to_string())?;
+    let url = format!("http://{}", listener.local_addr().map_err(|why| why.to_string())?);
+    drop(listener);
+    let (outcome, json) = fake.status_at(&url)?;
+    for region in json["regions"].as_array().into_iter().flatten() {
+        for (pane, field) in
+            [("alb", "targets"), ("ecs", "desired"), ("aurora", "status"), ("alarms", "state")]
+        {
+            failed(&region[pane][0], field, "unreachable")?;
+        }
+    }
+    if outcome.code == Some(12) { Ok(()) } else { Err(outcome.told()) }
 }

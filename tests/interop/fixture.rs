@@ -91,9 +91,18 @@ impl Seeded {
     /// Another `status --json` of the same topology, under an access key of its own, in a home of its own: what the
     /// first run saved must not stand in for what this one cannot read.
     pub(crate) fn status_as(&self, access_key: &str) -> Result<(Outcome, Value), String> {
+        self.status_elsewhere(access_key, &self.url)
+    }
+
+    /// The same against another endpoint.
+    pub(crate) fn status_at(&self, url: &str) -> Result<(Outcome, Value), String> {
+        self.status_elsewhere("AKIAELSEWHERE", url)
+    }
+
+    fn status_elsewhere(&self, access_key: &str, url: &str) -> Result<(Outcome, Value), String> {
         let home = tempfile::tempdir_in(&self.home).map_err(|why| why.to_string())?;
         fs::copy(self.home.join("t.toml"), home.path().join("t.toml")).map_err(|why| why.to_string())?;
-        let outcome = status(home.path(), access_key, &self.url)?;
+        let outcome = status(home.path(), access_key, url)?;
         let json = outcome.json()?;
         Ok((outcome, json))
     }

@@ -176,12 +176,12 @@ class Front:
         return all(rule.get(key, getattr(call, key)) == getattr(call, key) for key in keys)
 
     def log(self, call, status):
-        queries = None
+        series = []
         if call.operation == "GetMetricData" and call.protocol == "cbor":
-            queries = sorted(query["MetricStat"]["Stat"] for query in cbor2.loads(call.body)["MetricDataQueries"]
-                             if "MetricStat" in query)
+            stats = (query.get("MetricStat") for query in cbor2.loads(call.body)["MetricDataQueries"])
+            series = [[stat["Metric"]["Namespace"], stat["Stat"]] for stat in stats if stat]
         self.calls.append({"service": call.service, "region": call.region, "operation": call.operation,
-                           "status": status, "access_key": call.access_key, "stats": queries})
+                           "status": status, "access_key": call.access_key, "series": series})
 
     def moto_answer(self, call, environ, request_id):
         try:

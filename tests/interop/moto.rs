@@ -247,42 +247,50 @@ pub(crate) fn alarms(fake: &Seeded) -> Result<(), String> {
     Ok(())
 }
 
-/// One sweep asks CloudWatch for everything of a region in one call and for its percentiles in another, and asks no
-/// other service more often than its lists are long.
+/// One sweep asks CloudWatch for everything of a region in one call and for its percentiles in another (twice here,
+/// for moto refuses them); Route 53's series, which may be another account's, in one; and no other service more often
+/// than its lists are long.
 fn calls_of_a_sweep(fake: &Seeded) -> Result<(), String> {
     let calls = fake.calls_of(SHARED_STATUS)?;
-    let made = |operation: &str, region: &str| {
-        calls.iter().filter(|call| call["operation"] == operation && call["region"] == region).count()
-    };
     let told = || {
-        let names: Vec<String> = calls
-            .iter()
-            .map(|call| format!("{} {} {}", call["region"], call["operation"], call["status"]))
-            .collect();
-        names.join("\n")
+        let line = |call: &Value| {
+            format!("{} {} {} {}", call["region"], call["operation"], call["status"], call["series"])
+        };
+        calls.iter().map(line).collect::<Vec<_>>().join("\n")
     };
     for region in fake.regions() {
-        let metrics: Vec<&Value> = calls
-            .iter()
-            .filter(|call| {
-                call["operation"] == "GetMetricData" && call["region"] == region && call["status"] == 200
-            })
-            .collect();
-        let mixed = metrics
-            .iter()
-            .any(|call| call["stats"].as_array().into_iter().flatten().any(|stat| stat == "p99"));
-        if metrics.len() != 1 || mixed {
-            return Err(format!(
-                "{region}: GetMetricData should be one call without percentiles:\n{}",
-                told()
-            ));
-        }
-        for operation in
-            ["DescribeTargetHealth", "DescribeServices", "DescribeGlobalClusters", "DescribeAlarms"]
+        let (mut metrics, mut percentiles, mut dns) = (0, 0, 0);
+        for call in
+            calls.iter().filter(|call| call["operation"] == "GetMetricData" && call["region"] == region)
         {
-            let limit = if operation == "DescribeTargetHealth" { 2 } else { 1 };
-            if made(operation, region) != limit {
-                return Err(format!("{region}: {operation} should be called {limit} times:\n{}", told()));
+            let series = call["series"].as_array().ok_or("the front logged no series")?;
+            let of = |index: usize, value: &str| series.iter().filter(|pair| pair[index] == value).count();
+            match (of(1, "p99"), of(0, "AWS/Route53"), series.len()) {
+                (0, 0, 1..) => metrics += 1,
+                (all, 0, some) if all == some => percentiles += 1,
+                (0, all, some) if all == some => dns += 1,
+                _ => return Err(format!("{region}: series that do not belong together:\n{}", told())),
+            }
+        }
+        let wanted = (1, 2, u32::from(region == "us-east-1"));
+        if (metrics, percentiles, dns) != wanted {
+            return Err(format!("{region}: GetMetricData {:?}:\n{}", (metrics, percentiles, dns), told()));
+        }
+        for (operation, wanted) in [
+            ("DescribeLoadBalancers", 1),
+            ("DescribeTargetHealth", 2),
+            ("DescribeServices", 1),
+            ("DescribeScalableTargets", 1),
+            ("DescribeGlobalClusters", 1),
+            ("DescribeDBClusters", 1),
+            ("DescribeAlarms", 1),
+            ("GetBucketReplication", 1),
+            ("GetTopicAttributes", 1),
+        ] {
+            let of_it = |call: &&Value| call["operation"] == operation && call["region"] == region;
+            let made = calls.iter().filter(of_it).count();
+            if made != wanted {
+                return Err(format!("{region}: {operation} {made} times, not {wanted}:\n{}", told()));
             }
         }
     }

@@ -11,15 +11,26 @@ pub(crate) fn environment() -> &'static Result<PathBuf, String> {
     ENVIRONMENT.get_or_init(make)
 }
 
-/// The environment's interpreter, about to run a script of this folder. It leaves no byte code beside the scripts.
+/// The environment's interpreter, about to run a script of this folder. It leaves no byte code beside the scripts, sees
+/// nothing of this machine's AWS configuration, and asks no proxy for loopback.
 pub(crate) fn command(name: &str) -> Result<Command, String> {
     let mut command = Command::new(environment().as_ref()?);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    for name in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        command.env(name, "/dev/null");
+    }
+    command
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("NO_PROXY", "127.0.0.1")
+        .env("no_proxy", "127.0.0.1");
     command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script(name));
     Ok(command)
 }
 
 /// A file of this folder.
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(name)
 }
 

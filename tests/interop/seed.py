@@ -76,8 +76,9 @@ class Seeder:
             target_group = elb.create_target_group(
                 Name=f"{name}-{region}", Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip")["TargetGroups"][0]["TargetGroupArn"]
             action = [{"Type": "forward", "TargetGroupArn": target_group}]
-            if listener is None:
-                listener = elb.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=action)["Listeners"][0]["ListenerArn"]
+            if listener is None or self.fake == "ministack":
+                # ministack forgets the load balancer of a group that only a rule forwards to: a listener each.
+                listener = elb.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80 + position, DefaultActions=action)["Listeners"][0]["ListenerArn"]
             else:
                 elb.create_rule(ListenerArn=listener, Priority=10, Actions=action,
                                 Conditions=[{"Field": "path-pattern", "Values": ["/admin/*"]}])

@@ -35,7 +35,7 @@ pub fn document(topology: &Topology, snapshot: &FleetSnapshot, verdict: &Verdict
         .collect();
     let mut document = json!({
         "schema": SCHEMA,
-        "as_of": snapshot.now.to_string(),
+        "as_of": whole_second(snapshot.now).to_string(),
         "application": topology.application,
         "accounts": accounts(snapshot),
         "health": verdict.fleet.word(),
@@ -279,7 +279,7 @@ impl Scribe<'_> {
         let mut field = json!({
             "value": observed.value().map_or(Value::Null, value),
             "unit": unit,
-            "as_of": observed.as_of().map(|at| at.to_string()),
+            "as_of": observed.as_of().map(|at| whole_second(at).to_string()),
             "stale": observed.is_stale(self.now, self.freshness),
             "error": observed.error().map(error),
         });
@@ -288,6 +288,11 @@ impl Scribe<'_> {
         }
         field
     }
+}
+
+/// Ages are told in seconds; what is finer is noise to whoever compares two documents.
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 fn error(error: &ProbeError) -> Value {

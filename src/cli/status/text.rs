@@ -95,7 +95,9 @@ fn facts(region: &str, pane: &str, item: &Value, as_of: Option<Timestamp>, lines
     let resource = resource(object);
     for (key, field) in object {
         if is_measured(field) {
-            lines.push(fact(region, pane, &resource, key, field, as_of));
+            if !is_idle(field) {
+                lines.push(fact(region, pane, &resource, key, field, as_of));
+            }
         } else if let Some(peers) = field.as_object() {
             for (peer, field) in peers {
                 let key = format!("{key}:{peer}");
@@ -112,7 +114,7 @@ fn facts(region: &str, pane: &str, item: &Value, as_of: Option<Timestamp>, lines
 
 /// The words of a row that are no measurements name the resource.
 fn resource(object: &Map<String, Value>) -> String {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 11] = [
         "cluster",
         "service",
         "table",
@@ -123,7 +125,6 @@ fn resource(object: &Map<String, Value>) -> String {
         "type",
         "set_identifier",
         "url",
-        "via",
         "global_cluster",
     ];
     let parts: Vec<String> = object
@@ -166,11 +167,18 @@ fn fact(
         (true, true) => Tint::Dim,
         (false, true) => Tint::Warning,
     };
-    let mut columns = vec![region.into(), pane.into(), resource.into(), key.into(), value, age];
+    let mut columns = vec![region.into(), pane.into(), resource.into(), key.into(), age, value];
     if !remarks.is_empty() {
         columns.push(remarks.join("; "));
     }
     Line { columns, tint }
+}
+
+/// True where there is nothing to say: nothing is set up to be read, or what was read says "none".
+fn is_idle(field: &Value) -> bool {
+    let none = field["value"].is_null();
+    let absent = field["as_of"].is_string() && field["error"].is_null() && field["stale"] == false;
+    none && (absent || field["error"]["kind"] == "not_configured")
 }
 
 fn explained(error: &Value) -> String {
@@ -273,9 +281,10 @@ fn is_measured(field: &Value) -> bool {
 
 fn shown(value: &Value, unit: &Value) -> String {
     let unit = match unit.as_str() {
-        Some("percent") => "%",
+        Some("percent") => " %",
+        Some("1/s") => "/s",
         Some("count") | None => "",
-        Some(unit) => unit,
+        Some(unit) => &format!(" {unit}"),
     };
     let text = match value {
         Value::Null => return "none".into(),
@@ -287,13 +296,13 @@ fn shown(value: &Value, unit: &Value) -> String {
         },
         other => return dash(word(other)),
     };
-    if unit.is_empty() || text == "yes" || text == "no" { text } else { format!("{text} {unit}") }
+    if text == "yes" || text == "no" { text } else { format!("{text}{unit}") }
 }
 
 /// Three digits are enough for people; `--json` has them all.
 fn short(value: f64) -> String {
     let size = value.abs();
-    if size >= 100.0 || (size > 0.0 && size.fract() == 0.0 && size >= 10.0) {
+    if size >= 100.0 || size.fract() == 0.0 {
         format!("{value:.0}")
     } else if size >= 10.0 {
         format!("{value:.1}")

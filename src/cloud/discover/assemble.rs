@@ -46,34 +46,36 @@ impl Report {
     }
 }
 
-/// Tables that at least two regions have.
+/// Tables to be described: those that at least two regions have; all of them while a region could not be
+/// asked, since it may have any.
 pub(super) fn shared_tables(regions: &[Inventory]) -> BTreeSet<TableName> {
+    let least = if regions.iter().any(|region| region.tables.is_err()) { 1 } else { 2 };
     let mut count: BTreeMap<&TableName, usize> = BTreeMap::new();
     for name in regions.iter().filter_map(|region| region.tables.as_ref().ok()).flatten() {
         *count.entry(name).or_default() += 1;
     }
-    count.into_iter().filter(|(_, regions)| *regions > 1).map(|(name, _)| name.clone()).collect()
+    count.into_iter().filter(|(_, regions)| *regions >= least).map(|(name, _)| name.clone()).collect()
 }
 
 /// Makes the topology.
-pub(super) fn assemble(gathered: Gathered) -> Discovery {
+pub(super) fn assemble(gathered: &Gathered) -> Discovery {
     let mut report = Report::default();
-    let hostnames = hostnames(&gathered, &mut report);
+    let hostnames = hostnames(gathered, &mut report);
     let names = gathered.zones.load_balancer_names(&gathered.request.hostnames);
-    let mut regions = entries(&gathered, &names, &mut report);
-    let records = records(&gathered, &regions, &mut report);
-    let tables = tables(&gathered, &mut report);
-    let aurora = aurora(&gathered, &mut report);
-    let replication = replication(&gathered, &mut report);
+    let mut regions = entries(gathered, &names, &mut report);
+    let records = records(gathered, &regions, &mut report);
+    let tables = tables(gathered, &mut report);
+    let aurora = aurora(gathered, &mut report);
+    let replication = replication(gathered, &mut report);
     let checks: BTreeSet<&str> =
         records.iter().filter_map(|record| Some(record.health_check.as_ref()?.as_str())).collect();
     for (entry, inventory) in regions.iter_mut().zip(&gathered.regions) {
         let ours = Ours::of(entry, &tables, &aurora, &replication, &checks);
         alarms(entry, inventory, &ours, &mut report);
     }
-    let scope = scopes(&gathered, &mut report);
+    let scope = scopes(gathered, &mut report);
     let probe = ProbeSettings {
-        path: probe_path(&gathered).unwrap_or_else(|| ProbeSettings::default().path),
+        path: probe_path(gathered).unwrap_or_else(|| ProbeSettings::default().path),
         control: gathered.request.control.clone(),
         base: gathered.request.probe_base.clone(),
         ..ProbeSettings::default()
@@ -211,12 +213,24 @@ fn entries(gathered: &Gathered, names: &BTreeSet<HostName>, report: &mut Report)
         });
     }
     for name in names.iter().filter(|name| !matched.contains(name)) {
+        if let Some(region) = dark_region(gathered, name) {
+            report
+                .missing(format!("{name}: {region} could not be asked about it; run this again when it can"));
+            continue;
+        }
         let hint =
             region_of(name).filter(|region| entries.iter().all(|entry| entry.name.as_str() != *region));
         let hint = hint.map(|region| format!(" (its region {region} was not named)")).unwrap_or_default();
         report.missing(format!("{name}: no such load balancer in the named regions{hint}"));
     }
     entries
+}
+
+/// The named region that a load balancer's name tells, where that region could not list its own.
+fn dark_region<'a>(gathered: &'a Gathered, name: &HostName) -> Option<&'a Region> {
+    let told = region_of(name)?;
+    let region = gathered.regions.iter().find(|inventory| inventory.region.as_str() == told)?;
+    region.load_balancers.is_err().then_some(&region.region)
 }
 
 /// Services of the same clusters that stand behind no load balancer of the application.
@@ -240,9 +254,12 @@ fn neighbours(inventory: &Inventory, ours: &[Service], report: &mut Report) {
 }
 
 fn records(gathered: &Gathered, regions: &[RegionEntry], report: &mut Report) -> Vec<Record> {
+    let names = gathered.zones.load_balancer_names(&gathered.request.hostnames);
+    let dark = names.iter().filter_map(|name| Some((name, dark_region(gathered, name)?)));
     let targets: BTreeMap<&HostName, &Region> = regions
         .iter()
         .flat_map(|entry| entry.load_balancers.iter().map(move |lb| (&lb.dns_name, &entry.name)))
+        .chain(dark)
         .collect();
     let mut records = Vec::new();
     for zone in gathered.zones.all() {
@@ -360,7 +377,10 @@ fn tables(gathered: &Gathered, report: &mut Report) -> Vec<Table> {
             .filter(|region| held.contains(region))
             .collect();
         if regions.len() < 2 {
-            report.note(format!("table {name} exists in several regions and is no global table: left out"));
+            if has.len() > 1 {
+                report
+                    .note(format!("table {name} exists in several regions and is no global table: left out"));
+            }
             continue;
         }
         let list: Vec<String> = regions.iter().map(ToString::to_string).collect();
@@ -597,7 +617,7 @@ fn scopes(gathered: &Gathered, report: &mut Report) -> BTreeMap<String, Scope> {
                 account: identity.map(|identity| identity.account.clone()),
                 profile: gathered.request.profile.clone(),
                 role_arn: None,
-                partition: partition.filter(|partition| *partition != ACTED_PARTITION).map(str::to_owned),
+                partition: partition.map(str::to_owned),
             },
         );
     }

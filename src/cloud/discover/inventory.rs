@@ -362,7 +362,7 @@ async fn bucket_region(place: &Place, name: &BucketName) -> Option<String> {
     let client = place.s3().await;
     let request = client.get_bucket_location().bucket(name.as_str());
     let answer = place.ask(GET_BUCKET_LOCATION, request.send()).await.ok()?;
-    Some(match answer.location_constraint().map(|constraint| constraint.as_str()) {
+    Some(match answer.location_constraint().map(aws_sdk_s3::types::BucketLocationConstraint::as_str) {
         None | Some("" | "US" | "null") => "us-east-1".to_owned(),
         Some("EU") => "eu-west-1".to_owned(),
         Some(region) => region.to_owned(),

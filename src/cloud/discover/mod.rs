@@ -132,5 +132,5 @@ pub async fn discover(cloud: &Cloud, mut request: DiscoverRequest) -> Result<Dis
         .await;
     });
     let fake = cloud.custom_endpoint().is_some();
-    Ok(assemble::assemble(Gathered { request, dns_identity, zones, checks, regions, fake }))
+    Ok(assemble::assemble(&Gathered { request, dns_identity, zones, checks, regions, fake }))
 }

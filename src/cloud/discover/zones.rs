@@ -87,7 +87,7 @@ async fn list(dns: &Place) -> Result<Vec<Zone>, ProbeError> {
             zones.push(Zone {
                 id: ZoneId::new(zone.id().trim_start_matches("/hostedzone/")),
                 name: HostName::normalized(zone.name()),
-                private: zone.config().is_some_and(|config| config.private_zone()),
+                private: zone.config().is_some_and(aws_sdk_route53::types::HostedZoneConfig::private_zone),
                 records: Vec::new(),
             });
         }

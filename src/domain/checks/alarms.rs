@@ -2,14 +2,20 @@
 
 use super::Fleet;
 use super::reading::ago;
+use crate::domain::derive::AlarmSubject;
 use crate::domain::health::{Finding, Severity};
 
 pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rows in &fleet.regions {
         for row in &rows.alarms {
+            // Alarms on health checks live in us-east-1, whichever region they are about.
+            let about = match &row.subject {
+                AlarmSubject::HealthCheck(region) => region,
+                AlarmSubject::Serving | AlarmSubject::Other => &rows.region,
+            };
             let found = |code: &str, severity: Severity, message: String| {
-                Finding::new(code, severity, Some(&rows.region), row.name.as_str(), message)
+                Finding::new(code, severity, Some(about), row.name.as_str(), message)
             };
             let state = fleet.fresh(&row.state).map(crate::domain::text::Text::as_str);
             let since = match row.since.value() {

@@ -62,17 +62,30 @@ fn member(fleet: &Fleet<'_>, region: &Region, row: &AuroraRow, findings: &mut Ve
     if let Some(lag) = lag
         && let Some((severity, limit)) = level(*lag, fleet.topology.thresholds.aurora_lag_ms)
     {
-        findings.push(
-            found(
-                "aurora.lag",
-                severity,
-                region,
-                row,
-                format!("{name} is {}: writes of that time would be lost in a failover", millis(*lag)),
-            )
-            .because(format!("limit {}", millis(limit))),
-        );
+        let finding = found(
+            "aurora.lag",
+            severity,
+            region,
+            row,
+            format!("{name} is {}: writes of that time would be lost in a failover", millis(*lag)),
+        )
+        .because(format!("limit {}", millis(limit)));
+        findings.push(match writer_of(fleet, row) {
+            Some(writer) => finding.link_to(writer),
+            None => finding,
+        });
     }
+}
+
+/// The region that writes, as far as it is known: the other end of a reader's lag.
+fn writer_of<'a>(fleet: &'a Fleet<'_>, row: &AuroraRow) -> Option<&'a Region> {
+    fleet.regions.iter().map(|rows| (&rows.region, &rows.aurora)).find_map(|(region, members)| {
+        let writes = |member: &AuroraRow| {
+            member.global_cluster == row.global_cluster
+                && member.role.value().is_some_and(|role| role.as_str() == "writer")
+        };
+        members.iter().any(writes).then_some(region)
+    })
 }
 
 /// What concerns a global cluster as a whole is said once.

@@ -5,7 +5,9 @@
 //! late, and the operator must know which one the next decision leans on.
 
 use super::{Fleet, RegionRows};
+use crate::domain::derive::AlarmSubject;
 use crate::domain::health::{Finding, Severity};
+use crate::domain::text::Text;
 
 pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
     fleet.regions.iter().filter_map(|rows| region(fleet, rows)).collect()
@@ -41,7 +43,7 @@ fn region(fleet: &Fleet<'_>, rows: &RegionRows) -> Option<Finding> {
 }
 
 /// True while most targets of every group are healthy; groups without targets count as ill.
-fn targets(fleet: &Fleet<'_>, rows: &RegionRows) -> Option<bool> {
+pub(super) fn targets(fleet: &Fleet<'_>, rows: &RegionRows) -> Option<bool> {
     let mut known = None;
     for (_, targets) in rows.alb.iter().flat_map(|row| &row.groups) {
         let targets = fleet.fresh(targets)?;
@@ -52,7 +54,7 @@ fn targets(fleet: &Fleet<'_>, rows: &RegionRows) -> Option<bool> {
 }
 
 /// A disabled check has no verdict of its own: it says what it was told to say.
-fn verdict(fleet: &Fleet<'_>, rows: &RegionRows) -> Option<bool> {
+pub(super) fn verdict(fleet: &Fleet<'_>, rows: &RegionRows) -> Option<bool> {
     let verdicts: Vec<bool> = rows
         .route53
         .iter()
@@ -62,13 +64,12 @@ fn verdict(fleet: &Fleet<'_>, rows: &RegionRows) -> Option<bool> {
     (!verdicts.is_empty()).then(|| verdicts.iter().all(|healthy| *healthy))
 }
 
+/// Only alarms on what the region serves: replication has a story of its own, and Route 53 is a witness
+/// already.
 fn alarms(fleet: &Fleet<'_>, rows: &RegionRows) -> Option<bool> {
-    let states: Vec<&str> = rows
-        .alarms
-        .iter()
-        .filter_map(|row| fleet.fresh(&row.state))
-        .map(crate::domain::text::Text::as_str)
-        .collect();
-    let judged: Vec<&&str> = states.iter().filter(|state| matches!(**state, "OK" | "ALARM")).collect();
-    (!judged.is_empty()).then(|| judged.iter().all(|state| **state == "OK"))
+    let serving = rows.alarms.iter().filter(|row| row.subject == AlarmSubject::Serving);
+    let states: Vec<&str> = serving.filter_map(|row| fleet.fresh(&row.state)).map(Text::as_str).collect();
+    let mut judged = states.iter().filter(|state| matches!(**state, "OK" | "ALARM")).peekable();
+    judged.peek()?;
+    Some(judged.all(|state| *state == "OK"))
 }

@@ -76,13 +76,16 @@ fn replicas(fleet: &Fleet<'_>, region: &Region, row: &DynamoRow, findings: &mut 
             let severity =
                 if matches!(status.as_str(), "CREATING") { Severity::Info } else { Severity::Critical };
             let what = if replica.witness { "witness" } else { "replica" };
-            findings.push(found(
-                "dynamodb.replica",
-                severity,
-                region,
-                row,
-                format!("{what} {} is {status}", replica.region),
-            ));
+            findings.push(
+                found(
+                    "dynamodb.replica",
+                    severity,
+                    region,
+                    row,
+                    format!("{what} {} is {status}", replica.region),
+                )
+                .link_to(&replica.region),
+            );
         }
     }
 }
@@ -99,6 +102,7 @@ fn latency(fleet: &Fleet<'_>, region: &Region, row: &DynamoRow, findings: &mut V
             row,
             format!("replication to {peer} takes {}", millis(*value)),
         )
+        .link_to(peer)
         .because(format!("limit {}", millis(limit)));
         if *value >= thresholds.replication_latency_severe_ms {
             finding = finding.because("severe: writes of the last minutes exist in one region only");

@@ -110,7 +110,7 @@ pub fn rows(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) -> R
 }
 
 /// Runs every check and draws the verdicts: a region's from the findings about it; the fleet's is the worst
-/// of the regions', and of findings that belong to no region.
+/// of the regions', of the links between them, and of findings that belong to no region.
 pub fn verdict(topology: &Topology, snapshot: &FleetSnapshot) -> Verdict {
     let fleet = Fleet {
         topology,
@@ -123,7 +123,8 @@ pub fn verdict(topology: &Topology, snapshot: &FleetSnapshot) -> Verdict {
 /// The same for rows that are already derived.
 pub fn judge(fleet: &Fleet<'_>) -> Verdict {
     let mut findings: Vec<Finding> = CHECKS.iter().flat_map(|check| (check.run)(fleet)).collect();
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    // Worst first; among equals, what a region cannot do goes before what happens between regions.
+    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.peer.is_some()));
     let mut by_region: BTreeMap<&Region, Vec<&Finding>> = BTreeMap::new();
     for finding in &findings {
         if let Some(region) = &finding.region {
@@ -135,11 +136,12 @@ pub fn judge(fleet: &Fleet<'_>) -> Verdict {
         .iter()
         .map(|rows| {
             let own = by_region.get(&rows.region).map(Vec::as_slice).unwrap_or_default();
-            (rows.region.clone(), Health::of(own.iter().copied()))
+            (rows.region.clone(), Health::of_region(own.iter().copied()))
         })
         .collect();
-    let nowhere = Health::of(findings.iter().filter(|finding| finding.region.is_none()));
-    let worst = regions.iter().map(|(_, health)| *health).chain([nowhere]).max_by_key(|health| rank(*health));
+    let common = findings.iter().filter(|finding| finding.region.is_none() || finding.peer.is_some());
+    let common = Health::of(common);
+    let worst = regions.iter().map(|(_, health)| *health).chain([common]).max_by_key(|health| rank(*health));
     Verdict { fleet: worst.unwrap_or(Health::Unknown), regions, findings }
 }
 

@@ -46,17 +46,20 @@ fn rule(fleet: &Fleet<'_>, region: &Region, row: &S3Row, findings: &mut Vec<Find
     if let Some(seconds) = fleet.fresh(&row.latency_s)
         && let Some((severity, _)) = level(*seconds, fleet.topology.thresholds.s3_latency_seconds)
     {
-        findings.push(found(
-            "s3.latency",
-            severity,
-            region,
-            row,
-            format!(
-                "replication to {} is {} behind",
-                row.destination_region,
-                span(std::time::Duration::from_secs_f64(seconds.max(0.0)))
-            ),
-        ));
+        findings.push(
+            found(
+                "s3.latency",
+                severity,
+                region,
+                row,
+                format!(
+                    "replication to {} is {} behind",
+                    row.destination_region,
+                    span(std::time::Duration::from_secs_f64(seconds.max(0.0)))
+                ),
+            )
+            .link_to(&row.destination_region),
+        );
     }
     if let Some(failed) = fleet.fresh(&row.failed_operations)
         && *failed > 0.0

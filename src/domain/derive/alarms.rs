@@ -1,7 +1,7 @@
 //! CloudWatch alarms, and whether anybody hears them.
 
-use super::AlarmRow;
 use super::reading::{entry, never_asked};
+use super::{AlarmRow, AlarmSubject};
 use crate::domain::ids::Region;
 use crate::domain::observation::{Observed, SourceKind};
 use crate::domain::snapshot::{AlarmState, FleetSnapshot, RegionSnapshot};
@@ -24,10 +24,30 @@ pub fn alarms(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) ->
                 state: alarm.map(|alarm| alarm.state.clone()),
                 reason: alarm.map(|alarm| alarm.reason.clone()),
                 since: alarm.map(|alarm| alarm.since),
+                subject: alarm.value().map_or(AlarmSubject::Other, |alarm| subject(topology, alarm)),
                 reaches: reaches(&alarm, observed),
             }
         })
         .collect()
+}
+
+fn subject(topology: &Topology, alarm: &AlarmState) -> AlarmSubject {
+    let namespace = alarm.watches.as_str().rsplit_once('/').map_or("", |(namespace, _)| namespace);
+    match namespace {
+        "AWS/ApplicationELB" | "AWS/NetworkELB" | "AWS/ECS" | "ECS/ContainerInsights" => {
+            AlarmSubject::Serving
+        }
+        "AWS/Route53" => topology
+            .records
+            .iter()
+            .find(|record| {
+                record.health_check.as_ref().is_some_and(|check| {
+                    alarm.dimensions.iter().any(|value| value.as_str() == check.as_str())
+                })
+            })
+            .map_or(AlarmSubject::Other, |record| AlarmSubject::HealthCheck(record.region.clone())),
+        _ => AlarmSubject::Other,
+    }
 }
 
 /// An alarm reaches somebody when its actions are on and one of them is a topic with a confirmed

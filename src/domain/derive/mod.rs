@@ -243,9 +243,22 @@ pub struct AlarmRow {
     pub reason: Observed<Text>,
     /// Since when.
     pub since: Observed<Option<Timestamp>>,
+    /// What it is about.
+    pub subject: AlarmSubject,
     /// Whether somebody hears of it: actions enabled and a topic with a confirmed subscription, or
     /// another kind of action. The text says what is missing, empty when nothing is.
     pub reaches: Observed<Result<(), Text>>,
+}
+
+/// What an alarm is about, by the namespace and the dimensions of its metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlarmSubject {
+    /// What this region serves: its load balancers and services.
+    Serving,
+    /// The health check of a region, which may be another one: such alarms live in us-east-1.
+    HealthCheck(Region),
+    /// Anything else: replication, composite alarms, or not known.
+    Other,
 }
 
 /// One of our own requests.

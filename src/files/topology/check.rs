@@ -294,8 +294,8 @@ impl Checker<'_> {
         let expected =
             Expected { service: "ecs", region: Some(region), resource: "service/", example: &example };
         let key = format!("{path}.arn");
-        if self.arn(&key, &service.arn, &expected) && service.arn.short_name() != service.key.service.as_str()
-        {
+        let named = service.key.service.as_str();
+        if self.arn(&key, &service.arn, &expected) && !named.is_empty() && service.arn.short_name() != named {
             self.say(
                 &key,
                 format!("is of another service than {}; correct the one or the other", service.key),

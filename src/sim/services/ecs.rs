@@ -102,7 +102,7 @@ fn describe_clusters(world: &World, call: &Call, input: &Input) -> JsonResult {
                 }));
             }
             None => {
-                failures.push(missing(&Fleet::arn("ecs", &call.region, &format!("cluster/{}", short(name)))))
+                failures.push(missing(&Fleet::arn("ecs", &call.region, &format!("cluster/{}", short(name)))));
             }
         }
     }
@@ -268,7 +268,7 @@ fn describe_tasks(world: &World, call: &Call, input: &Input) -> JsonResult {
     for name in named {
         match known.iter().find(|(id, ..)| id == short(name)) {
             Some((_, service, slot, life)) => {
-                found.push(describe_task(world, call, site, *service, slot, *life))
+                found.push(describe_task(world, call, site, *service, slot, *life));
             }
             None => {
                 failures.push(missing(&Fleet::arn(

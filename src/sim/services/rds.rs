@@ -83,14 +83,14 @@ fn global_clusters(world: &World, call: &Call, params: &Params) -> XmlResult {
         let writer = world.aurora_writer();
         xml.list("GlobalClusterMembers", "GlobalClusterMember", &world.fleet.aurora, |xml, index| {
             let site = &world.fleet.sites[*index];
-            let writes = Some(*index) == writer;
-            xml.leaf("DBClusterArn", Fleet::db_arn(site)).leaf("IsWriter", writes);
+            let primary = Some(*index) == writer;
+            xml.leaf("DBClusterArn", Fleet::db_arn(site)).leaf("IsWriter", primary);
             xml.group("Readers", |xml| {
-                for other in world.fleet.aurora.iter().filter(|other| writes && *other != index) {
+                for other in world.fleet.aurora.iter().filter(|other| primary && *other != index) {
                     xml.leaf("member", Fleet::db_arn(&world.fleet.sites[*other]));
                 }
             });
-            if !writes {
+            if !primary {
                 xml.leaf("GlobalWriteForwardingStatus", "disabled");
             }
             xml.leaf("SynchronizationStatus", "connected");

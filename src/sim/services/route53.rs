@@ -3,7 +3,7 @@
 use super::XmlResult;
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::xml::{Xml, time};
-use crate::sim::world::dns::{CHECKER_REGIONS, CHECKERS_EACH, Front};
+use crate::sim::world::dns::{CHECKER_REGIONS, CHECKERS_EACH, Front, HEALTH_PATH};
 use crate::sim::world::fleet::{Fleet, HOSTNAMES, Site, ZONE_NAME};
 use crate::sim::world::{World, before, noise};
 
@@ -225,7 +225,7 @@ fn records(world: &World) -> Vec<Record<'_>> {
 
 fn list_records(world: &World, call: &Call, id: &str, xml: &mut Xml) -> Result<(), Fault> {
     zone(world, id)?;
-    let size = size(call, 300)?;
+    let most = size(call, 300)?;
     let (name, kind, set) = (parameter(call, "name"), parameter(call, "type"), parameter(call, "identifier"));
     if kind.is_some() && name.is_none() {
         return Err(invalid("The input is not valid: StartRecordType requires StartRecordName"));
@@ -241,7 +241,7 @@ fn list_records(world: &World, call: &Call, id: &str, xml: &mut Xml) -> Result<(
             all.iter().position(|record| record.order() >= from).unwrap_or(all.len())
         }
     };
-    let end = all.len().min(start + size);
+    let end = all.len().min(start + most);
     xml.list("ResourceRecordSets", "ResourceRecordSet", &all[start..end], |xml, record| {
         xml.leaf("Name", format!("{}.", record.name())).leaf("Type", record.kind());
         match record {
@@ -263,7 +263,7 @@ fn list_records(world: &World, call: &Call, id: &str, xml: &mut Xml) -> Result<(
         xml.leaf("NextRecordName", format!("{}.", next.name())).leaf("NextRecordType", next.kind());
         xml.maybe("NextRecordIdentifier", next.set());
     }
-    xml.leaf("MaxItems", size);
+    xml.leaf("MaxItems", most);
     Ok(())
 }
 
@@ -278,7 +278,7 @@ fn write_check(world: &World, site: &Site, xml: &mut Xml) {
     xml.leaf("Id", &site.health_check);
     xml.leaf("CallerReference", noise::uuid(world.seed, &format!("check-reference/{}", site.region)));
     xml.group("HealthCheckConfig", |xml| {
-        xml.leaf("Port", 443).leaf("Type", "HTTPS").leaf("ResourcePath", "/health");
+        xml.leaf("Port", 443).leaf("Type", "HTTPS").leaf("ResourcePath", HEALTH_PATH);
         xml.leaf("FullyQualifiedDomainName", Fleet::regional_name(site));
         xml.leaf("RequestInterval", 10).leaf("FailureThreshold", 3).leaf("MeasureLatency", true);
         xml.leaf("Inverted", false).leaf("Disabled", false).leaf("EnableSNI", true);
@@ -312,7 +312,7 @@ fn checker_address(checker: usize) -> String {
 
 /// What a checker writes about a failed request.
 fn failure(world: &World, site: &Site, at: jiff::Timestamp) -> String {
-    let words = match world.front(site.index, at) {
+    let words = match world.front_of(site.index, HEALTH_PATH, at) {
         Front::Hanging => format!(
             "The health checker could not establish a connection within the timeout limit. Resolved IP: {}.",
             site.address
@@ -341,16 +341,9 @@ fn checkers() -> std::ops::Range<usize> {
     0..CHECKER_REGIONS.len() * CHECKERS_EACH
 }
 
-/// When a checker last asked: each has its own second of the ten.
-fn asked(world: &World, site: &Site, checker: usize, now: jiff::Timestamp) -> jiff::Timestamp {
-    let offset = (noise::hash(world.seed, &format!("checker-second/{}/{checker}", site.region)) % 10) as i64;
-    let passed = (now.as_second() - offset).rem_euclid(10);
-    before(now, passed)
-}
-
 fn check_status(world: &World, call: &Call, site: &Site, xml: &mut Xml) {
     let list = checkers().map(|checker| {
-        let at = asked(world, site, checker, call.now);
+        let at = world.asked(site.index, checker, call.now);
         let status = if world.checker(site.index, checker, at).1 {
             "Success: HTTP Status Code 200, OK".to_owned()
         } else {
@@ -366,7 +359,7 @@ fn last_failure(world: &World, call: &Call, site: &Site, xml: &mut Xml) {
     let from = before(call.now, 3_600);
     let quiet = world.timeline().quiet_in(&site.region, from, call.now);
     let list = checkers().filter(|_| !quiet).filter_map(|checker| {
-        let newest = asked(world, site, checker, call.now);
+        let newest = world.asked(site.index, checker, call.now);
         (0..360).map(|back| before(newest, back * 10)).find_map(|at| {
             (!world.checker(site.index, checker, at).1).then(|| (checker, failure(world, site, at), at))
         })

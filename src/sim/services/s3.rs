@@ -77,7 +77,9 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> Result<Repl
         return Ok(reply(operation, &body));
     }
     if site.region != call.region {
-        let mut reply = xml::s3_error(call, operation, &elsewhere(call, site));
+        // Clients that follow a bucket to its region read it from here.
+        let region = [("Region", site.region.as_str())];
+        let mut reply = xml::s3_error(call, operation, &elsewhere(call, site), &region);
         reply.headers.push(("x-amz-bucket-region", site.region.clone()));
         return Ok(reply);
     }

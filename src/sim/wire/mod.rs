@@ -47,7 +47,7 @@ pub fn protocol(service: &str) -> Option<Protocol> {
 pub fn error(call: &Call, operation: &str, fault: &Fault) -> Reply {
     match protocol(&call.service) {
         Some(Protocol::Json(version)) => json::error(call, version, operation, fault),
-        Some(Protocol::S3) => xml::s3_error(call, operation, fault),
+        Some(Protocol::S3) => xml::s3_error(call, operation, fault, &[]),
         Some(Protocol::CloudWatch) => cloudwatch::fault(call, fault),
         Some(Protocol::Query(_) | Protocol::Route53) | None => xml::error(call, operation, fault),
     }

@@ -110,11 +110,14 @@ pub fn error(call: &Call, operation: &str, fault: &Fault) -> Reply {
     failed(operation, fault, &xml)
 }
 
-/// S3's error: bare, and without a body for HEAD.
-pub fn s3_error(call: &Call, operation: &str, fault: &Fault) -> Reply {
+/// S3's error: bare, with whatever its code adds, and without a body for HEAD.
+pub fn s3_error(call: &Call, operation: &str, fault: &Fault, details: &[(&str, &str)]) -> Reply {
     let mut xml = Xml::new();
     xml.group("Error", |xml| {
         xml.leaf("Code", &fault.code).leaf("Message", &fault.message);
+        for (name, value) in details {
+            xml.leaf(name, value);
+        }
         xml.leaf("RequestId", &call.request_id).leaf("HostId", super::super::route::host_id(call));
     });
     let mut reply = failed(operation, fault, &xml);

@@ -41,6 +41,7 @@ pub struct Memory {
     regions: HashMap<String, (Timestamp, Vec<State>)>,
 }
 
+const ALB: &str = "AWS/ApplicationELB";
 /// A minute of data is evaluated when it has been over for this long.
 const DELAY_SECONDS: i64 = 60;
 /// Evaluation starts this long before the first thing that may matter.
@@ -112,7 +113,7 @@ impl World {
             (start, specs.iter().map(state).collect())
         });
         while minute < newest {
-            minute = minute + SignedDuration::from_mins(1);
+            minute += SignedDuration::from_mins(1);
             self.step(region, specs, &mut states, minute);
         }
         let mut memory = lock(&self.alarms);
@@ -217,7 +218,6 @@ impl World {
                     rule: None,
                 }
             };
-        const ALB: &str = "AWS/ApplicationELB";
         for (spec, group) in self.fleet.services.iter().zip(&site.groups) {
             let dimensions = [("TargetGroup", group.dimension.as_str()), lb];
             let metric = id(ALB, "HTTPCode_Target_5XX_Count", &dimensions);

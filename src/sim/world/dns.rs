@@ -21,6 +21,8 @@ pub const CHECKER_REGIONS: [&str; 8] = [
 ];
 /// Checkers a region.
 pub const CHECKERS_EACH: usize = 2;
+/// The path that health checks and our own probe ask for.
+pub const HEALTH_PATH: &str = "/health";
 /// Three failed requests, ten seconds apart, until a checker calls an endpoint unhealthy.
 const DETECTION_SECONDS: i64 = 30;
 
@@ -38,7 +40,7 @@ pub enum Front {
 }
 
 impl World {
-    /// What the region's front door does at `at`.
+    /// What the region's front door does for users at `at`.
     pub fn front(&self, site: usize, at: Timestamp) -> Front {
         let timeline = self.timeline();
         let region = &self.fleet.sites[site].region;
@@ -51,15 +53,8 @@ impl World {
                 Effect::AppDown { mode: Mode::Error } => return Front::Failing(503),
                 Effect::AppDown { mode: Mode::Refuse } => return Front::Refusing,
                 Effect::AppDown { mode: Mode::Hang } => return Front::Hanging,
-                Effect::HealthCheckFlap { period, down } => {
-                    let period = (*period).max(2);
-                    let passed = (at.as_second() - active.from.as_second()).rem_euclid(period);
-                    if (passed as f64) < period as f64 * down {
-                        return Front::Failing(503);
-                    }
-                }
                 Effect::Errors5xx { services, percent } => {
-                    // The public health path is served by the first service.
+                    // The first service answers whatever no rule sends elsewhere.
                     let first = self.fleet.services.first().map_or("", |spec| spec.name.as_str());
                     if super::tasks::listed(services, first) {
                         errors = errors.max(percent / 100.0);
@@ -75,6 +70,32 @@ impl World {
         }
     }
 
+    /// What the front door does with a path. `/health` touches nothing that may fail for users, so its
+    /// answers know no share of errors; where it flaps, it flaps alone.
+    pub fn front_of(&self, site: usize, path: &str, at: Timestamp) -> Front {
+        match self.front(site, at) {
+            Front::Serving(_) if path == HEALTH_PATH => {
+                if self.flaps_down(site, at) {
+                    Front::Failing(503)
+                } else {
+                    Front::Serving(0.0)
+                }
+            }
+            front => front,
+        }
+    }
+
+    fn flaps_down(&self, site: usize, at: Timestamp) -> bool {
+        self.timeline().at(&self.fleet.sites[site].region, at).any(|active| match active.effect {
+            Effect::HealthCheckFlap { period, down } => {
+                let period = (*period).max(2);
+                let passed = (at.as_second() - active.from.as_second()).rem_euclid(period);
+                (passed as f64) < period as f64 * down
+            }
+            _ => false,
+        })
+    }
+
     /// Share of checkers that call the region's endpoint healthy, 0 to 1.
     pub fn checkers_healthy(&self, site: usize, at: Timestamp) -> f64 {
         let total = CHECKER_REGIONS.len() * CHECKERS_EACH;
@@ -82,16 +103,18 @@ impl World {
         healthy as f64 / total as f64
     }
 
+    /// When a checker last asked: every ten seconds, each at a second of its own.
+    pub fn asked(&self, site: usize, checker: usize, now: Timestamp) -> Timestamp {
+        let salt = self.fleet.sites[site].salt ^ noise::mix(checker as u64);
+        let second = (noise::unit(salt, 0) * 10.0) as i64;
+        let passed = (now.as_second() - second).rem_euclid(10);
+        Timestamp::from_second(now.as_second() - passed).unwrap_or(now)
+    }
+
     /// One checker: whether it calls the endpoint healthy, and whether its last request succeeded.
     pub fn checker(&self, site: usize, checker: usize, at: Timestamp) -> (bool, bool) {
-        let fails = |at: Timestamp| match self.front(site, at) {
-            Front::Serving(errors) if errors > 0.0 => {
-                let salt = self.salt(&format!("checker/{}/{checker}", self.fleet.sites[site].region));
-                noise::unit(salt, at.as_second().div_euclid(10)) < errors
-            }
-            Front::Serving(_) => false,
-            _ => true,
-        };
+        let at = self.asked(site, checker, at);
+        let fails = |at: Timestamp| !matches!(self.front_of(site, HEALTH_PATH, at), Front::Serving(_));
         let last = !fails(at);
         let failing = (0..=DETECTION_SECONDS / 10).all(|back| fails(before(at, back * 10)));
         // It takes as many successes to come back as failures to go.

@@ -12,23 +12,21 @@ impl World {
     /// How the API of a service fails in a region, if it does; `token` decides for partial failures.
     pub fn api_down(&self, service: &str, region: &str, at: Timestamp, token: u64) -> Option<Mode> {
         let timeline = self.timeline();
-        let found = timeline.at(region, at).find_map(|active| match active.effect {
+        timeline.at(region, at).find_map(|active| match active.effect {
             Effect::ApiDown { services, mode, fraction } if named(services, service) => {
                 (noise::unit(token, 0) < *fraction).then_some(*mode)
             }
             _ => None,
-        });
-        found
+        })
     }
 
     /// The rate that remains of a service's limit, calls a second, when somebody else uses it up.
     pub fn throttled_rate(&self, service: &str, region: &str, at: Timestamp) -> Option<f64> {
         let timeline = self.timeline();
-        let found = timeline.at(region, at).find_map(|active| match active.effect {
+        timeline.at(region, at).find_map(|active| match active.effect {
             Effect::Throttle { services, rate } if named(services, service) => Some(*rate),
             _ => None,
-        });
-        found
+        })
     }
 
     /// Whether the session token has expired.
@@ -52,21 +50,25 @@ impl World {
     pub fn skew(&self, at: Timestamp) -> SignedDuration {
         let timeline = self.timeline();
         let region = self.fleet.sites.first().map_or("", |site| site.region.as_str());
-        let found = timeline.at(region, at).find_map(|active| match active.effect {
-            Effect::ClockSkew { seconds } => Some(SignedDuration::from_secs(*seconds)),
-            _ => None,
-        });
-        found.unwrap_or_default()
+        timeline
+            .at(region, at)
+            .find_map(|active| match active.effect {
+                Effect::ClockSkew { seconds } => Some(SignedDuration::from_secs(*seconds)),
+                _ => None,
+            })
+            .unwrap_or_default()
     }
 
     /// How much later than usual CloudWatch shows what it has.
     pub fn metric_delay(&self, region: &str, at: Timestamp) -> SignedDuration {
         let timeline = self.timeline();
-        let found = timeline.at(region, at).find_map(|active| match active.effect {
-            Effect::LateMetrics { minutes } => Some(SignedDuration::from_mins(*minutes)),
-            _ => None,
-        });
-        found.unwrap_or_default()
+        timeline
+            .at(region, at)
+            .find_map(|active| match active.effect {
+                Effect::LateMetrics { minutes } => Some(SignedDuration::from_mins(*minutes)),
+                _ => None,
+            })
+            .unwrap_or_default()
     }
 
     /// Whether our own network reaches nothing outside.

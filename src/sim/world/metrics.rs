@@ -83,13 +83,13 @@ fn thin(samples: &mut Samples, name: &str, part: f64) {
     }
 }
 
-fn count(value: f64) -> Option<Samples> {
-    Some(Samples { values: vec![(value, 1.0)], unit: "Count" })
+fn count(value: f64) -> Samples {
+    Samples { values: vec![(value, 1.0)], unit: "Count" }
 }
 
 /// Nothing at all when it is zero, as AWS does for "reported when non-zero".
 fn non_zero(value: f64) -> Option<Samples> {
-    if value > 0.0 { count(value) } else { None }
+    (value > 0.0).then(|| count(value))
 }
 
 fn level(values: impl IntoIterator<Item = f64>, unit: &'static str) -> Option<Samples> {
@@ -156,7 +156,7 @@ impl World {
                     }
                     ("WriteThrottleEvents", None, 1) => non_zero(self.write_throttles(table, site, at)),
                     ("ConsumedWriteCapacityUnits", None, 1) => {
-                        self.writes(site, at).then(|| self.requests(site, minute) * 0.12).and_then(count)
+                        self.writes(site, at).then(|| count(self.requests(site, minute) * 0.12))
                     }
                     _ => None,
                 }
@@ -185,7 +185,7 @@ impl World {
                     "OperationsPendingReplication" if rule.to == site => {
                         level([20, 50].map(|second| at(second).operations), "Count")
                     }
-                    "OperationsFailedReplication" if rule.from == site => count(at(50).failed),
+                    "OperationsFailedReplication" if rule.from == site => Some(count(at(50).failed)),
                     _ => None,
                 }
             }
@@ -226,7 +226,8 @@ impl World {
         };
         match name {
             "RequestCount" => {
-                count(services.map(|service| self.outcome(site, service, minute).routed).sum::<f64>().round())
+                let routed: f64 = services.map(|service| self.outcome(site, service, minute).routed).sum();
+                Some(count(routed.round()))
             }
             "HTTPCode_Target_5XX_Count" => {
                 non_zero(services.map(|service| self.outcome(site, service, minute).target_5xx).sum())
@@ -313,7 +314,7 @@ impl World {
                 self.aurora_lag(site, minute).and_then(|_| level([requests * 2_100.0], "Bytes"))
             }
             "AuroraGlobalDBReplicatedWriteIO" => {
-                self.aurora_lag(site, minute).and_then(|_| count((requests * 0.4).round()))
+                self.aurora_lag(site, minute).map(|_| count((requests * 0.4).round()))
             }
             "CPUUtilization" => {
                 let salt = self.salt(&format!("database/{}", self.fleet.sites[site].region));
@@ -328,7 +329,8 @@ impl World {
         let at = [10, 30, 50].map(|second| before(minute, -second));
         let salt = self.salt(&format!("checker-times/{check}"));
         let noise = noise::smooth(salt, minutes(minute));
-        let answers = matches!(self.front(site, at[1]), super::dns::Front::Serving(_));
+        let answers =
+            matches!(self.front_of(site, super::dns::HEALTH_PATH, at[1]), super::dns::Front::Serving(_));
         match name {
             "HealthCheckStatus" => level(at.map(|at| f64::from(u8::from(self.verdict(site, at)))), "None"),
             "HealthCheckPercentageHealthy" => {

@@ -3,6 +3,8 @@
 //! What it is for: identifiers and noise of the world without any state.
 //! What it must not do: be used for anything secret.
 
+use std::fmt::Write;
+
 /// Mixes a number thoroughly (splitmix64).
 pub fn mix(mut x: u64) -> u64 {
     x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -36,7 +38,7 @@ pub fn hex(seed: u64, name: &str, digits: usize) -> String {
     let mut text = String::with_capacity(digits + 16);
     let mut value = hash(seed, name);
     while text.len() < digits {
-        text.push_str(&format!("{value:016x}"));
+        let _ = write!(text, "{value:016x}");
         value = mix(value);
     }
     text.truncate(digits);

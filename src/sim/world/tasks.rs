@@ -139,12 +139,13 @@ impl World {
                         crash(slot, active.from, (*period).max(30), at);
                     }
                 }
-                Effect::TargetsUnhealthy { services, fraction, reason } if listed(services, name) => {
-                    // Two failed checks of ten seconds each until a target counts as unhealthy.
-                    if at.duration_since(active.from) >= SignedDuration::from_secs(20) {
-                        for slot in &mut slots[..share(*fraction, desired)] {
-                            slot.target = slot.target.map(|_| unhealthy(reason));
-                        }
+                // Two failed checks of ten seconds each until a target counts as unhealthy.
+                Effect::TargetsUnhealthy { services, fraction, reason }
+                    if listed(services, name)
+                        && at.duration_since(active.from) >= SignedDuration::from_secs(20) =>
+                {
+                    for slot in &mut slots[..share(*fraction, desired)] {
+                        slot.target = slot.target.map(|_| unhealthy(reason));
                     }
                 }
                 Effect::TasksLost { services, fraction } if listed(services, name) => {
@@ -297,13 +298,12 @@ impl World {
     fn crash_loop(&self, site: usize, service: usize, at: Timestamp) -> Option<Loop> {
         let name = &self.fleet.services[service].name;
         let timeline = self.timeline();
-        let found = timeline.at(&self.fleet.sites[site].region, at).find_map(|active| match active.effect {
+        timeline.at(&self.fleet.sites[site].region, at).find_map(|active| match active.effect {
             Effect::TaskCrashLoop { service, fraction, period } if service == name => {
                 Some(Loop { fraction: *fraction, period: (*period).max(30), from: active.from })
             }
             _ => None,
-        });
-        found
+        })
     }
 
     /// Id of the task of a place in one of its lives.

@@ -116,9 +116,12 @@ fn entry(timed: &Timed, region: &str, began: Timestamp) -> Entry {
 /// The region in which a scenario happens: the one asked for, else the one that its file says.
 pub fn place_of(scenario: &Scenario, asked: Option<&str>, fleet: &Fleet) -> String {
     let nth = |index: usize| fleet.sites.get(index).or(fleet.sites.first()).map(|site| site.region.clone());
-    asked.map(str::to_owned).unwrap_or_else(|| match scenario.region.as_str() {
-        "first" => nth(0).unwrap_or_default(),
-        "second" => nth(1).unwrap_or_default(),
-        name => name.to_owned(),
-    })
+    let Some(asked) = asked else {
+        return match scenario.region.as_str() {
+            "first" => nth(0).unwrap_or_default(),
+            "second" => nth(1).unwrap_or_default(),
+            name => name.to_owned(),
+        };
+    };
+    asked.to_owned()
 }

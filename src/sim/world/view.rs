@@ -62,7 +62,7 @@ impl World {
                     let (good, bad) = self.users(site.index, minute);
                     served += good;
                     failed += bad;
-                    minute = minute + SignedDuration::from_mins(1);
+                    minute += SignedDuration::from_mins(1);
                 }
                 RegionView {
                     region: site.region.clone(),

@@ -144,7 +144,11 @@ impl Protocol {
 
 /// An error's code in the Query protocol and the name of its shape, from either of them.
 fn names_of(code: &str) -> (&str, &str) {
-    const NAMES: [(&str, &str); 7] = [
+    const NAMES: [(&str, &str); 11] = [
+        ("AccessDenied", "AccessDeniedException"),
+        ("ExpiredToken", "ExpiredTokenException"),
+        ("SignatureDoesNotMatch", "InvalidSignatureException"),
+        ("Throttling", "ThrottlingException"),
         ("InvalidParameterValue", "InvalidParameterValueException"),
         ("InvalidParameterCombination", "InvalidParameterCombinationException"),
         ("MissingParameter", "MissingRequiredParameterException"),

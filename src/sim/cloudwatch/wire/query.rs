@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use quick_xml::escape::escape;
 
 use super::super::value::Value;
@@ -112,7 +113,11 @@ fn write(xml: &mut String, value: &Value) {
         Value::Int(number) => xml.push_str(&number.to_string()),
         Value::Double(number) => xml.push_str(&number.to_string()),
         Value::Text(text) => xml.push_str(&escape(printable(text).as_str())),
-        Value::Time(time) => xml.push_str(&time.to_string()),
+        // To the millisecond, as the other protocols.
+        Value::Time(time) => {
+            let whole = Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(*time);
+            xml.push_str(&whole.to_string());
+        }
         Value::List(items) => items.iter().for_each(|item| element(xml, "member", item)),
         Value::Struct(members) => members.iter().for_each(|(name, value)| element(xml, name, value)),
         Value::Map(entries) => {

@@ -1,0 +1,5 @@
+//! Schedules on virtual time.
+
+mod feed;
+mod isolation;
+mod pace;

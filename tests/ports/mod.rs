@@ -1,0 +1,3 @@
+//! The seams to the real world, over loopback and in real time with deadlines.
+
+mod https;

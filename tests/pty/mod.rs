@@ -1,0 +1,99 @@
+//! The real binary on a real pseudo-terminal: used, resized, ended in every way, and the terminal given back.
+
+mod terminal;
+
+use std::process::Command;
+use std::time::Duration;
+
+use terminal::Terminal;
+
+const MOMENT: Duration = Duration::from_secs(30);
+
+fn signal(name: &str, id: u32) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().unwrap();
+    assert!(sent.success(), "kill -{name} {id}");
+}
+
+#[test]
+fn the_demo_is_used_and_gives_the_terminal_back() {
+    let mut terminal = Terminal::start(&["demo", "--scenario", "regional-outage"], 80, 24);
+    let before = terminal.modes_before.clone();
+    terminal.wait("both regions", |screen| {
+        let text = screen.contents();
+        text.contains("us-east-1") && text.contains("eu-west-1")
+    });
+    terminal.wait("the verdict", |screen| screen.contents().contains("IMPAIRED"));
+    terminal.wait("the alternate screen", |screen| screen.alternate_screen() && screen.hide_cursor());
+    terminal.keys("?");
+    terminal.wait("help", |screen| screen.contents().contains("PgDn Ctrl-F"));
+    terminal.keys("\x1b");
+    terminal.wait("the overview again", |screen| screen.contents().contains("IMPAIRED"));
+    terminal.keys("\r");
+    terminal.wait("a detail", |screen| !screen.contents().contains("Aurora  "));
+    terminal.keys("\x7f");
+    terminal.wait("the overview", |screen| screen.contents().contains("Route 53"));
+
+    terminal.resize(20, 5);
+    terminal.wait("the smallest screen", |screen| !screen.contents().trim().is_empty());
+    terminal.resize(200, 50);
+    terminal.wait("the widest screen", |screen| screen.rows(0, 200).any(|row| row.chars().count() > 150));
+    terminal.keys("q");
+    assert_eq!(terminal.ended(MOMENT).exit_code(), 0);
+    terminal.assert_given_back(&before);
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    for (name, code) in [("TERM", 143), ("INT", 130)] {
+        let mut terminal = Terminal::start(&["demo"], 80, 24);
+        let before = terminal.modes_before.clone();
+        terminal.wait("the console", |screen| screen.contents().contains("us-east-1"));
+        signal(name, terminal.id());
+        assert_eq!(terminal.ended(MOMENT).exit_code(), code, "{name}");
+        terminal.assert_given_back(&before);
+    }
+}
+
+#[test]
+fn quitting_waits_for_no_call_that_hangs() {
+    let mut terminal = Terminal::start(&["demo", "--scenario", "black-hole"], 80, 24);
+    terminal.wait("the console", |screen| screen.contents().contains("us-east-1"));
+    terminal.keys("q");
+    // Far below the shortest deadline of a call; the budget itself is measured by the benchmark.
+    assert_eq!(terminal.ended(Duration::from_secs(2)).exit_code(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_went_away_costs_nothing() {
+    let mut terminal = Terminal::start(&["demo"], 80, 24);
+    terminal.wait("the console", |screen| screen.contents().contains("us-east-1"));
+    let id = terminal.id();
+    let mut child = terminal.hang_up();
+    // Either it ends, or it is idle: half a second of watching must cost less than a tenth of it.
+    let gone = |child: &mut Box<dyn portable_pty::Child + Send + Sync>| child.try_wait().unwrap().is_some();
+    let mut quiet = 0;
+    for _ in 0..60 {
+        if gone(&mut child) {
+            return;
+        }
+        let before = ticks(id);
+        std::thread::park_timeout(Duration::from_millis(500));
+        quiet = if ticks(id).saturating_sub(before) < 5 { quiet + 1 } else { 0 };
+        if quiet == 3 {
+            let _ = child.kill();
+            return;
+        }
+    }
+    let _ = child.kill();
+    panic!("without a terminal it burns CPU: {} ticks", ticks(id));
+}
+
+/// CPU time of a process, user and system, in hundredths of a second; 0 when it has gone.
+#[cfg(target_os = "linux")]
+fn ticks(id: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // The name in parentheses may hold blanks; fields count from behind it.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
+}
