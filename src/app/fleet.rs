@@ -21,8 +21,8 @@ const JUDGE_AGAIN: SignedDuration = SignedDuration::from_secs(15);
 /// From so many regions on they are listed worst first.
 const WORST_FIRST_FROM: usize = 7;
 
-/// How a region stands, worst first. A verdict says "impaired" of the region that fails and of those whose
-/// replicas of it fall behind alike; whoever must act needs to know which is which.
+/// How a region stands, worst first: a verdict in one word more, for whoever must act. A region that fails
+/// its users is another case than one that serves them while its copies of the data fall behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// Critical, and users feel it: requests, targets, tasks or DNS.
@@ -176,23 +176,19 @@ impl Fleet {
 
 /// In which way a region is ill.
 fn standing(verdict: &Verdict, region: &Region, health: Health) -> Standing {
+    let critical = verdict
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Critical && finding.region.as_ref() == Some(region));
+    let panes: Vec<Option<PaneId>> = critical.map(|finding| PaneId::of_code(finding.pane())).collect();
+    let users = panes.iter().flatten().any(|pane| pane.serves_users());
+    let data = !panes.is_empty() && panes.iter().all(|pane| pane.is_some_and(PaneId::replicates_data));
     match health {
         Health::Healthy => Standing::Healthy,
-        Health::Degraded => Standing::Degraded,
         Health::Unknown => Standing::Unknown,
-        Health::Impaired => {
-            let critical = verdict.findings.iter().filter(|finding| {
-                finding.severity == Severity::Critical && finding.region.as_ref() == Some(region)
-            });
-            let panes: Vec<Option<PaneId>> =
-                critical.map(|finding| PaneId::of_code(finding.pane())).collect();
-            if panes.iter().flatten().any(|pane| pane.serves_users()) {
-                Standing::Failing
-            } else if panes.iter().all(|pane| pane.is_some_and(PaneId::replicates_data)) {
-                Standing::Lagging
-            } else {
-                Standing::Impaired
-            }
-        }
+        Health::Impaired if users => Standing::Failing,
+        Health::Impaired | Health::Degraded if data => Standing::Lagging,
+        Health::Impaired => Standing::Impaired,
+        Health::Degraded => Standing::Degraded,
     }
 }

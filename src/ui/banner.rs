@@ -164,13 +164,17 @@ fn reasons(pen: &mut Pen<'_>, top: u16, lines: u16, app: &App, theme: Theme) {
     }
 }
 
+/// The longest reason that is worth cutting what stands before it.
+const REASON: u16 = 24;
+
 /// Cuts a sentence in its middle, so that what stands after its last colon, the reason, stays.
 fn keep_reason(words: &str, room: usize) -> String {
     if width(words) as usize > room
         && let Some((head, reason)) = words.rsplit_once(": ")
-        && width(reason) as usize + 20 < room
+        && width(reason) <= REASON
     {
-        return format!("{}: {reason}", fit(head, room - 2 - width(reason) as usize));
+        let left = room.saturating_sub(2 + usize::from(width(reason)));
+        return format!("{}: {reason}", fit(head, left));
     }
     words.to_owned()
 }
