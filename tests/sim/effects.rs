@@ -170,3 +170,33 @@ fn scenario_files_say_what_they_do_not_know() {
         assert!(Scenario::parse(&text).is_err(), "{wrong}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn throttling_and_server_errors_are_worded_by_each_service() {
+    let sim = started("[[effect]]\nkind = \"throttle\"\nservices = [\"*\"]\nrate = 0.0");
+    let here = config(&sim, "us-east-1");
+    assert_eq!(code(aws_sdk_ecs::Client::new(&here).list_clusters().send().await), "ThrottlingException");
+    assert_eq!(code(aws_sdk_dynamodb::Client::new(&here).list_tables().send().await), "ThrottlingException");
+    assert_eq!(code(aws_sdk_rds::Client::new(&here).describe_db_clusters().send().await), "Throttling");
+    assert_eq!(code(aws_sdk_route53::Client::new(&here).list_hosted_zones().send().await), "Throttling");
+    assert_eq!(code(aws_sdk_sns::Client::new(&here).list_topics().send().await), "Throttling");
+    assert_eq!(code(aws_sdk_cloudwatch::Client::new(&here).describe_alarms().send().await), "Throttling");
+    assert_eq!(code(aws_sdk_s3::Client::new(&here).list_buckets().send().await), "SlowDown");
+
+    let sim = started("[[effect]]\nkind = \"api_down\"\nservices = [\"*\"]\nmode = \"error\"");
+    let here = config(&sim, "us-east-1");
+    assert_eq!(code(aws_sdk_ecs::Client::new(&here).list_clusters().send().await), "ServerException");
+    assert_eq!(code(aws_sdk_dynamodb::Client::new(&here).list_tables().send().await), "InternalServerError");
+    assert_eq!(
+        code(aws_sdk_rds::Client::new(&here).describe_db_clusters().send().await),
+        "ServiceUnavailable"
+    );
+    assert_eq!(
+        code(aws_sdk_route53::Client::new(&here).list_hosted_zones().send().await),
+        "ServiceUnavailable"
+    );
+    assert_eq!(code(aws_sdk_s3::Client::new(&here).list_buckets().send().await), "ServiceUnavailable");
+    let alarms = aws_sdk_cloudwatch::Client::new(&here).describe_alarms().send().await;
+    assert_eq!(alarms.as_ref().unwrap_err().raw_response().unwrap().status().as_u16(), 500);
+    assert_eq!(code(alarms), "InternalServiceError");
+}
