@@ -11,6 +11,7 @@ mod listen;
 mod poll;
 mod ports;
 mod pty;
+mod readme;
 mod scenarios;
 mod screens;
 mod sim;

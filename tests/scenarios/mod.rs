@@ -3,50 +3,30 @@
 //! The real schedules ask the real SDK clients, which ask the simulated AWS; only the clock is virtual.
 //! The golden files hold a line for each finding that appears (+) or goes (-), with the virtual second.
 
+mod play;
+mod screens;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
-use switchtower::cloud::{Cloud, Keys};
 use switchtower::domain::checks;
-use switchtower::poll;
-use switchtower::ports::Clock;
-use switchtower::sim::{Sim, SimOptions, http_client, scenario_names};
-use tokio_util::sync::CancellationToken;
+use switchtower::sim::scenario_names;
+
+use play::play;
 
 /// How long a scenario is watched, and how often somebody looks.
 const WATCHED: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_secs(5);
 
-/// A moment with seconds and nanoseconds of its own, so that nothing happens to fall on a whole minute.
-const EPOCH: &str = "2026-11-21T03:00:17.25Z";
-
 fn watch(scenario: &str) -> String {
-    fastrand::seed(7);
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    runtime.block_on(async {
-        let clock = Clock::starting_at(EPOCH.parse().unwrap(), 1.0);
-        let options = SimOptions { scenario: scenario.to_owned(), ..SimOptions::default() };
-        let sim = Sim::new(options, clock).unwrap();
-        let keys = sim.credentials();
-        let keys = Keys {
-            access_key: &keys.access_key_id,
-            secret_key: &keys.secret_access_key,
-            session_token: Some(&keys.session_token),
-            expires: Some(keys.expires),
-        };
-        let cloud = Cloud::simulated(http_client(&sim), clock, &keys);
-        let topology = Arc::new(sim.topology());
-        let cancel = CancellationToken::new();
-        let feed = poll::start(cloud, topology.clone(), sim.probe(), clock, None, cancel.clone());
+    play(scenario, async |play| {
         let mut told = String::new();
         let mut known: BTreeSet<String> = BTreeSet::new();
         let mut health = String::new();
         for look in 1..=(WATCHED.as_secs() / LOOK.as_secs()) {
-            clock.sleep(LOOK).await;
-            let verdict = checks::verdict(&topology, &feed.snapshot(clock.now()));
+            play.pass(LOOK).await;
+            let verdict = checks::verdict(&play.topology, &play.snapshot());
             let now: BTreeSet<String> = verdict
                 .findings
                 .iter()
@@ -75,13 +55,15 @@ fn watch(scenario: &str) -> String {
             }
             known = now;
         }
-        cancel.cancel();
         told
     })
 }
 
 macro_rules! scenarios {
     ($($test:ident: $name:literal,)+) => {
+        /// All of them.
+        const NAMES: &[&str] = &[$($name),+];
+
         $(#[test]
         fn $test() {
             insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "golden" }, {
@@ -91,7 +73,7 @@ macro_rules! scenarios {
 
         #[test]
         fn every_scenario_is_watched() {
-            let watched: BTreeSet<&str> = [$($name),+].into();
+            let watched: BTreeSet<&str> = NAMES.iter().copied().collect();
             let known: BTreeSet<String> = scenario_names().into_iter().map(|name| name.to_string()).collect();
             let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
             assert_eq!(watched, known);

@@ -1,0 +1,134 @@
+//! What the operator sees of each scenario a minute and a half after opening the console, at 80x24; and the
+//! README's picture, which is the same screen in colour.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier};
+use switchtower::app::sight::Lookout;
+use switchtower::app::{App, Event, Session};
+use switchtower::ui::{self, Theme};
+
+use super::play::play;
+use crate::console::stage::text;
+
+/// Opens the console on a scenario, looks every five seconds as the console does, and paints at the end.
+pub(crate) fn seen(scenario: &str, seconds: u64, (width, height): (u16, u16), theme: Theme) -> Buffer {
+    play(scenario, async |play| {
+        let session = Session { endpoint: None, demo: Some(scenario.into()) };
+        let mut app = App::new(play.topology.clone(), session, play.clock.now());
+        app.update(Event::Resize(width, height));
+        let mut lookout = Lookout::default();
+        for _ in 0..seconds / 5 {
+            play.pass(Duration::from_secs(5)).await;
+            let sight = lookout.look(&play.topology, play.snapshot());
+            app.update(Event::Sight(Arc::new(sight)));
+            app.update(Event::Tick(play.clock.now()));
+        }
+        let area = Rect::new(0, 0, width, height);
+        let mut buffer = Buffer::empty(area);
+        ui::draw(&app, theme, area, &mut buffer);
+        buffer
+    })
+}
+
+#[test]
+fn every_scenario_at_80x24() {
+    for scenario in super::NAMES {
+        let screen = text(&seen(scenario, 90, (80, 24), Theme::MONOCHROME));
+        insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "screens" }, {
+            insta::assert_snapshot!(*scenario, screen);
+        });
+    }
+}
+
+/// The README's picture is painted by the program. `UPDATE_PICTURES=1 cargo test` paints it anew.
+#[test]
+fn the_picture_of_the_readme_is_true() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/screenshots/regional-outage.svg");
+    let picture = svg(&seen("regional-outage", 90, (120, 40), Theme::COLOUR));
+    if std::env::var_os("UPDATE_PICTURES").is_some() {
+        std::fs::write(path, &picture).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap();
+    assert!(committed == picture, "the console looks otherwise now: UPDATE_PICTURES=1 cargo test picture");
+}
+
+/// A terminal's cells as a picture: monospaced text on a dark ground, one run of equal style at a time.
+fn svg(buffer: &Buffer) -> String {
+    const CELL_WIDTH: f64 = 8.4;
+    const CELL_HEIGHT: f64 = 18.0;
+    let (columns, rows) = (usize::from(buffer.area.width), usize::from(buffer.area.height));
+    let (width, height) = (columns as f64 * CELL_WIDTH + 16.0, rows as f64 * CELL_HEIGHT + 16.0);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
+         font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" font-size=\"14\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"#16181d\"/>\n"
+    );
+    for (row, cells) in buffer.content().chunks(columns).enumerate() {
+        let top = row as f64 * CELL_HEIGHT + 8.0;
+        let mut start = 0;
+        while start < columns {
+            let look = appearance(&cells[start]);
+            let end = (start..columns).find(|at| appearance(&cells[*at]) != look).unwrap_or(columns);
+            let words: String = cells[start..end].iter().map(Cell::symbol).collect();
+            let left = start as f64 * CELL_WIDTH + 8.0;
+            let length = (end - start) as f64 * CELL_WIDTH;
+            if let Some(ground) = look.ground {
+                let _ = writeln!(
+                    svg,
+                    "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{length:.1}\" height=\"{CELL_HEIGHT}\" fill=\"{ground}\"/>"
+                );
+            }
+            if !words.trim().is_empty() {
+                let weight = if look.bold { " font-weight=\"bold\"" } else { "" };
+                let base = top + 13.5;
+                let _ = writeln!(
+                    svg,
+                    "<text x=\"{left:.1}\" y=\"{base:.1}\" textLength=\"{length:.1}\" xml:space=\"preserve\" fill=\"{}\"{weight}>{}</text>",
+                    look.ink,
+                    words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+                );
+            }
+            start = end;
+        }
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+#[derive(PartialEq)]
+struct Appearance {
+    ink: &'static str,
+    ground: Option<&'static str>,
+    bold: bool,
+}
+
+fn appearance(cell: &Cell) -> Appearance {
+    let ink = colour(cell.fg).unwrap_or("#d7dae0");
+    let ground = colour(cell.bg);
+    let bold = cell.modifier.contains(Modifier::BOLD);
+    if cell.modifier.contains(Modifier::REVERSED) {
+        return Appearance { ink: ground.unwrap_or("#16181d"), ground: Some(ink), bold };
+    }
+    let ink = if cell.modifier.contains(Modifier::DIM) { "#7f8591" } else { ink };
+    Appearance { ink, ground, bold }
+}
+
+fn colour(colour: Color) -> Option<&'static str> {
+    Some(match colour {
+        Color::Red | Color::LightRed => "#ff6b6b",
+        Color::Green | Color::LightGreen => "#7bd88f",
+        Color::Yellow | Color::LightYellow => "#ffd866",
+        Color::Blue | Color::LightBlue => "#78a9ff",
+        Color::Magenta | Color::LightMagenta => "#d4a5ff",
+        Color::Cyan | Color::LightCyan => "#7ae0e6",
+        Color::Black => "#16181d",
+        Color::DarkGray => "#7f8591",
+        Color::Gray | Color::White => "#f4f5f7",
+        _ => return None,
+    })
+}
