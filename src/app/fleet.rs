@@ -21,8 +21,8 @@ const JUDGE_AGAIN: SignedDuration = SignedDuration::from_secs(15);
 /// From so many regions on they are listed worst first.
 const WORST_FIRST_FROM: usize = 7;
 
-/// How a region stands, worst first. A verdict says "impaired" of the region that fails and of those whose
-/// replicas of it fall behind alike; whoever must act needs to know which is which.
+/// How a region stands, worst first: a verdict in one word more, for whoever must act. A region that fails
+/// its users is another case than one that serves them while its copies of the data fall behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// Critical, and users feel it: requests, targets, tasks or DNS.
@@ -47,6 +47,8 @@ pub struct Fleet {
     verdict_now: Option<(Timestamp, Verdict)>,
     now: Timestamp,
     answered: bool,
+    standings: Vec<(Region, Standing)>,
+    settling: bool,
 }
 
 impl Fleet {
@@ -54,7 +56,16 @@ impl Fleet {
     pub fn new(topology: Arc<Topology>, now: Timestamp) -> Self {
         let panes = PaneId::ALL.into_iter().filter(|pane| pane.configured(&topology)).collect();
         let sight = Arc::new(Sight::skeleton(&topology, now));
-        Self { topology, panes, sight, verdict_now: None, now, answered: false }
+        Self {
+            topology,
+            panes,
+            sight,
+            verdict_now: None,
+            now,
+            answered: false,
+            standings: Vec::new(),
+            settling: false,
+        }
     }
 
     /// Takes a newer sight.
@@ -63,6 +74,7 @@ impl Fleet {
         self.sight = sight;
         self.verdict_now = None;
         self.answered = true;
+        self.judged();
     }
 
     /// Moves the clock; draws the verdict again when the sight has become old.
@@ -75,6 +87,7 @@ impl Fleet {
         if now.duration_since(judged) >= JUDGE_AGAIN {
             let snapshot = FleetSnapshot { now, ..self.sight.snapshot.clone() };
             self.verdict_now = Some((now, checks::verdict(&self.topology, &snapshot)));
+            self.judged();
         }
     }
 
@@ -115,27 +128,19 @@ impl Fleet {
 
     /// How a region stands; `None` before the first verdict.
     pub fn standing(&self, region: &Region) -> Option<Standing> {
-        let verdict = self.verdict()?;
-        let (_, health) = verdict.regions.iter().find(|(known, _)| known == region)?;
-        Some(match health {
-            Health::Healthy => Standing::Healthy,
-            Health::Degraded => Standing::Degraded,
-            Health::Unknown => Standing::Unknown,
-            Health::Impaired => {
-                let critical = verdict.findings.iter().filter(|finding| {
-                    finding.severity == Severity::Critical && finding.region.as_ref() == Some(region)
-                });
-                let panes: Vec<Option<PaneId>> =
-                    critical.map(|finding| PaneId::of_code(finding.pane())).collect();
-                if panes.iter().flatten().any(|pane| pane.serves_users()) {
-                    Standing::Failing
-                } else if panes.iter().all(|pane| pane.is_some_and(PaneId::replicates_data)) {
-                    Standing::Lagging
-                } else {
-                    Standing::Impaired
-                }
-            }
-        })
+        self.standings.iter().find(|(known, _)| known == region).map(|(_, standing)| *standing)
+    }
+
+    /// What follows from a new verdict, once and not at every frame.
+    fn judged(&mut self) {
+        let Some(verdict) = self.verdict() else { return };
+        let standings = verdict.regions.iter();
+        let standings =
+            standings.map(|(region, health)| (region.clone(), standing(verdict, region, *health))).collect();
+        let mut blind = verdict.findings.iter().filter(|finding| finding.blind).peekable();
+        let settling = blind.peek().is_some() && blind.all(|finding| finding.code.ends_with(".pending"));
+        self.standings = standings;
+        self.settling = settling;
     }
 
     /// The regions in the order in which the table of regions shows them. With more than fit on a small
@@ -150,10 +155,7 @@ impl Fleet {
 
     /// True while all that is unknown is unknown because it was not read yet: the first moments.
     pub fn is_settling(&self) -> bool {
-        self.verdict().is_some_and(|verdict| {
-            let mut blind = verdict.findings.iter().filter(|finding| finding.blind).peekable();
-            blind.peek().is_some() && blind.all(|finding| finding.code.ends_with(".pending"))
-        })
+        self.settling
     }
 
     /// The view of a region; `None` when the snapshot does not have it.
@@ -169,5 +171,24 @@ impl Fleet {
             settling: self.is_settling(),
             standing: self.standing(region),
         })
+    }
+}
+
+/// In which way a region is ill.
+fn standing(verdict: &Verdict, region: &Region, health: Health) -> Standing {
+    let critical = verdict
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Critical && finding.region.as_ref() == Some(region));
+    let panes: Vec<Option<PaneId>> = critical.map(|finding| PaneId::of_code(finding.pane())).collect();
+    let users = panes.iter().flatten().any(|pane| pane.serves_users());
+    let data = !panes.is_empty() && panes.iter().all(|pane| pane.is_some_and(PaneId::replicates_data));
+    match health {
+        Health::Healthy => Standing::Healthy,
+        Health::Unknown => Standing::Unknown,
+        Health::Impaired if users => Standing::Failing,
+        Health::Impaired | Health::Degraded if data => Standing::Lagging,
+        Health::Impaired => Standing::Impaired,
+        Health::Degraded => Standing::Degraded,
     }
 }

@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crokey::KeyCombination;
-use crokey::crossterm::event::{KeyCode, KeyModifiers};
+use crokey::{KeyCombination, KeyCombinationFormat};
 
 use super::command::{Command, by_name};
 
@@ -57,44 +56,45 @@ pub const KEYMAP: &[Binding] = &[
     bind(&["ctrl-z"], "Ctrl-Z", "suspend", None),
 ];
 
-static TABLE: LazyLock<HashMap<KeyCombination, &'static Command>> = LazyLock::new(|| {
+static TABLE: LazyLock<HashMap<String, &'static Command>> = LazyLock::new(|| {
     KEYMAP
         .iter()
         .filter_map(|binding| Some((binding, by_name(binding.command)?)))
         .flat_map(|(binding, command)| {
-            binding.keys.iter().filter_map(move |key| Some((parse(key)?, command)))
+            binding.keys.iter().filter_map(move |key| Some((chord(parse(key)?), command)))
         })
         .collect()
 });
 
 /// Reads a chord as the table writes it; `None` when it is none.
 pub fn parse(key: &str) -> Option<KeyCombination> {
-    crokey::parse(key).ok().map(plain)
+    crokey::parse(key).ok()
 }
 
 /// The command that a key is bound to.
 pub fn command(key: KeyCombination) -> Option<&'static Command> {
-    TABLE.get(&plain(key)).copied()
+    TABLE.get(&chord(key)).copied()
 }
 
-/// Terminals differ in whether they report Shift for `?` and for Tab; only for letters does it tell
-/// anything.
-fn plain(key: KeyCombination) -> KeyCombination {
-    let mut key = key.normalized();
-    let letter = matches!(key.codes, crokey::OneToThree::One(KeyCode::Char(c)) if c.is_alphabetic());
-    if key.codes == crokey::OneToThree::One(KeyCode::Tab) && key.modifiers == KeyModifiers::SHIFT {
-        key.codes = crokey::OneToThree::One(KeyCode::BackTab);
+/// A key in words, one way for each. Terminals differ in whether they report Shift for `?` and for Tab;
+/// only for letters does it tell anything.
+fn chord(key: KeyCombination) -> String {
+    let words = KeyCombinationFormat::default().to_string(key.normalized()).to_lowercase();
+    match words.strip_prefix("shift-") {
+        Some("tab") => "backtab".to_owned(),
+        Some(plain) if !is_letter(plain) => plain.to_owned(),
+        _ => words,
     }
-    if !letter {
-        key.modifiers -= KeyModifiers::SHIFT;
-    }
-    key
+}
+
+fn is_letter(key: &str) -> bool {
+    let mut characters = key.chars();
+    characters.next().is_some_and(char::is_alphabetic) && characters.next().is_none()
 }
 
 /// The character of a key, for commands that are bound to digits.
 pub fn character(key: KeyCombination) -> char {
-    match key.codes {
-        crokey::OneToThree::One(KeyCode::Char(c)) => c,
-        _ => ' ',
-    }
+    let words = chord(key);
+    let mut characters = words.chars();
+    characters.next().filter(|_| characters.next().is_none()).unwrap_or(' ')
 }

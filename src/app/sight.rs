@@ -116,7 +116,7 @@ impl<'a> RegionView<'a> {
     pub fn word(&self) -> &'static str {
         match (self.health(), self.standing) {
             (Some(Health::Impaired), Some(Standing::Failing)) => "failing",
-            (Some(Health::Impaired), Some(Standing::Lagging)) => "data lags",
+            (Some(Health::Impaired | Health::Degraded), Some(Standing::Lagging)) => "data lags",
             (Some(health), _) => health.word(),
             (None, _) => "waiting",
         }

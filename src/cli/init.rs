@@ -33,7 +33,7 @@ pub(super) fn run(global: &Global, args: &Init) -> Result<Exit, Failure> {
     if !args.force && target.symlink_metadata().is_ok() {
         return Err(WriteError::Exists(target).into());
     }
-    let options = CloudOptions { home: args.regions.first().cloned(), ..CloudOptions::default() };
+    let options = CloudOptions { homes: args.regions.clone(), ..CloudOptions::default() };
     let cloud = real_cloud(options, global, Clock::real());
     let request = DiscoverRequest {
         application,

@@ -155,5 +155,9 @@ async fn live(
 fn until_next_second(clock: Clock) -> Duration {
     let within = Duration::from_nanos(u64::from(clock.now().subsec_nanosecond().unsigned_abs()));
     let second = Duration::from_secs(1);
-    if clock.speed() == 1.0 { second.saturating_sub(within).max(Duration::from_millis(20)) } else { second }
+    if (clock.speed() - 1.0).abs() < f64::EPSILON {
+        second.saturating_sub(within).max(Duration::from_millis(20))
+    } else {
+        second
+    }
 }

@@ -12,7 +12,7 @@
 
 use super::format;
 use super::panes::finding_mark;
-use super::pen::{Pen, width};
+use super::pen::{Pen, fit, width};
 use super::theme::{Mark, Theme};
 use super::value::Lens;
 use crate::app::{App, PaneId, Standing};
@@ -104,7 +104,7 @@ fn summary(app: &App) -> String {
         (Standing::Failing, "is failing", "failing"),
         (Standing::Impaired, "is impaired", "impaired"),
         (Standing::Unknown, "is unknown", "unknown"),
-        (Standing::Lagging, "serves, data lags", "serve but data lags"),
+        (Standing::Lagging, "serves, data lags", "serve, data lags"),
         (Standing::Degraded, "is degraded", "degraded"),
         (Standing::Healthy, "is healthy", "healthy"),
     ] {
@@ -114,7 +114,8 @@ fn summary(app: &App) -> String {
             (_, 0) => continue,
             (..=3, 1) => format!("{names} {one}"),
             (..=3, _) => format!("{names}: {several}"),
-            (_, count) if wanted >= Standing::Lagging => format!("{count} of {all} {several}"),
+            (_, count) if wanted >= Standing::Lagging && count < all => format!("{count} {several}"),
+            (_, count) if wanted >= Standing::Lagging => format!("all {count} {several}"),
             (_, count) => format!("{count} of {all} {several}: {names}"),
         });
     }
@@ -154,13 +155,28 @@ fn reasons(pen: &mut Pen<'_>, top: u16, lines: u16, app: &App, theme: Theme) {
         if width(&words) > room {
             words = place(finding, false);
         }
-        pen.put(3, y, room, &words, theme.plain());
+        pen.put(3, y, room, &keep_reason(&words, room as usize), theme.plain());
     }
     if let Some(step) = mending.filter(|_| lines >= 2 || worst.is_empty()) {
         let y = top + lines - 1;
         let at = pen.put(1, y, 2, "→ ", theme.mark(Mark::Warning));
         pen.put(at, y, wide, step, theme.strong());
     }
+}
+
+/// The longest reason that is worth cutting what stands before it.
+const REASON: u16 = 24;
+
+/// Cuts a sentence in its middle, so that what stands after its last colon, the reason, stays.
+fn keep_reason(words: &str, room: usize) -> String {
+    if width(words) as usize > room
+        && let Some((head, reason)) = words.rsplit_once(": ")
+        && width(reason) <= REASON
+    {
+        let left = room.saturating_sub(2 + usize::from(width(reason)));
+        return format!("{}: {reason}", fit(head, left));
+    }
+    words.to_owned()
 }
 
 /// A finding with its place.

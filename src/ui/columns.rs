@@ -31,7 +31,7 @@ impl<'a> Block<'a> {
     fn of(view: &RegionView<'a>, pane: PaneId) -> Self {
         let slots = panes::of(pane).slots(view);
         let mark = mark(view, pane, &slots);
-        Self { mark, slots }
+        Self { slots, mark }
     }
 }
 
@@ -147,7 +147,7 @@ fn block(
             break;
         }
         let mark = (index == 0).then_some(block.mark);
-        slot::paint(pen, column * room, line, room, slot, mark, view.now, theme);
+        slot::paint(&mut pen.part(column * room, line, room, 1), slot, mark, view.now, theme);
     }
     if given.rows > 0 {
         rows(&mut pen.part(2, given.slots, u16::MAX, given.rows), view, pane, theme);

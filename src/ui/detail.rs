@@ -30,10 +30,10 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, detail: &Detail, theme: Theme)
     let trends = pane.trends(&view, selected);
     let body = pen.height().saturating_sub(1);
     let charts = if trends.is_empty() || body < 14 || pen.width() < 40 { 0 } else { (body * 2 / 5).max(8) };
-    let page = page(app, &view, &rows, selected, pen.width().saturating_sub(1), theme);
-    // A short page leaves its room to the charts.
-    let charts = if charts > 0 { charts.max(body.saturating_sub(page.len() as u16 + 1)).min(20) } else { 0 };
-    page.paint(&mut pen.part(0, 1, u16::MAX, body - charts), &detail.scroll, theme);
+    let sheet = sheet(app, &view, &rows, selected, pen.width().saturating_sub(1), theme);
+    // A short sheet leaves its room to the charts.
+    let charts = if charts > 0 { charts.max(body.saturating_sub(sheet.len() as u16 + 1)).min(20) } else { 0 };
+    sheet.paint(&mut pen.part(0, 1, u16::MAX, body - charts), &detail.scroll, theme);
     if charts > 0 {
         chart::paint(&mut pen.part(0, 1 + body - charts, u16::MAX, charts), &trends, theme);
     }
@@ -49,7 +49,7 @@ fn heading(pen: &mut Pen<'_>, app: &App, view: &RegionView<'_>, theme: Theme) {
     pen.put_right(start, 0, 14, &format!(" {} {word} ", mark.symbol()), theme.mark(mark));
 }
 
-fn page(
+fn sheet(
     app: &App,
     view: &RegionView<'_>,
     rows: &Table<'_>,
@@ -57,52 +57,57 @@ fn page(
     room: u16,
     theme: Theme,
 ) -> Page {
-    let mut page = Page::default();
+    let mut sheet = Page::default();
     let pane = app.focus.pane;
     let facts = panes::of(pane).facts(view, selected);
-    errors(&mut page, rows, &facts, room, theme);
-    page.gap();
+    errors(&mut sheet, rows, &facts, room, theme);
+    sheet.gap();
     // A short table comes first; behind a long one nobody would find the findings.
     let widths = table::widths(rows, room.saturating_sub(4));
     let short = rows.rows.len() <= SHORT;
     if short {
-        lines(&mut page, view, pane, rows, &widths, selected, theme);
-        page.gap();
+        lines(&mut sheet, view, pane, rows, &widths, selected, theme);
+        sheet.gap();
     }
     for finding in view.pane_findings(pane) {
         let mark = finding_mark(finding);
         let lead = format!("  {} ", mark.symbol());
         let resource =
             if finding.resource.is_empty() { String::new() } else { format!("{}: ", finding.resource) };
-        page.text((&lead, theme.mark(mark)), &format!("{resource}{}", finding.message), room, theme.strong());
+        sheet.text(
+            (&lead, theme.mark(mark)),
+            &format!("{resource}{}", finding.message),
+            room,
+            theme.strong(),
+        );
         for evidence in &finding.evidence {
-            page.text(("      ", theme.plain()), evidence.as_str(), room, theme.quiet());
+            sheet.text(("      ", theme.plain()), evidence.as_str(), room, theme.quiet());
         }
     }
     if !short {
-        page.gap();
-        lines(&mut page, view, pane, rows, &widths, selected, theme);
+        sheet.gap();
+        lines(&mut sheet, view, pane, rows, &widths, selected, theme);
     }
 
     if let Some(row) = rows.rows.get(selected) {
-        page.gap();
+        sheet.gap();
         let name = row.cells.first().map_or(String::new(), |cell| cell.text.clone());
-        page.line(vec![(format!("  {name}"), theme.strong())]);
+        sheet.line(vec![(format!("  {name}"), theme.strong())]);
         // Values of columns that did not fit, unless a fact says the same at length.
         for (column, cell) in rows.columns.iter().zip(&row.cells).skip(widths.len()) {
             if facts.iter().all(|fact| fact.label != column.title) {
-                fact(&mut page, column.title, cell, view, room, theme);
+                fact(&mut sheet, column.title, cell, view, room, theme);
             }
         }
         for known in &facts {
-            fact(&mut page, &known.label, &known.value, view, room, theme);
+            fact(&mut sheet, &known.label, &known.value, view, room, theme);
         }
     }
-    page
+    sheet
 }
 
 fn lines(
-    page: &mut Page,
+    sheet: &mut Page,
     view: &RegionView<'_>,
     pane: PaneId,
     rows: &Table<'_>,
@@ -112,20 +117,20 @@ fn lines(
 ) {
     if rows.rows.is_empty() {
         let name = pane.title();
-        page.line(vec![(format!("  the topology names nothing for {name} here"), theme.quiet())]);
+        sheet.line(vec![(format!("  the topology names nothing for {name} here"), theme.quiet())]);
         return;
     }
-    page.line(cells(rows, None, widths, Mark::None, theme));
+    sheet.line(cells(rows, None, widths, Mark::None, theme));
     for (index, row) in rows.rows.iter().enumerate() {
         if index == selected {
-            page.select_next();
+            sheet.select_next();
         }
-        page.line(cells(rows, Some(index), widths, row_mark(view, pane, row), theme));
+        sheet.line(cells(rows, Some(index), widths, row_mark(view, pane, row), theme));
     }
 }
 
 fn fact(
-    page: &mut Page,
+    sheet: &mut Page,
     label: &str,
     value: &super::value::Value<'_>,
     view: &RegionView<'_>,
@@ -137,17 +142,18 @@ fn fact(
     let lead = format!("    {label}{}", " ".repeat(LABEL - width(&label) as usize));
     let mut words = value.words(usize::from(u16::MAX));
     if matches!(value.trust, super::value::Trust::Stale | super::value::Trust::Saved) {
-        words.push_str(&format!("  ({} ago)", value.age(view.now).unwrap_or_default()));
+        let age = value.age(view.now).unwrap_or_default();
+        words = format!("{words}  ({age} ago)");
     }
     if let Some(error) = value.error.filter(|_| !value.has_value()) {
         words = error.message.to_string();
     }
-    page.text((&lead, theme.quiet()), &words, room, value.style(theme));
+    sheet.text((&lead, theme.quiet()), &words, room, value.style(theme));
 }
 
 /// Every failure behind what is shown, once each, in full: call, region, AWS's words, request id, and the
 /// step that mends it.
-fn errors(page: &mut Page, rows: &Table<'_>, facts: &[panes::Fact<'_>], room: u16, theme: Theme) {
+fn errors(sheet: &mut Page, rows: &Table<'_>, facts: &[panes::Fact<'_>], room: u16, theme: Theme) {
     use crate::domain::ErrorKind::{NoData, NotConfigured};
     let values = rows.rows.iter().flat_map(|row| &row.cells).chain(facts.iter().map(|fact| &fact.value));
     let mut known: Vec<&ProbeError> = Vec::new();
@@ -170,13 +176,13 @@ fn errors(page: &mut Page, rows: &Table<'_>, facts: &[panes::Fact<'_>], room: u1
             error.call,
             format::clock(error.at)
         );
-        page.text(("  ? ", theme.mark(Mark::Unknown)), &head, room, theme.missing());
-        page.text(("      ", theme.plain()), error.message.as_str(), room, theme.plain());
+        sheet.text(("  ? ", theme.mark(Mark::Unknown)), &head, room, theme.missing());
+        sheet.text(("      ", theme.plain()), error.message.as_str(), room, theme.plain());
         if let Some(id) = &error.request_id {
-            page.text(("      request id ", theme.quiet()), id.as_str(), room, theme.plain());
+            sheet.text(("      request id ", theme.quiet()), id.as_str(), room, theme.plain());
         }
         if !error.next_step.is_empty() {
-            page.text(("    → ", theme.mark(Mark::Warning)), error.next_step.as_str(), room, theme.strong());
+            sheet.text(("    → ", theme.mark(Mark::Warning)), error.next_step.as_str(), room, theme.strong());
         }
     }
 }

@@ -35,11 +35,9 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
 /// Whether a hint is true on this screen.
 fn works(binding: &Binding, screen: &Screen) -> bool {
     match (binding.command, screen) {
-        ("back", Screen::Overview) => false,
-        ("open", Screen::Overview | Screen::Zoom | Screen::Findings(_)) => true,
-        ("open", _) => false,
-        ("zoom", Screen::Overview | Screen::Zoom) => true,
-        ("zoom", _) => false,
+        ("back", screen) => *screen != Screen::Overview,
+        ("open", screen) => matches!(screen, Screen::Overview | Screen::Zoom | Screen::Findings(_)),
+        ("zoom", screen) => matches!(screen, Screen::Overview | Screen::Zoom),
         _ => true,
     }
 }

@@ -10,9 +10,9 @@
 
 use super::columns;
 use super::panes::{self, mark};
-use super::pen::{Pen, width};
+use super::pen::{Pen, fit, width};
 use super::theme::{Mark, Theme};
-use super::value::Lens;
+use super::value::{Lens, Trust, Value, short, tiny};
 use crate::app::{App, RegionView};
 
 const NAME: u16 = 17;
@@ -61,17 +61,17 @@ fn rows(pen: &mut Pen<'_>, app: &App, theme: Theme) {
     let first = (at + 1).saturating_sub(window.max(1)).min(regions.saturating_sub(window));
 
     let heading = if regions > window {
-        format!("  region {}–{}/{regions}", first + 1, (first + window).min(regions))
+        format!("  {}–{} of {regions}", first + 1, (first + window).min(regions))
     } else {
         "  region".to_owned()
     };
-    pen.put(0, 0, name, &heading, theme.quiet());
+    pen.put(0, 0, name.saturating_sub(1), &heading, theme.quiet());
     pen.put(name, 0, DNS, "DNS", theme.quiet());
     for (column, pane) in visible.iter().enumerate() {
         let x = name + DNS + column as u16 * cell;
         let title = if cell >= 11 { pane.title() } else { pane.short() };
         let style = if *pane == app.focus.pane { theme.cursor() } else { theme.strong() };
-        pen.put(x + gap, 0, cell.saturating_sub(gap + 1), title, style);
+        pen.put(x + gap, 0, cell.saturating_sub(gap), title, style);
     }
     let shown_regions = listed.iter().skip(first).take(window);
     let views = shown_regions.filter_map(|region| app.fleet.region(region));
@@ -90,11 +90,8 @@ fn rows(pen: &mut Pen<'_>, app: &App, theme: Theme) {
             }
             pen.put(x, y, 1, mark.symbol(), theme.mark(mark));
             let room = cell.saturating_sub(gap + 1) as usize;
-            let mut words = value.words(room);
-            if width(&words) as usize >= room || cell < 11 {
-                words = value.clone().map_text(|text| text.replace(' ', "")).words(room);
-            }
-            let style = if mark >= Mark::Warning && value.trust == super::value::Trust::Fresh {
+            let words = squeezed(&value, room);
+            let style = if mark >= Mark::Warning && value.trust == Trust::Fresh {
                 theme.mark(mark)
             } else {
                 value.style(theme)
@@ -102,6 +99,23 @@ fn rows(pen: &mut Pen<'_>, app: &App, theme: Theme) {
             pen.put(x + gap, y, room as u16, &words, style);
         }
     }
+}
+
+/// A value in little room: whole, without blanks, without the `iB` of bytes, or the name of its error. That
+/// it is old is told by its symbol and its style.
+fn squeezed(value: &Value<'_>, room: usize) -> String {
+    let fits = |words: &str| usize::from(width(words)) <= room;
+    if fits(&value.text) {
+        return value.text.clone();
+    }
+    if let (Trust::Failed, Some(error)) = (value.trust, value.error) {
+        return fit(if fits(short(error.kind)) { short(error.kind) } else { tiny(error.kind) }, room);
+    }
+    let words = value.text.replace(' ', "");
+    if fits(&words) {
+        return words;
+    }
+    fit(words.strip_suffix("iB").unwrap_or(&words), room)
 }
 
 fn region(

@@ -23,17 +23,9 @@ const TEXT: u16 = 21;
 const AGE: u16 = 4;
 const SPARK: (u16, u16) = (6, 20);
 
-/// Paints a slot in `room` columns. Only the first slot of a pane has a mark.
-pub(super) fn paint(
-    pen: &mut Pen<'_>,
-    x: u16,
-    y: u16,
-    room: u16,
-    slot: &Slot<'_>,
-    mark: Option<Mark>,
-    now: Timestamp,
-    theme: Theme,
-) {
+/// Paints a slot into the first line of `pen`. Only the first slot of a pane has a mark.
+pub(super) fn paint(pen: &mut Pen<'_>, slot: &Slot<'_>, mark: Option<Mark>, now: Timestamp, theme: Theme) {
+    let (x, y, room) = (0, 0, pen.width());
     if let Some(mark) = mark {
         pen.put(x, y, 1, mark.symbol(), theme.mark(mark));
     }
@@ -59,7 +51,7 @@ pub(super) fn paint(
         }
         _ => {
             if let Some(history) = &slot.history {
-                let line = sparkline(history, spark as usize, slot.full_at, slot.pick);
+                let line = sparkline(&history.values(), spark as usize, slot.full_at, slot.pick);
                 pen.put(right.saturating_sub(tail), y, spark, &line, theme.line());
             }
             if let Some(value) = oldest(&slot.parts) {

@@ -77,7 +77,7 @@ impl<'a> Lens<'a> {
     }
 }
 
-impl<'a> Value<'a> {
+impl Value<'_> {
     /// Words that are not observed but known.
     pub fn known(text: impl Into<String>) -> Self {
         Self { text: text.into(), trust: Trust::Fresh, as_of: None, error: None }
@@ -149,6 +149,24 @@ pub fn mark_of<'v, 'a: 'v>(values: impl IntoIterator<Item = &'v Value<'a>>) -> M
         (_, true, _) => Mark::Pending,
         (_, _, true) => Mark::Healthy,
         _ => Mark::None,
+    }
+}
+
+/// An error kind in at most five columns.
+pub fn tiny(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Denied => "perm",
+        ErrorKind::Expired | ErrorKind::NoCredentials => "creds",
+        ErrorKind::Throttled => "slow",
+        ErrorKind::TimedOut => "t/out",
+        ErrorKind::Unreachable => "conn",
+        ErrorKind::ServiceDown => "5xx",
+        ErrorKind::RegionDisabled => "off",
+        ErrorKind::ClockSkew => "skew",
+        ErrorKind::NotFound => "gone",
+        ErrorKind::Rejected => "no",
+        ErrorKind::Malformed => "bad",
+        ErrorKind::NoData | ErrorKind::NotConfigured => "–",
     }
 }
 

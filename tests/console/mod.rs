@@ -2,4 +2,5 @@
 
 mod commands;
 mod paint;
+mod pty;
 pub(crate) mod stage;

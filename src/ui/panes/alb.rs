@@ -41,7 +41,9 @@ impl Pane for Alb {
     fn headline<'a>(&self, view: &RegionView<'a>) -> Value<'a> {
         let (rows, lens) = (&view.rows.alb, Lens::of(view));
         let errors = highest(lens, rows.iter().map(|row| &row.error_5xx_percent), format::percent);
-        if errors.has_value() { errors } else { targets(view) }
+        // With no healthy target that says more than a share of what few requests there are.
+        let none = !rows.is_empty() && rows.iter().all(|row| row.healthy_targets.value() == Some(&0));
+        if errors.has_value() && !none { errors } else { targets(view) }
     }
 
     fn table<'a>(&self, view: &RegionView<'a>) -> Table<'a> {

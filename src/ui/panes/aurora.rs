@@ -30,14 +30,15 @@ impl Pane for Aurora {
         let levels = view.topology.thresholds.aurora_lag_ms;
         vec![
             Slot::new(vec![part("", role(view)), part("", status.unwrap_or_else(none_here))]),
-            Slot::new(vec![part("RPO lag", lag(view)), part("", change(view))])
+            Slot::new(vec![part("RPO", lag(view)), part("", change(view))])
                 .with(joined(rows.iter().map(|row| &row.rpo_history[..]), f64::max), levels.critical),
         ]
     }
 
     fn headline<'a>(&self, view: &RegionView<'a>) -> Value<'a> {
         let lag = lag(view);
-        if lag.has_value() { lag } else { role(view) }
+        // Only readers have a lag.
+        if lag.has_value() { lag } else { role(view).map_text(|role| role.replace("writer", "write")) }
     }
 
     fn table<'a>(&self, view: &RegionView<'a>) -> Table<'a> {

@@ -114,10 +114,10 @@ impl Pane for Ecs {
                 words = format!("{rollout}, {words}");
             }
             if deployment.failed_tasks > 0 {
-                words.push_str(&format!(", {} failed to start", deployment.failed_tasks));
+                words = format!("{words}, {} failed to start", deployment.failed_tasks);
             }
             if let Some(reason) = &deployment.rollout_reason {
-                words.push_str(&format!(" – {reason}"));
+                words = format!("{words} – {reason}");
             }
             facts.push(fact(
                 format!("{} deployment", deployment.status),

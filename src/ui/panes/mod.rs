@@ -60,7 +60,7 @@ pub struct Slot<'a> {
     /// Values with their labels, left to right.
     pub parts: Vec<Part<'a>>,
     /// The last hour.
-    pub history: Option<Cow<'a, [Option<f64>]>>,
+    pub history: Option<Joined<'a>>,
     /// The value that fills a sparkline's full height even when nothing reaches it, so that noise near
     /// zero does not look like a storm.
     pub full_at: f64,
@@ -154,8 +154,8 @@ impl<'a> Slot<'a> {
     }
 
     /// Adds the last hour.
-    pub fn with(mut self, history: impl Into<Cow<'a, [Option<f64>]>>, full_at: f64) -> Self {
-        self.history = Some(history.into());
+    pub fn with(mut self, history: Joined<'a>, full_at: f64) -> Self {
+        self.history = Some(history);
         self.full_at = full_at;
         self
     }
@@ -168,12 +168,12 @@ impl<'a> Slot<'a> {
 }
 
 /// A labelled value.
-pub fn part<'a>(label: impl Into<Cow<'static, str>>, value: Value<'a>) -> Part<'a> {
+pub fn part(label: impl Into<Cow<'static, str>>, value: Value<'_>) -> Part<'_> {
     Part { label: label.into(), value }
 }
 
 /// A labelled fact.
-pub fn fact<'a>(label: impl Into<Cow<'static, str>>, value: Value<'a>) -> Fact<'a> {
+pub fn fact(label: impl Into<Cow<'static, str>>, value: Value<'_>) -> Fact<'_> {
     Fact { label: label.into(), value }
 }
 
@@ -271,24 +271,36 @@ fn rank(value: &Value<'_>) -> u8 {
     }
 }
 
-/// Histories of several rows as one; borrowed when there is only one.
+/// Histories of several rows that are shown as one; joined only when they are painted.
+pub struct Joined<'a> {
+    histories: Vec<&'a [Option<f64>]>,
+    join: fn(f64, f64) -> f64,
+}
+
+/// Histories of several rows as one.
 pub fn joined<'a>(
     histories: impl IntoIterator<Item = &'a [Option<f64>]>,
-    join: impl Fn(f64, f64) -> f64,
-) -> Cow<'a, [Option<f64>]> {
-    let mut histories = histories.into_iter();
-    let Some(first) = histories.next() else { return Cow::Borrowed(&[]) };
-    let mut all = Cow::Borrowed(first);
-    for history in histories {
-        let all = all.to_mut();
-        for (known, other) in all.iter_mut().zip(history) {
-            *known = match (*known, *other) {
-                (Some(a), Some(b)) => Some(join(a, b)),
-                (a, b) => a.or(b),
-            };
+    join: fn(f64, f64) -> f64,
+) -> Joined<'a> {
+    Joined { histories: histories.into_iter().collect(), join }
+}
+
+impl<'a> Joined<'a> {
+    /// One value a minute; borrowed when there is only one row.
+    pub fn values(&self) -> Cow<'a, [Option<f64>]> {
+        let mut histories = self.histories.iter();
+        let Some(first) = histories.next() else { return Cow::Borrowed(&[]) };
+        let mut all = Cow::Borrowed(*first);
+        for history in histories {
+            for (known, other) in all.to_mut().iter_mut().zip(*history) {
+                *known = match (*known, *other) {
+                    (Some(a), Some(b)) => Some((self.join)(a, b)),
+                    (a, b) => a.or(b),
+                };
+            }
         }
+        all
     }
-    all
 }
 
 /// The end of the newest minute that CloudWatch was asked for in this region.

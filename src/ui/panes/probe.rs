@@ -50,7 +50,7 @@ impl Pane for Probe {
         let lens = Lens::of(view);
         let mut facts = vec![
             fact("sent to", Value::known(row.via.as_str())),
-            fact("time", lens.show(&row.parts, |parts| words_of(parts))),
+            fact("time", lens.show(&row.parts, words_of)),
             fact(
                 "certificate",
                 lens.show(&row.certificate_error, |error| match error {

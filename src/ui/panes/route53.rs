@@ -152,14 +152,18 @@ fn worst<'a, T: 'a>(
     worst.map_or_else(none_here, |row| lens.show(field(row), words))
 }
 
+/// Whether users are sent here; the same that the region's heading says.
 fn answered<'a>(view: &RegionView<'a>) -> Value<'a> {
-    let answered =
-        worst(view, |row| &row.answers, |answers| answer_word(*answers).to_owned(), |answers| !answers);
-    // Here "no data" is no harmless gap: nobody knows where users are sent.
-    if answered.trust == Trust::Absent && !view.rows.route53.is_empty() {
-        return Value { text: "unknown".to_owned(), trust: Trust::Failed, ..answered };
+    if view.rows.route53.is_empty() {
+        return none_here();
     }
-    answered
+    let shown =
+        Lens::of(view).show(&view.rows.in_dns, |yes| if *yes { "in DNS" } else { "not in DNS" }.to_owned());
+    // Here "no data" is no harmless gap: nobody knows where users are sent.
+    if shown.trust == Trust::Absent {
+        return Value { text: "DNS unknown".to_owned(), trust: Trust::Failed, ..shown };
+    }
+    shown
 }
 
 fn verdict<'a>(view: &RegionView<'a>) -> Value<'a> {
