@@ -28,15 +28,15 @@ const AGEING: Duration = Duration::from_secs(5);
 
 /// The console on the configured topology.
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
-    show(Session::configured(global)?, global)
+    show(&Session::configured(global)?, global)
 }
 
 /// The console on the simulated AWS.
 pub(super) fn demo(global: &Global, args: &Demo) -> Result<Exit, Failure> {
-    show(Session::simulated(&args.world, args.speed)?, global)
+    show(&Session::simulated(&args.world, args.speed)?, global)
 }
 
-fn show(session: Session, global: &Global) -> Result<Exit, Failure> {
+fn show(session: &Session, global: &Global) -> Result<Exit, Failure> {
     let runtime = worker()?;
     let (sights, seen) = watch::channel(None);
     let (effects, wanted) = mpsc::unbounded_channel();

@@ -8,6 +8,7 @@ use super::out;
 use super::session::{real_cloud, worker};
 use crate::cloud::CloudOptions;
 use crate::cloud::discover::{DiscoverError, DiscoverRequest, discover};
+use crate::domain::ids::HostName;
 use crate::domain::observation::ErrorKind;
 use crate::domain::text::Text;
 use crate::files::places::names_a_file;
@@ -25,14 +26,14 @@ pub(super) fn run(global: &Global, args: &Init) -> Result<Exit, Failure> {
         (None, Some(file)) if names_a_file(file) => PathBuf::from(file),
         (None, Some(name)) => Places::of_environment()?.named(name),
         (None, None) => {
-            let first = args.hostnames.first().map(|name| name.as_str()).unwrap_or_default();
+            let first = args.hostnames.first().map(HostName::as_str).unwrap_or_default();
             Places::of_environment()?.named(first)
         }
     };
     if !args.force && target.symlink_metadata().is_ok() {
         return Err(WriteError::Exists(target).into());
     }
-    let options = CloudOptions { home: args.regions.first().cloned(), ..CloudOptions::default() };
+    let options = CloudOptions { homes: args.regions.clone(), ..CloudOptions::default() };
     let cloud = real_cloud(options, global, Clock::real());
     let request = DiscoverRequest {
         application,

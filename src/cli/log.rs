@@ -37,7 +37,7 @@ pub fn start(folder: &Path, file: Option<&Path>, verbose: u8) -> io::Result<Log>
                 _ => Path::new("."),
             };
             let builder = RollingFileAppender::builder().rotation(Rotation::NEVER);
-            (build(builder.filename_prefix(name.to_string_lossy()), directory)?, file.to_owned())
+            (build(&builder.filename_prefix(name.to_string_lossy()), directory)?, file.to_owned())
         }
         None => {
             let builder = RollingFileAppender::builder()
@@ -45,7 +45,7 @@ pub fn start(folder: &Path, file: Option<&Path>, verbose: u8) -> io::Result<Log>
                 .filename_prefix("switchtower")
                 .filename_suffix("log")
                 .max_log_files(KEPT_FILES);
-            (build(builder, folder)?, folder.to_owned())
+            (build(&builder, folder)?, folder.to_owned())
         }
     };
     let (writer, guard) = tracing_appender::non_blocking(appender);
@@ -60,7 +60,7 @@ pub fn start(folder: &Path, file: Option<&Path>, verbose: u8) -> io::Result<Log>
     Ok(Log { place, _guard: guard })
 }
 
-fn build(builder: tracing_appender::rolling::Builder, directory: &Path) -> io::Result<RollingFileAppender> {
+fn build(builder: &tracing_appender::rolling::Builder, directory: &Path) -> io::Result<RollingFileAppender> {
     atomic::make_directory(directory)?;
     builder.build(directory).map_err(io::Error::other)
 }

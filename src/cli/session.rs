@@ -130,7 +130,7 @@ pub(super) struct Store {
 
 impl Store {
     /// How often it is written while the console runs.
-    pub(super) const EVERY: Duration = Duration::from_secs(60);
+    pub(super) const EVERY: Duration = Duration::from_mins(1);
 
     fn new(path: PathBuf, application: &str, clock: Clock) -> Self {
         Self { path: Arc::new(path), application: application.into(), clock, known: Arc::default() }

@@ -138,9 +138,8 @@ impl Place {
         let kind = match status {
             StatusCode::Complete => return Ok(gathered.points),
             StatusCode::Forbidden => ErrorKind::Denied,
-            StatusCode::InternalError => ErrorKind::ServiceDown,
-            // Points may be missing anywhere; as "no data" it would pass for an answer.
-            StatusCode::PartialData => ErrorKind::ServiceDown,
+            // Partial: points may be missing anywhere; as "no data" it would pass for an answer.
+            StatusCode::InternalError | StatusCode::PartialData => ErrorKind::ServiceDown,
             _ => ErrorKind::Malformed,
         };
         let words = if gathered.words.is_empty() { "for this series" } else { &gathered.words };

@@ -25,10 +25,11 @@ use aws_types::service_config::ServiceConfigKey;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::credentials::{Origin, Vault};
+use super::credentials::{Open, Origin, Vault};
 use super::time::SdkClock;
 use super::{CloudOptions, Keys};
 use crate::domain::ids::Region;
+use crate::domain::topology::DNS_REGION;
 use crate::ports::Clock;
 
 /// Service ids as `AWS_ENDPOINT_URL_<SERVICE>` spells them, of every service asked here.
@@ -49,20 +50,27 @@ const SERVICES: [&str; 10] = [
 #[derive(Debug)]
 pub(super) enum World {
     Real(Box<Real>),
-    Simulated(Box<SdkConfig>, Option<Timestamp>),
+    Simulated(Box<Simulated>),
 }
 
 /// What a client is built from, and whose credentials it signs with.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
     pub(super) config: SdkConfig,
-    /// Absent in the simulation, whose keys are given.
+    /// Absent in a simulation whose keys are given.
     pub(super) vault: Option<Vault>,
     /// When keys without a vault end.
     pub(super) expires: Option<Timestamp>,
     pub(super) profile: Option<String>,
     /// The endpoint is not AWS's: buckets go into the path, since their names may not resolve there.
     pub(super) custom_endpoint: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Simulated {
+    config: SdkConfig,
+    vault: Option<Vault>,
+    expires: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -112,28 +120,24 @@ impl World {
     pub(super) fn simulated(http: SharedHttpClient, clock: Clock, keys: &Keys<'_>) -> Self {
         let token = keys.session_token.map(str::to_owned);
         let provider = Credentials::new(keys.access_key, keys.secret_key, token, None, "simulation");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .credentials_provider(SharedCredentialsProvider::new(provider))
-            .identity_cache(IdentityCache::no_cache())
-            .http_client(http)
-            .sleep_impl(SdkClock(clock))
-            .time_source(SdkClock(clock))
-            .timeout_config(timeouts())
-            .retry_config(retries())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        Self::Simulated(Box::new(config), keys.expires)
+        let config = by_hand(http, clock, SharedCredentialsProvider::new(provider));
+        Self::Simulated(Box::new(Simulated { config, vault: None, expires: keys.expires }))
+    }
+
+    pub(super) fn simulated_with(http: SharedHttpClient, clock: Clock, open: Box<Open>) -> Self {
+        let vault = Vault::new(clock, None, open);
+        let config = by_hand(http, clock, SharedCredentialsProvider::new(vault.clone()));
+        Self::Simulated(Box::new(Simulated { config, vault: Some(vault), expires: None }))
     }
 
     /// Configuration and credentials of a scope in a region.
     pub(super) async fn access(&self, scope: &str, region: &Region) -> Access {
         let at = aws_types::region::Region::new(region.as_str().to_owned());
         match self {
-            Self::Simulated(config, expires) => Access {
-                config: config.to_builder().region(at).build(),
-                vault: None,
-                expires: *expires,
+            Self::Simulated(simulated) => Access {
+                config: simulated.config.to_builder().region(at).build(),
+                vault: simulated.vault.clone(),
+                expires: simulated.expires,
                 profile: None,
                 custom_endpoint: false,
             },
@@ -147,6 +151,21 @@ impl World {
             Self::Real(real) => real.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
+}
+
+/// A configuration that no loader touches.
+fn by_hand(http: SharedHttpClient, clock: Clock, credentials: SharedCredentialsProvider) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(credentials)
+        .identity_cache(IdentityCache::no_cache())
+        .http_client(http)
+        .sleep_impl(SdkClock(clock))
+        .time_source(SdkClock(clock))
+        .timeout_config(timeouts())
+        .retry_config(retries())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
 }
 
 impl Real {
@@ -180,18 +199,20 @@ impl Real {
             .or_insert_with(|| {
                 let source = self.source();
                 let name = profile.cloned();
-                let open = move || -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
-                    let (source, name) = (source.clone(), name.clone());
-                    Box::pin(async move {
-                        // Loaded anew each time: `aws configure`, `aws login` or another tool may have
-                        // changed the files since.
-                        source
-                            .load(name.clone())
-                            .await
-                            .credentials_provider()
-                            .unwrap_or_else(|| none(name.as_deref()))
-                    })
-                };
+                let open =
+                    move |failures: u32| -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
+                        let (mut source, name) = (source.clone(), name.clone());
+                        source.elsewhere(failures);
+                        Box::pin(async move {
+                            // Loaded anew each time: `aws configure`, `aws login` or another tool may have
+                            // changed the files since.
+                            source
+                                .load(name.clone())
+                                .await
+                                .credentials_provider()
+                                .unwrap_or_else(|| none(name.as_deref()))
+                        })
+                    };
                 Arc::new(Base {
                     config: OnceCell::new(),
                     vault: Vault::new(self.clock, profile.cloned(), Box::new(open)),
@@ -216,7 +237,7 @@ impl Real {
                 let config = loaded.clone();
                 let under = base.vault.clone();
                 let (role, region) = (role.to_owned(), region.as_str().to_owned());
-                let open = move || -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
+                let open = move |_| -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
                     let builder = AssumeRoleProvider::builder(role.clone())
                         .configure(&config)
                         .region(aws_types::region::Region::new(region.clone()))
@@ -236,7 +257,8 @@ impl Real {
             http: self.http.clone(),
             clock: self.clock,
             endpoint: self.options.endpoint_url.clone(),
-            home: self.options.home.clone(),
+            homes: self.options.homes.clone(),
+            forced: None,
         }
     }
 
@@ -251,10 +273,22 @@ struct Source {
     http: SharedHttpClient,
     clock: Clock,
     endpoint: Option<String>,
-    home: Option<Region>,
+    homes: Vec<Region>,
+    /// The region to use whatever environment and profile say.
+    forced: Option<Region>,
 }
 
 impl Source {
+    /// After a failure, roles of profiles are assumed in the application's regions in turn: the STS of the
+    /// profile's own region may be what is down.
+    fn elsewhere(&mut self, failures: u32) {
+        if let Some(turn) = (failures as usize).checked_sub(1)
+            && !self.homes.is_empty()
+        {
+            self.forced = self.homes.get(turn % self.homes.len()).cloned();
+        }
+    }
+
     /// Reads environment and profile. The region is never asked of instance metadata: it is not needed,
     /// and away from EC2 the question costs seconds.
     async fn load(self, profile: Option<String>) -> SdkConfig {
@@ -262,10 +296,12 @@ impl Source {
         if let Some(name) = &profile {
             files = files.profile_name(name);
         }
-        let home = self.home.as_ref().map_or(crate::domain::topology::DNS_REGION, Region::as_str).to_owned();
-        let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        let own = |region: &Region| aws_types::region::Region::new(region.as_str().to_owned());
+        let home = self.homes.first().map_or(aws_types::region::Region::from_static(DNS_REGION), own);
+        let region = RegionProviderChain::first_try(self.forced.as_ref().map(own))
+            .or_else(EnvironmentVariableRegionProvider::new())
             .or_else(files.build())
-            .or_else(aws_types::region::Region::new(home));
+            .or_else(home);
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(region)
             .http_client(self.http)

@@ -38,8 +38,9 @@ const REMEMBER_FAILURE: SignedDuration = SignedDuration::from_secs(10);
 /// How long before their end credentials are renewed.
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
 
-/// Makes a fresh provider: files of profiles may have changed since the last load.
-pub(super) type Open = dyn Fn() -> BoxFuture<'static, SharedCredentialsProvider> + Send + Sync;
+/// Makes a fresh provider: files of profiles may have changed since the last load. The number tells how
+/// many loads have failed in a row, so that another way can be tried.
+pub type Open = dyn Fn(u32) -> BoxFuture<'static, SharedCredentialsProvider> + Send + Sync;
 
 /// Credentials that many clients share.
 #[derive(Clone)]
@@ -56,6 +57,8 @@ struct Inner {
 struct State {
     held: Option<Credentials>,
     failure: Option<(Timestamp, CredentialFault)>,
+    /// Loads that failed in a row.
+    failures: u32,
     loading: Option<watch::Receiver<bool>>,
     /// AWS did not accept what is held; the next call loads anew.
     doubted: Option<Timestamp>,
@@ -179,22 +182,25 @@ impl Vault {
     fn load(&self, state: &mut State) -> watch::Receiver<bool> {
         let (done, loading) = watch::channel(false);
         state.loading = Some(loading.clone());
+        let failures = state.failures;
         let vault = self.clone();
         tokio::spawn(async move {
             let clock = vault.0.clock;
             let loaded = clock
                 .timeout(LOAD_LIMIT, async {
-                    let provider = (vault.0.open)().await;
+                    let provider = (vault.0.open)(failures).await;
                     provider.provide_credentials().await
                 })
                 .await;
             {
                 let mut state = vault.lock();
                 state.loading = None;
+                state.failures = state.failures.wrapping_add(1);
                 match loaded {
                     Ok(Ok(credentials)) => {
                         state.held = Some(credentials);
                         state.failure = None;
+                        state.failures = 0;
                     }
                     Ok(Err(error)) => {
                         let fault = fault_of(&error, vault.0.profile.as_deref());
@@ -209,10 +215,14 @@ impl Vault {
     }
 
     fn slow(&self, limit: Duration) -> CredentialFault {
+        let of = self.0.profile.as_deref().map(|name| format!(" of profile {}", Text::new(name)));
         CredentialFault {
             kind: ErrorKind::NoCredentials,
             message: format!("credentials did not arrive within {limit:?}"),
-            next_step: Origin::Unknown.renewal(self.0.profile.as_deref()),
+            next_step: format!(
+                "see why the source{} does not answer (SSO, credential_process, role, instance metadata)",
+                of.unwrap_or_default()
+            ),
         }
     }
 
@@ -284,7 +294,7 @@ fn fault_of(error: &CredentialsError, profile: Option<&str>) -> CredentialFault 
     let told = words.to_ascii_lowercase();
     let origin = if told.contains("sso") {
         Origin::Sso
-    } else if told.contains("login token") {
+    } else if told.contains("login token") || told.contains("/login/") {
         Origin::Login
     } else if told.contains("credential_process") || told.contains("external process") {
         Origin::Process
@@ -293,6 +303,7 @@ fn fault_of(error: &CredentialsError, profile: Option<&str>) -> CredentialFault 
     } else {
         Origin::Unknown
     };
+    let words = if told.contains("no credentials found in chain") { nothing_found(&words) } else { words };
     let fault = |kind, next_step| CredentialFault { kind, message: words.clone(), next_step };
     // A base fault comes from the credentials that a role is assumed with.
     if let Some(base) = errors::find::<CredentialFault>(error) {
@@ -313,6 +324,9 @@ fn fault_of(error: &CredentialsError, profile: Option<&str>) -> CredentialFault 
     if told.contains("expired") || told.contains("invalidgrant") || told.contains("unauthorizedexception") {
         return fault(ErrorKind::Expired, origin.renewal(profile));
     }
+    if told.contains("was not defined") {
+        return fault(ErrorKind::NoCredentials, "name a profile that ~/.aws/config holds".into());
+    }
     if told.contains("mfa_serial") {
         return fault(
             ErrorKind::NoCredentials,
@@ -321,4 +335,15 @@ fn fault_of(error: &CredentialsError, profile: Option<&str>) -> CredentialFault 
         );
     }
     fault(ErrorKind::NoCredentials, origin.renewal(profile))
+}
+
+/// The SDK's paragraph about every source that has nothing, in one line: the profile's is worth telling.
+fn nothing_found(words: &str) -> String {
+    let profile = words.lines().find_map(|line| line.trim().strip_prefix("Profile: "));
+    let profile =
+        profile.and_then(|line| line.split_once("not enabled: ")).map(|(_, why)| format!(" ({why})"));
+    format!(
+        "no credentials: environment, profile{}, web identity, container and instance have none",
+        profile.unwrap_or_default()
+    )
 }

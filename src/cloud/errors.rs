@@ -294,8 +294,9 @@ pub(super) fn chain(error: &dyn Error) -> String {
     if text.is_empty() { error.to_string() } else { text }
 }
 
+/// One line of bearable length: some errors are paragraphs, and a fake's may be a whole page.
 fn shortened(message: &str) -> Text {
-    let message = message.trim();
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     match message.char_indices().nth(LONGEST) {
         Some((end, _)) => Text::new(format!("{}…", &message[..end])),
         None => Text::new(message),

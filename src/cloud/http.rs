@@ -26,8 +26,9 @@ use aws_smithy_types::date_time::Format;
 use super::budget::Meter;
 use super::time::{SdkClock, stamp};
 
-/// Open connections kept a host: a sweep of one region makes about this many calls to one host at once.
-const IDLE_CONNECTIONS: usize = 8;
+/// Open connections kept a host. One of AWS's hosts gets fewer calls at once and so never has as many; but behind
+/// one custom endpoint all services and regions share a host, and a sweep makes a few dozen calls at once.
+const IDLE_CONNECTIONS: usize = 64;
 
 /// How long an unused connection is kept: longer than the slowest schedule that runs each minute.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);

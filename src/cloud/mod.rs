@@ -40,6 +40,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 pub use budget::{Budget, DOLLARS_PER_SERIES, Meter, ROUTE53_BURST, ROUTE53_RATE};
 pub use cloudwatch::Window;
+pub use credentials::Open;
 pub use place::Place;
 
 use crate::domain::ids::Region;
@@ -87,8 +88,9 @@ pub struct CloudOptions {
     pub endpoint_url: Option<String>,
     /// Scopes of the topology; a missing one means the default credentials.
     pub scopes: BTreeMap<String, Scope>,
-    /// The region in which roles of profiles are assumed when neither environment nor profile names one.
-    pub home: Option<Region>,
+    /// The application's regions. Roles of profiles are assumed in the first when neither environment nor
+    /// profile names a region, and in the others in turn when that fails.
+    pub homes: Vec<Region>,
 }
 
 /// The keys that a simulated AWS is called with.
@@ -124,7 +126,7 @@ impl CloudOptions {
     pub fn of(topology: &Topology) -> Self {
         Self {
             scopes: topology.scope.clone(),
-            home: topology.regions.first().map(|entry| entry.name.clone()),
+            homes: topology.regions.iter().map(|entry| entry.name.clone()).collect(),
             ..Self::default()
         }
     }
@@ -144,6 +146,14 @@ impl Cloud {
         let meter = Arc::new(Meter::new(clock));
         let http = http::counted(http, meter.clone());
         Self::new(clock, meter, config::World::simulated(http, clock, keys), None)
+    }
+
+    /// The same, called with credentials that `open` provides; they are shared, renewed and told as those
+    /// of the real AWS are.
+    pub fn simulated_with(http: SharedHttpClient, clock: Clock, open: Box<Open>) -> Self {
+        let meter = Arc::new(Meter::new(clock));
+        let http = http::counted(http, meter.clone());
+        Self::new(clock, meter, config::World::simulated_with(http, clock, open), None)
     }
 
     fn new(clock: Clock, meter: Arc<Meter>, world: config::World, partition: Option<String>) -> Self {

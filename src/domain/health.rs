@@ -56,8 +56,9 @@ pub struct Finding {
     #[serde(default)]
     pub blind: bool,
     /// The other end, when it is about a link between two regions (replication, lag) and not about what
-    /// `region` can serve. It counts in full for the fleet, and as a warning at most for the region: a
-    /// survivor that cannot replicate to a dead region is no dead region.
+    /// `region` can serve. It counts in full for the fleet, as a warning at most for the region, and
+    /// not at all for the region while its peer is impaired: a survivor that cannot replicate to a dead
+    /// region is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<Region>,
 }
@@ -84,11 +85,16 @@ impl Health {
         }
     }
 
-    /// A region's own: findings about links to others count as warnings at most.
-    pub fn of_region<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
-        Self::from_parts(findings.into_iter().map(|finding| {
-            let most = if finding.peer.is_some() { Severity::Warning } else { Severity::Critical };
-            (finding.severity.min(most), finding.blind)
+    /// A region's own: findings about links to others count as warnings at most, and not at all where the
+    /// other end is `ill` by itself, which explains them.
+    pub fn of_region<'a>(
+        findings: impl IntoIterator<Item = &'a Finding>,
+        ill: impl Fn(&Region) -> bool,
+    ) -> Self {
+        Self::from_parts(findings.into_iter().map(|finding| match &finding.peer {
+            None => (finding.severity, finding.blind),
+            Some(peer) if ill(peer) => (Severity::Info, finding.blind),
+            Some(_) => (finding.severity.min(Severity::Warning), finding.blind),
         }))
     }
 

@@ -177,29 +177,32 @@ impl Sim {
                 counter: AtomicU64::new(0),
             }),
         };
-        sim.begin(&scenario, scenario_region.as_ref(), true)?;
+        sim.begin(&known(&scenario)?, scenario_region.as_ref(), true)?;
         Ok(sim)
     }
 
     /// Starts a scenario in the running world, now; whatever was wrong before ends. `region` overrides the
     /// place that its file names.
     pub fn start_scenario(&self, name: &str, region: Option<&Region>) -> Result<(), SimError> {
-        self.begin(name, region, false)
+        self.begin(&known(name)?, region, false)
     }
 
-    fn begin(&self, name: &str, region: Option<&Region>, under_way: bool) -> Result<(), SimError> {
+    /// The same with a scenario of one's own, see [`Scenario::parse`].
+    pub fn start(&self, scenario: &Scenario, region: Option<&Region>) -> Result<(), SimError> {
+        self.begin(scenario, region, false)
+    }
+
+    fn begin(&self, scenario: &Scenario, region: Option<&Region>, under_way: bool) -> Result<(), SimError> {
         let world = &self.inner.world;
-        let scenario = scenario::find(name)
-            .ok_or_else(|| SimError::UnknownScenario { name: name.to_owned(), known: scenario::names() })?;
         if let Some(region) = region
             && world.fleet.site(region.as_str()).is_none()
         {
             return Err(SimError::NotHere(region.clone()));
         }
-        let place = timeline::place_of(&scenario, region.map(Region::as_str), &world.fleet);
+        let place = timeline::place_of(scenario, region.map(Region::as_str), &world.fleet);
         let lead = SignedDuration::from_secs(if under_way { scenario.lead_seconds } else { 0 });
-        world.begin(&scenario, &place, self.inner.clock.now() - lead);
-        *lock(&self.inner.scenario) = (name.to_owned(), place);
+        world.begin(scenario, &place, self.inner.clock.now() - lead);
+        *lock(&self.inner.scenario) = (scenario.name.clone(), place);
         Ok(())
     }
 
@@ -258,4 +261,10 @@ impl Sim {
             expires,
         }
     }
+}
+
+/// The built-in scenario of that name.
+fn known(name: &str) -> Result<Scenario, SimError> {
+    scenario::find(name)
+        .ok_or_else(|| SimError::UnknownScenario { name: name.to_owned(), known: scenario::names() })
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::guard::Guard;
@@ -27,6 +28,8 @@ pub(super) fn run(
     topology: Arc<Topology>,
     feed: Feed,
     guard: &Guard,
+    runtime: &Runtime,
+    signals: Signals,
 ) -> Result<Exit, TuiError> {
     let size = size();
     let theme = Theme { colour: options.colour };
@@ -34,16 +37,28 @@ pub(super) fn run(
     app.update(Event::Resize(size.0, size.1));
     let mut screen = Screen::new(size, theme);
     guard.writer.send(screen.paint(&app)?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(live(app, screen, options.clock, feed, guard))
+    runtime.block_on(live(app, screen, options.clock, feed, guard, signals))
 }
 
 /// The signals that end or interrupt the console.
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
     resumed: Signal,
+}
+
+impl Signals {
+    /// From now on these signals wait for the main loop.
+    pub(super) fn watch(runtime: &Runtime) -> std::io::Result<Self> {
+        let _entered = runtime.enter();
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            resumed: signal(SignalKind::from_raw(signal_hook::consts::SIGCONT))?,
+        })
+    }
 }
 
 async fn live(
@@ -52,13 +67,8 @@ async fn live(
     clock: Clock,
     mut feed: Feed,
     guard: &Guard,
+    mut signals: Signals,
 ) -> Result<Exit, TuiError> {
-    let mut signals = Signals {
-        terminate: signal(SignalKind::terminate())?,
-        interrupt: signal(SignalKind::interrupt())?,
-        hangup: signal(SignalKind::hangup())?,
-        resumed: signal(SignalKind::from_raw(signal_hook::consts::SIGCONT))?,
-    };
     let mut input = Input::new();
     // Machine time paces the screen, whatever speed the world runs at.
     let pace = Clock::real();

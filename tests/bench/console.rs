@@ -62,7 +62,7 @@ fn has_data(screen: &str) -> bool {
 
 /// Refreshes over connections that are open: from the key to the last answer, and what it cost.
 pub(crate) fn sweep(stage: &Stage, effort: Effort) -> Vec<Row> {
-    let (mut took, mut cost, mut requests) = (Vec::new(), Vec::new(), 0);
+    let (mut took, mut cost, mut calls) = (Vec::new(), Vec::new(), String::new());
     if let Ok(mut terminal) = open(stage) {
         terminal.until(LIMIT, has_data);
         terminal.watch(Duration::from_secs(3));
@@ -72,7 +72,11 @@ pub(crate) fn sweep(stage: &Stage, effort: Effort) -> Vec<Row> {
             let sent = terminal.send("r");
             terminal.watch(RTT * 4);
             let (traffic, after) = (stage.proxy.take(), Usage::of(terminal.pid()));
-            requests = traffic.requests;
+            let remembered = traffic.requests - traffic.forwarded;
+            calls = format!(
+                "{} calls, {remembered} answered from memory, {} new connections",
+                traffic.requests, traffic.connections
+            );
             took.extend(traffic.last_answer.map(|at| at.saturating_duration_since(sent)));
             cost.push(after.cpu.saturating_sub(before.cpu));
             terminal.watch(Duration::from_millis(700));
@@ -81,7 +85,7 @@ pub(crate) fn sweep(stage: &Stage, effort: Effort) -> Vec<Row> {
     let (value, spread) = median(&took);
     let (cpu, cpu_spread) = median(&cost);
     vec![
-        Row::at_most("warm sweep of two regions", 95.0, "ms", value, &format!("{spread}, {requests} calls")),
+        Row::at_most("warm sweep of two regions", 95.0, "ms", value, &format!("{spread}; {calls}")),
         Row::at_most("its CPU, painting included", 8.0, "ms", cpu, &cpu_spread),
     ]
 }

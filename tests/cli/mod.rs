@@ -1,6 +1,7 @@
 //! The command line through the built binary, and what it prints.
 
 mod document;
-mod program;
+mod parts;
+pub(crate) mod program;
 mod served;
 mod usage;

@@ -11,21 +11,21 @@ use tempfile::TempDir;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A home folder, and the program run in it.
-pub(super) struct Home {
+pub(crate) struct Home {
     folder: TempDir,
 }
 
 /// What a run left behind.
-pub(super) struct Ran {
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// `switchtower sim` on a free port; ends when dropped.
-pub(super) struct Sim {
+pub(crate) struct Sim {
     child: Child,
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 /// Documents are long; their beginning says what is wrong.
@@ -37,16 +37,20 @@ impl std::fmt::Debug for Ran {
 }
 
 impl Home {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The program with nothing of this machine's environment.
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchtower"));
         command
             .args(arguments)
@@ -62,12 +66,12 @@ impl Home {
         command
     }
 
-    pub(super) fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         finish(self.command(arguments).spawn().unwrap())
     }
 
     /// Discovers the world of `sim` and names its topology `orders`.
-    pub(super) fn init(&self, sim: &Sim) -> Ran {
+    pub(crate) fn init(&self, sim: &Sim) -> Ran {
         let base = format!("{}/_sim/app/{{region}}", sim.url);
         let arguments = ["init", "--topology", "orders", "--endpoint-url", &sim.url, "--probe-base", &base];
         let rest = ["--hostname", "api.example.com", "--regions", "us-east-1,eu-west-1"];
@@ -76,7 +80,7 @@ impl Home {
 }
 
 /// Waits for a child's end; one that does not end is killed and fails the test.
-pub(super) fn finish(mut child: Child) -> Ran {
+pub(crate) fn finish(mut child: Child) -> Ran {
     let out = child.stdout.take().map(read_all);
     let err = child.stderr.take().map(read_all);
     let code = ended(&mut child, LIMIT);
@@ -93,7 +97,7 @@ fn read_all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<Str
 }
 
 /// The exit code of a child that ends within `limit`.
-pub(super) fn ended(child: &mut Child, limit: Duration) -> Option<i32> {
+pub(crate) fn ended(child: &mut Child, limit: Duration) -> Option<i32> {
     let step = Duration::from_millis(5);
     for _ in 0..limit.as_millis() / step.as_millis() {
         if let Some(status) = child.try_wait().unwrap() {
@@ -107,7 +111,7 @@ pub(super) fn ended(child: &mut Child, limit: Duration) -> Option<i32> {
 }
 
 impl Sim {
-    pub(super) fn start(home: &Home, arguments: &[&str]) -> Self {
+    pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
         let fixed = ["sim", "--listen", "127.0.0.1:0"];
         let mut child =
             home.command(&[&fixed[..], arguments].concat()).stderr(Stdio::null()).spawn().unwrap();
@@ -127,7 +131,7 @@ impl Drop for Sim {
 }
 
 /// Compares with a file beside this one; `UPDATE_GOLDEN=1` accepts what was found.
-pub(super) fn golden(name: &str, found: &str) {
+pub(crate) fn golden(name: &str, found: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

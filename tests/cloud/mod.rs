@@ -1,7 +1,9 @@
 //! The way to AWS, against the simulated AWS and against canned answers.
 
 mod budget;
+mod credentials;
 mod discover;
 mod errors;
 pub(crate) mod fixture;
 pub(crate) mod sweep;
+mod zones;

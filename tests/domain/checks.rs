@@ -134,6 +134,16 @@ fn findings_and_verdicts() {
             [I, D, H],
         ),
         (
+            "replication to a region that is ill by itself does not make the sender ill",
+            |world| {
+                let at = world.now;
+                world.set(1, Metric::TableReplicationLatency, &["us-east-1", "Orders"], flat(50_000.0));
+                world.regions[0].services.get_mut(&api()).unwrap().succeed(service_state(4, 0), at);
+            },
+            &["critical ecs.tasks us-east-1", "critical dynamodb.replication_latency eu-west-1"],
+            [I, I, H],
+        ),
+        (
             "the 20-hour fuse burns",
             |world| {
                 let at = world.now;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use terminal::Terminal;
 
+use crate::cli::program::{Home, Sim};
+
 const MOMENT: Duration = Duration::from_secs(30);
 
 fn signal(name: &str, id: u32) {
@@ -16,7 +18,8 @@ fn signal(name: &str, id: u32) {
 
 #[test]
 fn the_demo_is_used_and_gives_the_terminal_back() {
-    let mut terminal = Terminal::start(&["demo", "--scenario", "regional-outage"], 80, 24);
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &["demo", "--scenario", "regional-outage"], 80, 24);
     let before = terminal.modes_before.clone();
     terminal.wait("both regions", |screen| {
         let text = screen.contents();
@@ -45,7 +48,8 @@ fn the_demo_is_used_and_gives_the_terminal_back() {
 #[test]
 fn a_signal_gives_the_terminal_back() {
     for (name, code) in [("TERM", 143), ("INT", 130)] {
-        let mut terminal = Terminal::start(&["demo"], 80, 24);
+        let home = Home::new();
+        let mut terminal = Terminal::start(&home, &["demo"], 80, 24);
         let before = terminal.modes_before.clone();
         terminal.wait("the console", |screen| screen.contents().contains("us-east-1"));
         signal(name, terminal.id());
@@ -56,17 +60,54 @@ fn a_signal_gives_the_terminal_back() {
 
 #[test]
 fn quitting_waits_for_no_call_that_hangs() {
-    let mut terminal = Terminal::start(&["demo", "--scenario", "black-hole"], 80, 24);
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &["demo", "--scenario", "black-hole"], 80, 24);
     terminal.wait("the console", |screen| screen.contents().contains("us-east-1"));
     terminal.keys("q");
     // Far below the shortest deadline of a call; the budget itself is measured by the benchmark.
     assert_eq!(terminal.ended(Duration::from_secs(2)).exit_code(), 0);
 }
 
+#[test]
+fn a_dark_start_shows_what_was_known() {
+    let home = Home::new();
+    let sim = Sim::start(&home, &[]);
+    assert_eq!(home.init(&sim).code, Some(0));
+    let arguments = ["--topology", "orders", "--endpoint-url", &sim.url];
+    home.run(&[&["status"], &arguments[..]].concat());
+    let url = sim.url.clone();
+    drop(sim);
+    let arguments = ["--topology", "orders", "--endpoint-url", &url];
+    let keys = [("AWS_ACCESS_KEY_ID", "sim"), ("AWS_SECRET_ACCESS_KEY", "sim")];
+    let mut terminal = Terminal::start_with(&home, &arguments, &keys, 120, 40);
+    terminal.wait("tasks as they were", |screen| screen.contents().contains("14/14"));
+    terminal.wait("why there is nothing newer", |screen| screen.contents().contains("unreachable"));
+    terminal.keys("q");
+    assert_eq!(terminal.ended(MOMENT).exit_code(), 0);
+}
+
+#[test]
+fn no_color_is_honoured() {
+    let home = Home::new();
+    for (environment, coloured) in [(&[][..], true), (&[("NO_COLOR", "1")][..], false)] {
+        let mut terminal = Terminal::start_with(&home, &["demo"], environment, 80, 24);
+        terminal.wait("a verdict", |screen| screen.contents().contains("HEALTHY"));
+        let mut colours = false;
+        terminal.look(|screen| {
+            let cells = (0..24).flat_map(|row| (0..80).filter_map(move |column| screen.cell(row, column)));
+            colours = cells.into_iter().any(|cell| cell.fgcolor() != vt100::Color::Default);
+        });
+        assert_eq!(colours, coloured, "{environment:?}");
+        terminal.keys("q");
+        terminal.ended(MOMENT);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_that_went_away_costs_nothing() {
-    let mut terminal = Terminal::start(&["demo"], 80, 24);
+    let home = Home::new();
+    let mut terminal = Terminal::start(&home, &["demo"], 80, 24);
     terminal.wait("the console", |screen| screen.contents().contains("us-east-1"));
     let id = terminal.id();
     let mut child = terminal.hang_up();

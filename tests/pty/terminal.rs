@@ -5,8 +5,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
-use tempfile::TempDir;
 use vt100::{Parser, Screen};
+
+use crate::cli::program::Home;
 
 /// How long a screen may take to show what is waited for, on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,27 +22,39 @@ pub(super) struct Terminal {
     shown: Shown,
     /// The terminal's modes before the program started.
     pub(super) modes_before: String,
-    _home: TempDir,
 }
 
 impl Terminal {
-    pub(super) fn start(arguments: &[&str], columns: u16, rows: u16) -> Self {
-        let home = tempfile::tempdir().unwrap();
+    pub(super) fn start(home: &Home, arguments: &[&str], columns: u16, rows: u16) -> Self {
+        Self::start_with(home, arguments, &[], columns, rows)
+    }
+
+    /// The same with more in its environment.
+    pub(super) fn start_with(
+        home: &Home,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        columns: u16,
+        rows: u16,
+    ) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_switchtower"));
         command.args(arguments);
         command.env_clear();
-        command.env("HOME", home.path());
+        command.env("HOME", home.folder());
         command.env("TERM", "xterm-256color");
-        command.cwd(home.path());
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        command.cwd(home.folder());
         let modes_before = modes(pair.master.as_ref());
         let reader = pair.master.try_clone_reader().unwrap();
         let writer = pair.master.take_writer().unwrap();
         let child = pair.slave.spawn_command(command).unwrap();
         let shown = Shown::new((Mutex::new(Parser::new(rows, columns, 0)), Condvar::new()));
         read(reader, shown.clone());
-        Self { master: pair.master, writer, child: Some(child), shown, modes_before, _home: home }
+        Self { master: pair.master, writer, child: Some(child), shown, modes_before }
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -64,6 +77,10 @@ impl Terminal {
         let parser = parser.lock().unwrap();
         let waited = bell.wait_timeout_while(parser, PATIENCE, |parser| !wanted(parser.screen())).unwrap();
         assert!(!waited.1.timed_out(), "no {what} on the screen:\n{}", waited.0.screen().contents());
+    }
+
+    pub(super) fn look(&self, with: impl FnOnce(&Screen)) {
+        with(self.shown.0.lock().unwrap().screen());
     }
 
     /// The end of the program, which must come within `limit`.

@@ -1,5 +1,6 @@
 //! The simulated AWS, asked by the real SDK clients on virtual time.
 
+mod effects;
 mod faults;
 mod reads;
 mod scenarios;

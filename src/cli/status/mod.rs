@@ -107,9 +107,9 @@ async fn watch(session: &Session, printer: &Printer) -> Result<Exit, Failure> {
             _ = terminate.recv() => break,
         }
         let snapshot = feed.snapshot(clock.now());
-        let printed = printer.print(&session.topology, &snapshot)?;
-        last = printed.exit;
-        if !printed.read {
+        let told = printer.print(&session.topology, &snapshot)?;
+        last = told.exit;
+        if !told.read {
             return Ok(last);
         }
         if let Some(store) = session.store.as_ref().filter(|_| saved.elapsed() >= Store::EVERY) {

@@ -5,57 +5,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::inventory::{Alarm, Inventory, member};
+use super::alarms::{Ours, alarms};
+use super::data::{aurora, replication, tables};
+use super::inventory::Inventory;
+use super::report::{Report, listed};
 use super::zones::{front_door, region_of};
 use super::{Discovery, Gathered};
-use crate::domain::ids::{Arn, BucketName, DbClusterId, HostName, Region, TableName};
-use crate::domain::observation::ProbeError;
+use crate::domain::ids::{HostName, Region};
 use crate::domain::snapshot::Identity;
 use crate::domain::text::Text;
 use crate::domain::topology::{
-    ACTED_PARTITION, AuroraGlobal, AuroraMember, BucketReplication, Freshness, FrontDoor, Hostname, Policy,
-    ProbeSettings, Record, RegionEntry, Scope, Service, Table, Thresholds, Topology,
+    ACTED_PARTITION, Freshness, FrontDoor, Hostname, Policy, ProbeSettings, Record, RegionEntry, Scope,
+    Service, Thresholds, Topology,
 };
 
 /// The scope of Route 53.
 const DNS: &str = crate::cloud::DNS_SCOPE;
-
-/// What is told of the discovery.
-#[derive(Default)]
-struct Report {
-    found: Vec<Text>,
-    missing: Vec<Text>,
-    notes: Vec<Text>,
-}
-
-impl Report {
-    fn found(&mut self, line: impl Into<Text>) {
-        self.found.push(line.into());
-    }
-
-    fn missing(&mut self, line: impl Into<Text>) {
-        self.missing.push(line.into());
-    }
-
-    fn note(&mut self, line: impl Into<Text>) {
-        self.notes.push(line.into());
-    }
-
-    fn failed(&mut self, where_: &str, what: &str, error: &ProbeError) {
-        self.missing.push(Text::new(format!("{where_}: {what} could not be read: {error}")));
-    }
-}
-
-/// Tables to be described: those that at least two regions have; all of them while a region could not be
-/// asked, since it may have any.
-pub(super) fn shared_tables(regions: &[Inventory]) -> BTreeSet<TableName> {
-    let least = if regions.iter().any(|region| region.tables.is_err()) { 1 } else { 2 };
-    let mut count: BTreeMap<&TableName, usize> = BTreeMap::new();
-    for name in regions.iter().filter_map(|region| region.tables.as_ref().ok()).flatten() {
-        *count.entry(name).or_default() += 1;
-    }
-    count.into_iter().filter(|(_, regions)| *regions >= least).map(|(name, _)| name.clone()).collect()
-}
 
 /// Makes the topology.
 pub(super) fn assemble(gathered: &Gathered) -> Discovery {
@@ -334,263 +299,6 @@ fn policy_word(policy: crate::domain::topology::RoutingPolicy) -> &'static str {
     }
 }
 
-fn tables(gathered: &Gathered, report: &mut Report) -> Vec<Table> {
-    for inventory in &gathered.regions {
-        if let Err(error) = &inventory.tables {
-            report.failed(inventory.region.as_str(), "DynamoDB tables", error);
-        }
-    }
-    let named: BTreeSet<&Region> = gathered.regions.iter().map(|inventory| &inventory.region).collect();
-    let mut tables = Vec::new();
-    for name in shared_tables(&gathered.regions) {
-        let mut held: BTreeSet<Region> = BTreeSet::new();
-        let mut witness = None;
-        let mut has: BTreeSet<&Region> = BTreeSet::new();
-        for inventory in &gathered.regions {
-            match inventory.described.get(&name) {
-                Some(Ok(state)) => {
-                    has.insert(&inventory.region);
-                    if !state.replicas.is_empty() {
-                        held.insert(inventory.region.clone());
-                    }
-                    held.extend(state.replicas.iter().map(|replica| replica.region.clone()));
-                    witness = witness.or_else(|| state.witnesses.first().map(|(region, _)| region.clone()));
-                }
-                Some(Err(error)) => report.failed(inventory.region.as_str(), &format!("table {name}"), error),
-                None => {}
-            }
-        }
-        let fake = held.is_empty() && gathered.fake && has.len() == named.len();
-        if fake {
-            held.extend(named.iter().map(|region| (*region).clone()));
-            report.note(format!(
-                "table {name}: DescribeTable lists no replicas; taken for a global table since all regions have it \
-                 and the endpoint is not AWS's"
-            ));
-        }
-        let elsewhere: Vec<String> =
-            held.iter().filter(|region| !named.contains(region)).map(ToString::to_string).collect();
-        let regions: Vec<Region> = gathered
-            .regions
-            .iter()
-            .map(|inventory| inventory.region.clone())
-            .filter(|region| held.contains(region))
-            .collect();
-        if regions.len() < 2 {
-            if has.len() > 1 {
-                report
-                    .note(format!("table {name} exists in several regions and is no global table: left out"));
-            }
-            continue;
-        }
-        let list: Vec<String> = regions.iter().map(ToString::to_string).collect();
-        report.found(format!("global table {name}: {}", list.join(", ")));
-        if !elsewhere.is_empty() {
-            report.note(format!(
-                "table {name} has replicas outside the named regions: {}",
-                elsewhere.join(", ")
-            ));
-        }
-        tables.push(Table { name, regions, witness });
-    }
-    if tables.is_empty() && gathered.regions.iter().all(|inventory| inventory.tables.is_ok()) {
-        report.missing("no DynamoDB global table with replicas in two of the regions");
-    }
-    tables
-}
-
-fn aurora(gathered: &Gathered, report: &mut Report) -> Vec<AuroraGlobal> {
-    let mut found: BTreeMap<&str, AuroraGlobal> = BTreeMap::new();
-    let mut answered = false;
-    for inventory in &gathered.regions {
-        let globals = match &inventory.globals {
-            Ok(globals) => globals,
-            Err(error) => {
-                report.failed(inventory.region.as_str(), "Aurora global clusters", error);
-                continue;
-            }
-        };
-        answered = true;
-        for global in globals {
-            let members: Vec<AuroraMember> = global
-                .state
-                .members
-                .iter()
-                .filter_map(|told| {
-                    let (region, id) = member(&told.arn)?;
-                    Some(AuroraMember { region, id, arn: told.arn.clone() })
-                })
-                .filter(|member| gathered.regions.iter().any(|inventory| inventory.region == member.region))
-                .collect();
-            let known = found.get(global.id.as_str()).map_or(0, |known| known.members.len());
-            if members.len() > known {
-                let (id, arn, engine) = (global.id.clone(), global.arn.clone(), global.engine.clone());
-                found.insert(global.id.as_str(), AuroraGlobal { id, arn, engine, members });
-            }
-        }
-    }
-    if found.is_empty() && answered {
-        report.missing("no Aurora global cluster with members in the regions");
-    }
-    let mut all: Vec<AuroraGlobal> = found.into_values().collect();
-    for global in &mut all {
-        let place = |region: &Region| gathered.regions.iter().position(|entry| &entry.region == region);
-        global.members.sort_by_key(|member| place(&member.region));
-        let members: Vec<String> =
-            global.members.iter().map(|member| format!("{} in {}", member.id, member.region)).collect();
-        report.found(format!("Aurora global cluster {}: {}", global.id, members.join(", ")));
-    }
-    all
-}
-
-fn replication(gathered: &Gathered, report: &mut Report) -> Vec<BucketReplication> {
-    let mut homes: BTreeMap<&BucketName, &Region> = BTreeMap::new();
-    for inventory in &gathered.regions {
-        match &inventory.buckets {
-            Ok(buckets) => homes.extend(buckets.keys().map(|name| (name, &inventory.region))),
-            Err(error) => report.failed(inventory.region.as_str(), "S3 buckets", error),
-        }
-    }
-    let mut all = Vec::new();
-    for inventory in &gathered.regions {
-        for (source, rules) in inventory.buckets.iter().flatten() {
-            for rule in rules {
-                let Some(home) = homes.get(&rule.destination).filter(|home| **home != &inventory.region)
-                else {
-                    continue;
-                };
-                let metrics = if rule.metrics { "" } else { ", without metrics" };
-                report.found(format!(
-                    "replication {source} ({}) to {} ({home}){metrics}",
-                    inventory.region, rule.destination
-                ));
-                if !rule.metrics {
-                    report.note(format!(
-                        "replication {source} to {}: metrics are off, so lag and backlog cannot be seen",
-                        rule.destination
-                    ));
-                }
-                all.push(BucketReplication {
-                    source: source.clone(),
-                    source_region: inventory.region.clone(),
-                    destination: rule.destination.clone(),
-                    destination_region: (*home).clone(),
-                    rule: rule.id.clone(),
-                    metrics: rule.metrics,
-                });
-            }
-        }
-    }
-    if all.is_empty() && gathered.regions.iter().all(|inventory| inventory.buckets.is_ok()) {
-        report.missing("no S3 replication between buckets of the regions");
-    }
-    all
-}
-
-/// Values of the dimensions by which an alarm is known to watch the application, in one region.
-struct Ours {
-    dimensions: BTreeSet<(&'static str, String)>,
-    /// Services as cluster and name: names repeat across clusters.
-    services: BTreeSet<(String, String)>,
-}
-
-impl Ours {
-    fn of(
-        entry: &RegionEntry,
-        tables: &[Table],
-        aurora: &[AuroraGlobal],
-        replication: &[BucketReplication],
-        checks: &BTreeSet<&str>,
-    ) -> Self {
-        let mut dimensions = BTreeSet::new();
-        for lb in &entry.load_balancers {
-            dimensions.extend(lb.arn.elb_dimension().map(|value| ("LoadBalancer", value.to_owned())));
-            let groups = lb.target_groups.iter().filter_map(Arn::elb_dimension);
-            dimensions.extend(groups.map(|value| ("TargetGroup", value.to_owned())));
-        }
-        let here = tables.iter().filter(|table| table.regions.contains(&entry.name));
-        dimensions.extend(here.map(|table| ("TableName", table.name.as_str().to_owned())));
-        let clusters: Vec<&DbClusterId> = aurora
-            .iter()
-            .flat_map(|global| &global.members)
-            .filter(|member| member.region == entry.name)
-            .map(|member| &member.id)
-            .collect();
-        dimensions.extend(clusters.iter().map(|id| ("DBClusterIdentifier", id.as_str().to_owned())));
-        for rule in replication {
-            if rule.source_region == entry.name {
-                dimensions.insert(("BucketName", rule.source.as_str().to_owned()));
-                dimensions.insert(("SourceBucket", rule.source.as_str().to_owned()));
-            }
-            if rule.destination_region == entry.name {
-                dimensions.insert(("BucketName", rule.destination.as_str().to_owned()));
-                dimensions.insert(("DestinationBucket", rule.destination.as_str().to_owned()));
-            }
-        }
-        // Metrics of health checks exist in one region only, so such an alarm can be nowhere else.
-        dimensions.extend(checks.iter().map(|check| ("HealthCheckId", (*check).to_owned())));
-        let services = entry
-            .services
-            .iter()
-            .map(|service| (service.key.cluster.as_str().to_owned(), service.key.service.as_str().to_owned()))
-            .collect();
-        Self { dimensions, services }
-    }
-
-    fn watched_by(&self, alarm: &Alarm) -> bool {
-        alarm.dimensions.iter().any(|set| {
-            let service = set.get("ClusterName").zip(set.get("ServiceName"));
-            service.is_some_and(|(cluster, name)| self.services.contains(&(cluster.clone(), name.clone())))
-                || self.dimensions.iter().any(|(name, value)| set.get(*name) == Some(value))
-        })
-    }
-}
-
-fn alarms(entry: &mut RegionEntry, inventory: &Inventory, ours: &Ours, report: &mut Report) {
-    let at = entry.name.as_str().to_owned();
-    let all = match &inventory.alarms {
-        Ok(all) => all,
-        Err(error) => return report.failed(&at, "CloudWatch alarms", error),
-    };
-    let mut kept: Vec<&Alarm> = all.iter().filter(|alarm| ours.watched_by(alarm)).collect();
-    let composite: Vec<&Alarm> = all
-        .iter()
-        .filter(|alarm| {
-            let names = |rule: &String| kept.iter().any(|metric| mentions(rule, metric.name.as_str()));
-            alarm.rule.as_ref().is_some_and(names)
-        })
-        .collect();
-    kept.extend(composite);
-    kept.sort_by(|a, b| a.name.cmp(&b.name));
-    let topics: BTreeSet<Arn> = kept
-        .iter()
-        .flat_map(|alarm| &alarm.actions)
-        .filter(|arn| arn.as_str().contains(":sns:") && arn.region().as_ref() == Some(&entry.name))
-        .cloned()
-        .collect();
-    if kept.is_empty() {
-        report.missing(format!("{at}: no alarm that watches what was found"));
-    } else {
-        let names: Vec<String> = kept.iter().map(|alarm| alarm.name.to_string()).collect();
-        report.found(format!("{at}: {} alarm(s): {}", kept.len(), listed(&names)));
-    }
-    for topic in &topics {
-        report.found(format!("{at}: topic {}", topic.short_name()));
-    }
-    entry.alarms = kept.into_iter().map(|alarm| alarm.name.clone()).collect();
-    entry.topics = topics.into_iter().collect();
-}
-
-/// A composite rule names alarms as `ALARM("name")`, `ALARM(name)` or by ARN.
-fn mentions(rule: &str, name: &str) -> bool {
-    rule.match_indices(name).any(|(start, _)| {
-        let before = rule[..start].chars().next_back();
-        let after = rule[start + name.len()..].chars().next();
-        let edge = |c: Option<char>| c.is_none_or(|c| matches!(c, '"' | '\'' | '(' | ')' | ':' | ' '));
-        edge(before) && edge(after)
-    })
-}
-
 fn scopes(gathered: &Gathered, report: &mut Report) -> BTreeMap<String, Scope> {
     let mut scopes = BTreeMap::new();
     let dns = std::iter::once((DNS.to_owned(), &gathered.dns_identity));
@@ -634,13 +342,4 @@ fn probe_path(gathered: &Gathered) -> Option<String> {
         }
     }
     votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(path, _)| path.to_owned())
-}
-
-fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().checked_sub(SHOWN) {
-        None | Some(0) => shown,
-        Some(more) => format!("{shown} and {more} more"),
-    }
 }

@@ -37,12 +37,20 @@ pub(super) struct Inventory {
     /// Descriptions of the tables that other regions have too.
     pub(super) described: BTreeMap<TableName, Result<TableState, ProbeError>>,
     pub(super) globals: Result<Vec<Global>, ProbeError>,
-    pub(super) buckets: Result<BTreeMap<BucketName, Vec<ReplicationRule>>, ProbeError>,
+    pub(super) buckets: Result<Buckets, ProbeError>,
     pub(super) alarms: Result<Vec<Alarm>, ProbeError>,
     /// Target groups of the load balancers that belong to the application, by load balancer.
     pub(super) target_groups: BTreeMap<Arn, Result<Vec<Arn>, ProbeError>>,
     /// Services with a scalable target; asked only for those behind the load balancers.
     pub(super) scalable: Result<BTreeSet<ServiceKey>, ProbeError>,
+}
+
+/// Buckets of a region.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Buckets {
+    pub(super) rules: BTreeMap<BucketName, Vec<ReplicationRule>>,
+    /// Buckets whose rules may not be read. Most accounts hold buckets that are nobody's business here.
+    pub(super) unread: Vec<(BucketName, ProbeError)>,
 }
 
 /// An ECS service with the target groups it registers in.
@@ -316,9 +324,8 @@ async fn globals(place: &Place) -> Result<Vec<Global>, ProbeError> {
     }
 }
 
-/// Buckets of this region with their replication rules. A bucket that may not be read is left out: most
-/// accounts hold buckets that are nobody's business here.
-async fn buckets(place: &Place) -> Result<BTreeMap<BucketName, Vec<ReplicationRule>>, ProbeError> {
+/// Buckets of this region with their replication rules.
+async fn buckets(place: &Place) -> Result<Buckets, ProbeError> {
     let client = place.s3().await;
     let region = place.region();
     let mut names: Vec<(BucketName, Option<String>)> = Vec::new();
@@ -349,13 +356,20 @@ async fn buckets(place: &Place) -> Result<BTreeMap<BucketName, Vec<ReplicationRu
             if home != region.as_str() {
                 return None;
             }
-            let rules = place.bucket_replication(&name).await.ok()?;
+            let rules = place.bucket_replication(&name).await;
             Some((name, rules))
         })
         .buffer_unordered(SIDE_BY_SIDE)
         .collect::<Vec<_>>()
         .await;
-    Ok(each.into_iter().flatten().collect())
+    let mut buckets = Buckets::default();
+    for (name, rules) in each.into_iter().flatten() {
+        match rules {
+            Ok(rules) => drop(buckets.rules.insert(name, rules)),
+            Err(error) => buckets.unread.push((name, error)),
+        }
+    }
+    Ok(buckets)
 }
 
 async fn bucket_region(place: &Place, name: &BucketName) -> Option<String> {

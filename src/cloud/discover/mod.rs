@@ -9,10 +9,14 @@
 //! |---|---|
 //! | `zones` | hosted zones, their records, where a hostname leads |
 //! | `inventory` | what one region holds, before it is known what belongs to the application |
-//! | `assemble` | which of it belongs, and the topology made of that |
+//! | `assemble`, `data`, `alarms` | which of it belongs, and the topology made of that |
+//! | `report` | what is told of it |
 
+mod alarms;
 mod assemble;
+mod data;
 mod inventory;
+mod report;
 mod zones;
 
 use futures_util::future::join_all;
@@ -121,7 +125,7 @@ pub async fn discover(cloud: &Cloud, mut request: DiscoverRequest) -> Result<Dis
     }
     let wanted = zones.load_balancer_names(&request.hostnames);
     let ids = zones.health_checks(&wanted);
-    let shared = assemble::shared_tables(&regions);
+    let shared = data::shared_tables(&regions);
     let (checks, ()) = tokio::join!(Box::pin(dns.health_checks(&ids)), async {
         join_all(regions.iter_mut().map(|region| {
             Box::pin(async {

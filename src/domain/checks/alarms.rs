@@ -1,9 +1,10 @@
 //! Alarms that fire, and alarms that nobody would hear.
 
-use super::Fleet;
 use super::reading::ago;
-use crate::domain::derive::AlarmSubject;
+use super::{Fleet, RegionRows, aurora};
+use crate::domain::derive::{AlarmRow, AlarmSubject};
 use crate::domain::health::{Finding, Severity};
+use crate::domain::ids::Region;
 
 pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -12,7 +13,7 @@ pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
             // Alarms on health checks live in us-east-1, whichever region they are about.
             let about = match &row.subject {
                 AlarmSubject::HealthCheck(region) => region,
-                AlarmSubject::Serving | AlarmSubject::Other => &rows.region,
+                AlarmSubject::Serving | AlarmSubject::Link(_) | AlarmSubject::Other => &rows.region,
             };
             let found = |code: &str, severity: Severity, message: String| {
                 Finding::new(code, severity, Some(about), row.name.as_str(), message)
@@ -29,7 +30,10 @@ pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
                     if let Some(reason) = row.reason.value() {
                         finding = finding.because(reason.clone());
                     }
-                    findings.push(finding);
+                    findings.push(match other_end(fleet, rows, row) {
+                        Some(peer) => finding.link_to(peer),
+                        None => finding,
+                    });
                 }
                 Some("INSUFFICIENT_DATA") => findings.push(found(
                     "alarms.no_data",
@@ -48,4 +52,17 @@ pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The other end of the link that an alarm is about. Lags of Aurora name only the reader's cluster; their
+/// other end is the writer.
+fn other_end<'a>(fleet: &'a Fleet<'_>, rows: &RegionRows, row: &'a AlarmRow) -> Option<&'a Region> {
+    match &row.subject {
+        AlarmSubject::Link(Some(peer)) => Some(peer),
+        AlarmSubject::Link(None) => {
+            rows.aurora.iter().find_map(|member| aurora::writer_of(fleet, &member.global_cluster))
+        }
+        AlarmSubject::Serving | AlarmSubject::HealthCheck(_) | AlarmSubject::Other => None,
+    }
+    .filter(|peer| **peer != rows.region)
 }

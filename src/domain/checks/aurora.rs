@@ -4,7 +4,7 @@ use super::reading::millis;
 use super::{Fleet, level};
 use crate::domain::derive::AuroraRow;
 use crate::domain::health::{Finding, Severity};
-use crate::domain::ids::Region;
+use crate::domain::ids::{GlobalClusterId, Region};
 
 pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -70,7 +70,7 @@ fn member(fleet: &Fleet<'_>, region: &Region, row: &AuroraRow, findings: &mut Ve
             format!("{name} is {}: writes of that time would be lost in a failover", millis(*lag)),
         )
         .because(format!("limit {}", millis(limit)));
-        findings.push(match writer_of(fleet, row) {
+        findings.push(match writer_of(fleet, &row.global_cluster) {
             Some(writer) => finding.link_to(writer),
             None => finding,
         });
@@ -78,10 +78,10 @@ fn member(fleet: &Fleet<'_>, region: &Region, row: &AuroraRow, findings: &mut Ve
 }
 
 /// The region that writes, as far as it is known: the other end of a reader's lag.
-fn writer_of<'a>(fleet: &'a Fleet<'_>, row: &AuroraRow) -> Option<&'a Region> {
+pub(super) fn writer_of<'a>(fleet: &'a Fleet<'_>, global: &GlobalClusterId) -> Option<&'a Region> {
     fleet.regions.iter().map(|rows| (&rows.region, &rows.aurora)).find_map(|(region, members)| {
         let writes = |member: &AuroraRow| {
-            member.global_cluster == row.global_cluster
+            &member.global_cluster == global
                 && member.role.value().is_some_and(|role| role.as_str() == "writer")
         };
         members.iter().any(writes).then_some(region)

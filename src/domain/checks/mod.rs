@@ -131,12 +131,17 @@ pub fn judge(fleet: &Fleet<'_>) -> Verdict {
             by_region.entry(region).or_default().push(finding);
         }
     }
+    let own = |region: &Region| by_region.get(region).map(Vec::as_slice).unwrap_or_default();
+    let ill = |region: &Region| {
+        let by_itself = own(region).iter().filter(|finding| finding.peer.is_none()).copied();
+        Health::of(by_itself) == Health::Impaired
+    };
     let regions: Vec<(Region, Health)> = fleet
         .regions
         .iter()
         .map(|rows| {
-            let own = by_region.get(&rows.region).map(Vec::as_slice).unwrap_or_default();
-            (rows.region.clone(), Health::of_region(own.iter().copied()))
+            let health = Health::of_region(own(&rows.region).iter().copied(), ill);
+            (rows.region.clone(), health)
         })
         .collect();
     let common = findings.iter().filter(|finding| finding.region.is_none() || finding.peer.is_some());

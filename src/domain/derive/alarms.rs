@@ -32,7 +32,12 @@ pub fn alarms(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) ->
 }
 
 fn subject(topology: &Topology, alarm: &AlarmState) -> AlarmSubject {
-    let namespace = alarm.watches.as_str().rsplit_once('/').map_or("", |(namespace, _)| namespace);
+    let (namespace, metric) = alarm.watches.as_str().rsplit_once('/').unwrap_or_default();
+    if metric.contains("Replication") || metric.starts_with("AuroraGlobalDB") {
+        let named = |region: &Region| alarm.dimensions.iter().any(|value| value.as_str() == region.as_str());
+        let peer = topology.regions.iter().map(|entry| &entry.name).find(|region| named(region));
+        return AlarmSubject::Link(peer.cloned());
+    }
     match namespace {
         "AWS/ApplicationELB" | "AWS/NetworkELB" | "AWS/ECS" | "ECS/ContainerInsights" => {
             AlarmSubject::Serving

@@ -257,7 +257,10 @@ pub enum AlarmSubject {
     Serving,
     /// The health check of a region, which may be another one: such alarms live in us-east-1.
     HealthCheck(Region),
-    /// Anything else: replication, composite alarms, or not known.
+    /// A link to another region: replication or lag. The region is the other end, where the dimensions
+    /// name it.
+    Link(Option<Region>),
+    /// Anything else: composite alarms, or not known.
     Other,
 }
 

@@ -3,14 +3,19 @@
 //! What it is for: the rules between values, so that a slip of the hand is found before AWS is asked, and
 //! never shows as an outage. What it must not do: know TOML or files; paths name values, lines come later.
 
+mod settings;
+mod values;
+
 use std::collections::BTreeSet;
+
+use values::{Expected, identifier, partition_like};
 
 use super::Problem;
 use crate::domain::Topology;
-use crate::domain::ids::{AccountId, Arn, Region};
+use crate::domain::ids::{Arn, Region};
 use crate::domain::topology::{
-    AuroraGlobal, BucketReplication, Hostname, Levels, LoadBalancer, LoadBalancerKind, Record, RoutingPolicy,
-    Scope, Service, Table,
+    AuroraGlobal, BucketReplication, Hostname, LoadBalancer, LoadBalancerKind, Record, RoutingPolicy, Scope,
+    Service, Table,
 };
 
 /// Every rule that `topology` breaks; empty when it can be used.
@@ -51,15 +56,6 @@ struct Checker<'t> {
     topology: &'t Topology,
     regions: BTreeSet<Region>,
     problems: Vec<Problem>,
-}
-
-/// What an ARN must be.
-struct Expected<'a> {
-    service: &'a str,
-    region: Option<&'a Region>,
-    /// How its resource part starts.
-    resource: &'a str,
-    example: &'a str,
 }
 
 impl Checker<'_> {
@@ -410,233 +406,4 @@ impl Checker<'_> {
         let regions = [rule.source_region.clone(), rule.destination_region.clone()];
         self.some_listed(&format!("{path}.source_region"), &regions);
     }
-
-    fn probe(&mut self) {
-        let probe = &self.topology.probe;
-        if !probe.path.starts_with('/') || probe.path.contains(|c: char| c.is_whitespace() || c.is_control())
-        {
-            self.say("probe.path", "is no path; it starts with / and holds no blanks, such as \"/health\"");
-        }
-        for (key, url) in [("control", &probe.control), ("base", &probe.base)] {
-            if let Some(url) = url
-                && !url_like(url)
-            {
-                self.say(
-                    format!("probe.{key}"),
-                    "is no URL; it starts with https:// or http:// and names a host",
-                );
-            }
-        }
-        if !(1..=60).contains(&probe.timeout_seconds) {
-            self.say("probe.timeout_seconds", "must be from 1 to 60 seconds");
-        }
-    }
-
-    fn thresholds(&mut self) {
-        let t = &self.topology.thresholds;
-        // The last column says which way is worse.
-        let rows: [(&str, Levels, bool); 9] = [
-            ("error_5xx_percent", t.error_5xx_percent, true),
-            ("p99_ms", t.p99_ms, true),
-            ("replication_latency_ms", t.replication_latency_ms, true),
-            ("aurora_lag_ms", t.aurora_lag_ms, true),
-            ("checkers_percent", t.checkers_percent, false),
-            ("s3_latency_seconds", t.s3_latency_seconds, true),
-            ("cpu_percent", t.cpu_percent, true),
-            ("certificate_days", t.certificate_days, false),
-            ("probe_ms", t.probe_ms, true),
-        ];
-        for (key, levels, more_is_worse) in rows {
-            let path = format!("thresholds.{key}");
-            for (name, level) in [("warning", levels.warning), ("critical", levels.critical)] {
-                if !level.is_finite() || level < 0.0 {
-                    self.say(
-                        format!("{path}.{name}"),
-                        format!("{level} is no threshold; write a number, 0 or more"),
-                    );
-                } else if key.ends_with("_percent") && level > 100.0 {
-                    self.say(format!("{path}.{name}"), format!("{level} is more than 100 percent"));
-                }
-            }
-            let reversed = if more_is_worse {
-                levels.warning > levels.critical
-            } else {
-                levels.warning < levels.critical
-            };
-            if reversed {
-                let (word, comes) = if more_is_worse { ("above", "more") } else { ("below", "less") };
-                self.say(
-                    &path,
-                    format!(
-                        "warning {} is {word} critical {}, but {comes} is worse here; swap the two",
-                        levels.warning, levels.critical
-                    ),
-                );
-            }
-        }
-        let severe = t.replication_latency_severe_ms;
-        if !severe.is_finite() || severe < t.replication_latency_ms.critical {
-            self.say(
-                "thresholds.replication_latency_severe_ms",
-                format!(
-                    "{severe} is below critical {} of replication_latency_ms; write a larger number",
-                    t.replication_latency_ms.critical
-                ),
-            );
-        }
-    }
-
-    fn freshness(&mut self) {
-        let f = &self.topology.freshness;
-        let rows = [
-            ("targets", f.targets),
-            ("services", f.services),
-            ("scaling", f.scaling),
-            ("tables", f.tables),
-            ("aurora", f.aurora),
-            ("metrics", f.metrics),
-            ("replication", f.replication),
-            ("alarms", f.alarms),
-            ("topics", f.topics),
-            ("identity", f.identity),
-            ("probe", f.probe),
-            ("records", f.records),
-            ("health_checks", f.health_checks),
-            ("checkers", f.checkers),
-        ];
-        for (key, seconds) in rows {
-            if seconds == 0 {
-                self.say(
-                    format!("freshness.{key}"),
-                    "0 would make every value stale; write seconds, 1 or more",
-                );
-            }
-        }
-    }
-
-    fn policy(&mut self) {
-        let policy = &self.topology.policy;
-        if !policy.max_rpo_lag_ms.is_finite() || policy.max_rpo_lag_ms < 0.0 {
-            self.say("policy.max_rpo_lag_ms", "must be a number of milliseconds, 0 or more");
-        }
-        if policy.armed_minutes == 0 {
-            self.say("policy.armed_minutes", "0 would disarm at once; write minutes, 1 or more");
-        }
-        for (index, freeze) in policy.freezes.iter().enumerate() {
-            let path = format!("policy.freeze[{index}]");
-            if freeze.until <= freeze.from {
-                self.say(format!("{path}.until"), "is not after `from`; correct the one or the other");
-            }
-            if freeze.reason.is_empty() {
-                self.say(format!("{path}.reason"), "is empty; say why, for whoever is refused");
-            }
-        }
-    }
-
-    fn account(&mut self, path: &str, account: &AccountId) {
-        let digits = account.as_str();
-        if digits.len() != 12 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            self.say(path, format!("\"{digits}\" is no account; write twelve digits in quotes"));
-        }
-    }
-
-    /// True when the ARN is what it must be; otherwise says why not.
-    fn arn(&mut self, path: &str, arn: &Arn, expected: &Expected<'_>) -> bool {
-        let mut parts = arn.as_str().splitn(6, ':');
-        let service = parts.nth(2).unwrap_or_default();
-        let resource = arn.resource().unwrap_or_default();
-        if !arn.partition().is_some_and(partition_like) || resource.is_empty() {
-            self.say(path, format!("\"{arn}\" is no ARN; write one such as {}", expected.example));
-        } else if service != expected.service || !resource.starts_with(expected.resource) {
-            self.say(
-                path,
-                format!("\"{arn}\" is the ARN of something else; write one such as {}", expected.example),
-            );
-        } else if let Some(region) = expected.region
-            && arn.region().as_ref() != Some(region)
-        {
-            let found = arn.region().map_or_else(|| "no region".into(), |found| found.to_string());
-            self.say(
-                path,
-                format!("is in {found}, but this entry is of {region}; move it or correct the ARN"),
-            );
-        } else if let Some(account) = arn.account() {
-            let before = self.problems.len();
-            self.account(path, &account);
-            return self.problems.len() == before;
-        } else {
-            self.say(path, format!("\"{arn}\" names no account; write one such as {}", expected.example));
-        }
-        self.problems.last().is_none_or(|problem| problem.path != path)
-    }
-
-    fn dns_name(&mut self, path: &str, name: &str) {
-        let label = |label: &str| {
-            !label.is_empty()
-                && label.len() <= 63
-                && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*'))
-        };
-        if name.len() > 253 || !name.split('.').all(label) {
-            self.say(
-                path,
-                format!("\"{name}\" is no DNS name; write the name alone, such as \"api.example.com\""),
-            );
-        }
-    }
-
-    fn region_name(&mut self, path: &str, region: &Region) {
-        let name = region.as_str();
-        let letters = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        let parts: Vec<&str> = name.split('-').collect();
-        let numbered = parts.last().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-        if !letters || parts.len() < 3 || !numbered || parts.contains(&"") {
-            self.say(path, format!("\"{name}\" is no region; write its code, such as \"eu-west-1\""));
-        }
-    }
-
-    fn listed_region(&mut self, path: &str, region: &Region) -> bool {
-        let listed = self.regions.contains(region);
-        if !listed {
-            let regions = self.listed();
-            self.say(path, format!("{region} is not listed as a [[region]]; {regions}"));
-        }
-        listed
-    }
-
-    /// A part that lies wholly elsewhere does not belong to this application's regions.
-    fn some_listed(&mut self, path: &str, regions: &[Region]) {
-        if !regions.iter().any(|region| self.regions.contains(region)) {
-            let listed = self.listed();
-            self.say(path, format!("names no region of this file; {listed}"));
-        }
-    }
-
-    fn listed(&self) -> String {
-        if self.regions.is_empty() {
-            return "no region is listed".into();
-        }
-        let names: Vec<&str> = self.regions.iter().map(Region::as_str).collect();
-        format!("listed are {}", names.join(", "))
-    }
-}
-
-fn partition_like(partition: &str) -> bool {
-    partition == "aws"
-        || partition.strip_prefix("aws-").is_some_and(|rest| {
-            !rest.is_empty() && rest.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        })
-}
-
-/// Names and ids of AWS that hold neither blanks nor slashes nor colons.
-fn identifier(id: &str) -> bool {
-    !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-}
-
-fn url_like(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        !rest.is_empty()
-            && !rest.starts_with(['/', ':'])
-            && !url.contains(|c: char| c.is_whitespace() || c.is_control())
-    })
 }

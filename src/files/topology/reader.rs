@@ -180,7 +180,7 @@ impl<'t> Reader<'t> {
             }
             place = place.rfind(['.', '[']).map_or("", |cut| &place[..cut]);
         };
-        self.push(span, problem.path, problem.message);
+        self.push(span, &problem.path, problem.message);
     }
 
     /// Everything found, in the order of the text.
@@ -233,13 +233,13 @@ impl<'t> Reader<'t> {
     }
 
     fn report(&mut self, path: String, place: usize, message: String) {
-        self.broken.insert(path.clone());
-        self.push(place, path, message.into());
+        self.push(place, &path, message.into());
+        self.broken.insert(path);
     }
 
-    fn push(&mut self, place: usize, path: String, message: Text) {
+    fn push(&mut self, place: usize, path: &str, message: Text) {
         let line = Some(line_of(self.text, place));
-        let path = crate::domain::text::clean(&path).as_ref().to_owned();
+        let path = crate::domain::text::clean(path).as_ref().to_owned();
         self.problems.push((place, Problem { path, line, message }));
     }
 }
@@ -269,7 +269,7 @@ impl View<'_, '_> {
 /// The line, counted from 1, in which byte `place` of `text` stands.
 pub(super) fn line_of(text: &str, place: usize) -> usize {
     let place = place.min(text.len());
-    text.as_bytes()[..place].iter().filter(|byte| **byte == b'\n').count() + 1
+    text.as_bytes()[..place].split(|byte| *byte == b'\n').count()
 }
 
 fn described(value: &DeValue<'_>) -> String {

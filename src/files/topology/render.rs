@@ -7,6 +7,8 @@
 use std::fmt::{self, Write};
 
 use crate::domain::Topology;
+use crate::domain::ids::{AccountId, AlarmName, Arn, HealthCheckId, Region, ZoneId};
+use crate::domain::text::Text;
 use crate::domain::topology::{
     AuroraGlobal, BucketReplication, FrontDoor, Hostname, Levels, LoadBalancer, LoadBalancerKind, Policy,
     ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope, Service, Table, Thresholds,
@@ -106,16 +108,16 @@ fn section<I: IntoIterator>(
 
 fn scope(out: &mut String, name: &str, scope: &Scope) -> fmt::Result {
     writeln!(out, "[scope.{}]", key(name))?;
-    optional(out, "account", scope.account.as_ref().map(|account| account.as_str()))?;
+    optional(out, "account", scope.account.as_ref().map(AccountId::as_str))?;
     optional(out, "profile", scope.profile.as_deref())?;
-    optional(out, "role_arn", scope.role_arn.as_ref().map(|arn| arn.as_str()))?;
+    optional(out, "role_arn", scope.role_arn.as_ref().map(Arn::as_str))?;
     optional(out, "partition", scope.partition.as_deref())
 }
 
 fn hostname(out: &mut String, host: &Hostname) -> fmt::Result {
     writeln!(out, "[[hostname]]")?;
     entry(out, "name", host.name.as_str())?;
-    optional(out, "zone_id", host.zone_id.as_ref().map(|zone| zone.as_str()))?;
+    optional(out, "zone_id", host.zone_id.as_ref().map(ZoneId::as_str))?;
     if host.private_zone {
         writeln!(out, "# A private zone is observed and never acted on.")?;
         writeln!(out, "private_zone = true")?;
@@ -147,13 +149,13 @@ fn record(out: &mut String, record: &Record) -> fmt::Result {
     entry(out, "name", record.name.as_str())?;
     entry(out, "type", &record.record_type)?;
     entry(out, "zone_id", record.zone_id.as_str())?;
-    optional(out, "set_identifier", record.set_identifier.as_ref().map(|id| id.as_str()))?;
+    optional(out, "set_identifier", record.set_identifier.as_ref().map(Text::as_str))?;
     entry(out, "policy", policy)?;
     entry(out, "region", record.region.as_str())?;
     entry(out, "alias_target", record.alias_target.as_str())?;
     entry(out, "alias_zone_id", record.alias_zone_id.as_str())?;
     writeln!(out, "evaluate_target_health = {}", record.evaluate_target_health)?;
-    optional(out, "health_check", record.health_check.as_ref().map(|check| check.as_str()))
+    optional(out, "health_check", record.health_check.as_ref().map(HealthCheckId::as_str))
 }
 
 fn region(out: &mut String, region: &RegionEntry) -> fmt::Result {
@@ -161,11 +163,11 @@ fn region(out: &mut String, region: &RegionEntry) -> fmt::Result {
     entry(out, "name", region.name.as_str())?;
     if !region.alarms.is_empty() {
         writeln!(out, "# CloudWatch alarms that watch the application here.")?;
-        writeln!(out, "alarms = {}", list(region.alarms.iter().map(|alarm| alarm.as_str())))?;
+        writeln!(out, "alarms = {}", list(region.alarms.iter().map(AlarmName::as_str)))?;
     }
     if !region.topics.is_empty() {
         writeln!(out, "# SNS topics that those alarms notify.")?;
-        writeln!(out, "topics = {}", list(region.topics.iter().map(|topic| topic.as_str())))?;
+        writeln!(out, "topics = {}", list(region.topics.iter().map(Arn::as_str)))?;
     }
     section(
         out,
@@ -192,7 +194,7 @@ fn load_balancer(out: &mut String, balancer: &LoadBalancer) -> fmt::Result {
         LoadBalancerKind::Network => "network",
     };
     entry(out, "kind", kind)?;
-    writeln!(out, "target_groups = {}", list(balancer.target_groups.iter().map(|group| group.as_str())))
+    writeln!(out, "target_groups = {}", list(balancer.target_groups.iter().map(Arn::as_str)))
 }
 
 fn service(out: &mut String, service: &Service) -> fmt::Result {
@@ -201,7 +203,7 @@ fn service(out: &mut String, service: &Service) -> fmt::Result {
     entry(out, "service", service.key.service.as_str())?;
     entry(out, "arn", service.arn.as_str())?;
     if !service.target_groups.is_empty() {
-        writeln!(out, "target_groups = {}", list(service.target_groups.iter().map(|group| group.as_str())))?;
+        writeln!(out, "target_groups = {}", list(service.target_groups.iter().map(Arn::as_str)))?;
     }
     writeln!(out, "scalable = {}", service.scalable)
 }
@@ -209,14 +211,14 @@ fn service(out: &mut String, service: &Service) -> fmt::Result {
 fn table(out: &mut String, table: &Table) -> fmt::Result {
     writeln!(out, "[[table]]")?;
     entry(out, "name", table.name.as_str())?;
-    writeln!(out, "regions = {}", list(table.regions.iter().map(|region| region.as_str())))?;
-    optional(out, "witness", table.witness.as_ref().map(|witness| witness.as_str()))
+    writeln!(out, "regions = {}", list(table.regions.iter().map(Region::as_str)))?;
+    optional(out, "witness", table.witness.as_ref().map(Region::as_str))
 }
 
 fn aurora(out: &mut String, global: &AuroraGlobal) -> fmt::Result {
     writeln!(out, "[[aurora]]")?;
     entry(out, "id", global.id.as_str())?;
-    optional(out, "arn", global.arn.as_ref().map(|arn| arn.as_str()))?;
+    optional(out, "arn", global.arn.as_ref().map(Arn::as_str))?;
     if !global.engine.is_empty() {
         entry(out, "engine", global.engine.as_str())?;
     }

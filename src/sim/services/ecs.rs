@@ -314,7 +314,7 @@ fn describe_task(world: &World, call: &Call, site: &Site, service: usize, slot: 
     });
     if over {
         // Each later life of the place pushes this one further back.
-        let age = (slot.life - life - 1) * 50;
+        let age = (slot.life - life - 1) * slot.period;
         let stopped = before(slot.since, age);
         task["stoppedAt"] = time(stopped);
         task["stopCode"] = "EssentialContainerExited".into();

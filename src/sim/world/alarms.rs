@@ -46,7 +46,7 @@ const ALB: &str = "AWS/ApplicationELB";
 const DELAY_SECONDS: i64 = 60;
 /// Evaluation starts this long before the first thing that may matter.
 const LEAD_MINUTES: i64 = 6;
-/// Minutes that are evaluated at most when nothing is remembered.
+/// Minutes that are evaluated at most at once.
 const LONGEST_MINUTES: i64 = 12 * 60;
 
 impl World {
@@ -105,13 +105,13 @@ impl World {
         };
         let (mut minute, mut states) = remembered.unwrap_or_else(|| {
             let first = timeline.first().unwrap_or(self.started).min(self.started);
-            let start = floor_minute(first - SignedDuration::from_mins(LEAD_MINUTES))
-                .max(newest - SignedDuration::from_mins(LONGEST_MINUTES))
-                .min(newest);
+            let start = floor_minute(first - SignedDuration::from_mins(LEAD_MINUTES)).min(newest);
             let born = self.fleet.born + SignedDuration::from_mins(5);
             let state = |spec: &Spec| State { value: "OK", reason: calm_reason(spec), since: born };
             (start, specs.iter().map(state).collect())
         });
+        // After a long sleep nobody needs every minute of it.
+        minute = minute.max(newest - SignedDuration::from_mins(LONGEST_MINUTES));
         while minute < newest {
             minute += SignedDuration::from_mins(1);
             self.step(region, specs, &mut states, minute);

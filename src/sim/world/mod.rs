@@ -39,6 +39,7 @@ pub struct World {
     timeline: Mutex<Arc<Timeline>>,
     flows: Mutex<traffic::Flows>,
     alarms: Mutex<alarms::Memory>,
+    tally: Mutex<view::Tally>,
 }
 
 /// Locks a mutex; the data behind these is whole even when a holder panicked.
@@ -56,6 +57,7 @@ impl World {
             timeline: Mutex::default(),
             flows: Mutex::default(),
             alarms: Mutex::default(),
+            tally: Mutex::default(),
         }
     }
 

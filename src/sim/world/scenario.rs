@@ -40,6 +40,13 @@ pub struct Scenario {
     pub effects: Vec<Timed>,
 }
 
+impl Scenario {
+    /// Reads a scenario file.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
+
 fn first() -> String {
     "first".into()
 }
@@ -277,7 +284,7 @@ fn timeout() -> String {
 
 /// Every built-in scenario.
 pub fn all() -> Result<Vec<Scenario>, toml::de::Error> {
-    BUILT_IN.iter().map(|text| toml::from_str(text)).collect()
+    BUILT_IN.iter().map(|text| Scenario::parse(text)).collect()
 }
 
 /// The built-in scenario of that name.

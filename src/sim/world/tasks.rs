@@ -18,6 +18,8 @@ pub struct Slot {
     pub life: i64,
     /// When this life began.
     pub since: Timestamp,
+    /// Seconds that each life takes in a crash loop; 0 outside one.
+    pub period: i64,
     /// The task belongs to the new deployment.
     pub new: bool,
     /// Running, or still starting.
@@ -79,8 +81,6 @@ struct Loop {
 const REVISION: u32 = 41;
 /// How far back scaling looks, and DNS before it.
 const SCALING_SECONDS: i64 = 1_500;
-/// Seconds that a fresh task is PENDING, and then until its target has passed its checks.
-const PENDING_SECONDS: i64 = 15;
 
 impl World {
     /// How many tasks the service wants: its base, more when the region serves other regions' users.
@@ -91,7 +91,9 @@ impl World {
         }
         // Target tracking scales out on three minutes of high CPU, and in only after fifteen low ones.
         let load = (1..=6).map(|back| self.load(site, before(at, back * 180))).fold(1.0, f64::max);
-        let extra = if load > 1.2 { (f64::from(spec.base) * (load - 1.0)).ceil() as i32 } else { 0 };
+        // Step scaling: half of the base for every half more of load.
+        let steps = if load > 1.2 { ((load - 1.0) / 0.5).ceil() } else { 0.0 };
+        let extra = (f64::from(spec.base) * 0.5 * steps).ceil() as i32;
         (spec.base + extra).clamp(spec.min, spec.max)
     }
 
@@ -124,6 +126,7 @@ impl World {
                 Slot {
                     index,
                     life: 0,
+                    period: 0,
                     since: if fresh { before(at, 20) } else { born },
                     new: false,
                     running: !fresh,
@@ -349,12 +352,14 @@ fn unhealthy(reason: &str) -> Target {
 
 /// A place in a crash loop: starting, then registered, then dead, then again.
 fn crash(slot: &mut Slot, from: Timestamp, period: i64, at: Timestamp) {
-    let stagger = (slot.index as i64 * 7) % 11;
+    // Every other task starts half a turn later, so that some are always missing.
+    let stagger = (slot.index as i64 % 2) * (period / 2);
     let passed = (at.as_second() - from.as_second() - stagger).max(0);
     slot.life = passed / period;
+    slot.period = period;
     slot.new = true;
     slot.since = at - SignedDuration::from_secs(passed % period);
-    slot.running = passed % period >= PENDING_SECONDS;
+    slot.running = passed % period >= period / 2;
     slot.target = slot.running.then_some(INITIAL);
 }
 

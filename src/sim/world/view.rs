@@ -5,9 +5,18 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::World;
 use super::dns::Front;
 use super::traffic::floor_minute;
+use super::{World, lock};
+
+/// Users' requests counted so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// The newest minute that is counted.
+    counted: Option<Timestamp>,
+    /// Served and failed, by site.
+    sites: Vec<(f64, f64)>,
+}
 
 /// The world at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,7 +57,7 @@ impl World {
     pub fn view(&self, now: Timestamp) -> WorldView {
         let in_dns = self.in_dns(now);
         let newest = floor_minute(now) - SignedDuration::from_mins(1);
-        let first = floor_minute(self.started);
+        let totals = self.totals(newest);
         let regions = self
             .fleet
             .sites
@@ -56,14 +65,7 @@ impl World {
             .map(|site| {
                 let services = 0..self.fleet.services.len();
                 let (last_served, last_failed) = self.users(site.index, newest);
-                let (mut served, mut failed) = (0.0, 0.0);
-                let mut minute = first;
-                while minute <= newest {
-                    let (good, bad) = self.users(site.index, minute);
-                    served += good;
-                    failed += bad;
-                    minute += SignedDuration::from_mins(1);
-                }
+                let (served, failed) = totals.get(site.index).copied().unwrap_or_default();
                 RegionView {
                     region: site.region.clone(),
                     up: matches!(self.front(site.index, now), Front::Serving(errors) if errors < 0.5),
@@ -79,6 +81,26 @@ impl World {
             .collect();
         let writer = self.aurora_writer().map(|site| self.fleet.sites[site].region.clone());
         WorldView { now, regions, aurora_writer: writer }
+    }
+
+    /// Served and failed requests of every site since the world began, `newest` included. Minutes that are
+    /// over never change, so each is counted once.
+    fn totals(&self, newest: Timestamp) -> Vec<(f64, f64)> {
+        let mut tally = lock(&self.tally).clone();
+        tally.sites.resize(self.fleet.sites.len(), (0.0, 0.0));
+        let mut minute =
+            tally.counted.map_or(floor_minute(self.started), |last| last + SignedDuration::from_mins(1));
+        while minute <= newest {
+            for (site, (served, failed)) in tally.sites.iter_mut().enumerate() {
+                let (good, bad) = self.users(site, minute);
+                *served += good;
+                *failed += bad;
+            }
+            tally.counted = Some(minute);
+            minute += SignedDuration::from_mins(1);
+        }
+        lock(&self.tally).clone_from(&tally);
+        tally.sites
     }
 
     /// Served and failed requests of a minute.

@@ -1,0 +1,129 @@
+//! Rules for what is set rather than discovered: probe, thresholds, freshness, policy.
+
+use super::Checker;
+use super::values::url_like;
+use crate::domain::topology::Levels;
+
+impl Checker<'_> {
+    pub(super) fn probe(&mut self) {
+        let probe = &self.topology.probe;
+        if !probe.path.starts_with('/') || probe.path.contains(|c: char| c.is_whitespace() || c.is_control())
+        {
+            self.say("probe.path", "is no path; it starts with / and holds no blanks, such as \"/health\"");
+        }
+        for (key, url) in [("control", &probe.control), ("base", &probe.base)] {
+            if let Some(url) = url
+                && !url_like(url)
+            {
+                self.say(
+                    format!("probe.{key}"),
+                    "is no URL; it starts with https:// or http:// and names a host",
+                );
+            }
+        }
+        if !(1..=60).contains(&probe.timeout_seconds) {
+            self.say("probe.timeout_seconds", "must be from 1 to 60 seconds");
+        }
+    }
+
+    pub(super) fn thresholds(&mut self) {
+        let t = &self.topology.thresholds;
+        // The last column says which way is worse.
+        let rows: [(&str, Levels, bool); 9] = [
+            ("error_5xx_percent", t.error_5xx_percent, true),
+            ("p99_ms", t.p99_ms, true),
+            ("replication_latency_ms", t.replication_latency_ms, true),
+            ("aurora_lag_ms", t.aurora_lag_ms, true),
+            ("checkers_percent", t.checkers_percent, false),
+            ("s3_latency_seconds", t.s3_latency_seconds, true),
+            ("cpu_percent", t.cpu_percent, true),
+            ("certificate_days", t.certificate_days, false),
+            ("probe_ms", t.probe_ms, true),
+        ];
+        for (key, levels, more_is_worse) in rows {
+            let path = format!("thresholds.{key}");
+            for (name, level) in [("warning", levels.warning), ("critical", levels.critical)] {
+                if !level.is_finite() || level < 0.0 {
+                    self.say(
+                        format!("{path}.{name}"),
+                        format!("{level} is no threshold; write a number, 0 or more"),
+                    );
+                } else if key.ends_with("_percent") && level > 100.0 {
+                    self.say(format!("{path}.{name}"), format!("{level} is more than 100 percent"));
+                }
+            }
+            let reversed = if more_is_worse {
+                levels.warning > levels.critical
+            } else {
+                levels.warning < levels.critical
+            };
+            if reversed {
+                let (word, comes) = if more_is_worse { ("above", "more") } else { ("below", "less") };
+                self.say(
+                    &path,
+                    format!(
+                        "warning {} is {word} critical {}, but {comes} is worse here; swap the two",
+                        levels.warning, levels.critical
+                    ),
+                );
+            }
+        }
+        let severe = t.replication_latency_severe_ms;
+        if !severe.is_finite() || severe < t.replication_latency_ms.critical {
+            self.say(
+                "thresholds.replication_latency_severe_ms",
+                format!(
+                    "{severe} is below critical {} of replication_latency_ms; write a larger number",
+                    t.replication_latency_ms.critical
+                ),
+            );
+        }
+    }
+
+    pub(super) fn freshness(&mut self) {
+        let f = &self.topology.freshness;
+        let rows = [
+            ("targets", f.targets),
+            ("services", f.services),
+            ("scaling", f.scaling),
+            ("tables", f.tables),
+            ("aurora", f.aurora),
+            ("metrics", f.metrics),
+            ("replication", f.replication),
+            ("alarms", f.alarms),
+            ("topics", f.topics),
+            ("identity", f.identity),
+            ("probe", f.probe),
+            ("records", f.records),
+            ("health_checks", f.health_checks),
+            ("checkers", f.checkers),
+        ];
+        for (key, seconds) in rows {
+            if seconds == 0 {
+                self.say(
+                    format!("freshness.{key}"),
+                    "0 would make every value stale; write seconds, 1 or more",
+                );
+            }
+        }
+    }
+
+    pub(super) fn policy(&mut self) {
+        let policy = &self.topology.policy;
+        if !policy.max_rpo_lag_ms.is_finite() || policy.max_rpo_lag_ms < 0.0 {
+            self.say("policy.max_rpo_lag_ms", "must be a number of milliseconds, 0 or more");
+        }
+        if policy.armed_minutes == 0 {
+            self.say("policy.armed_minutes", "0 would disarm at once; write minutes, 1 or more");
+        }
+        for (index, freeze) in policy.freezes.iter().enumerate() {
+            let path = format!("policy.freeze[{index}]");
+            if freeze.until <= freeze.from {
+                self.say(format!("{path}.until"), "is not after `from`; correct the one or the other");
+            }
+            if freeze.reason.is_empty() {
+                self.say(format!("{path}.reason"), "is empty; say why, for whoever is refused");
+            }
+        }
+    }
+}
