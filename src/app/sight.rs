@@ -70,7 +70,7 @@ impl Lookout {
     pub fn look(&mut self, topology: &Topology, snapshot: FleetSnapshot) -> Sight {
         let mut sight = Sight::new(topology, snapshot, Arc::clone(&self.changes));
         if let Some(verdict) = &sight.verdict {
-            let mut moved = self.timeline.observe(topology, &sight.snapshot, verdict);
+            let mut moved = self.timeline.observe_rows(&sight.rows, sight.snapshot.now, verdict);
             if !moved.is_empty() {
                 moved.extend(self.changes.iter().cloned());
                 // Newest first; of those seen together, in the order of the panes.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::derive;
+use super::checks::RegionRows;
 use super::health::{Health, Verdict};
 use super::ids::Region;
 use super::observation::Observed;
@@ -47,15 +47,24 @@ impl Timeline {
         snapshot: &FleetSnapshot,
         verdict: &Verdict,
     ) -> Vec<Change> {
+        let rows: Vec<RegionRows> = snapshot
+            .regions
+            .iter()
+            .map(|region| super::checks::rows(topology, snapshot, &region.region))
+            .collect();
+        self.observe_rows(&rows, snapshot.now, verdict)
+    }
+
+    /// The same for rows that are already derived from the snapshot taken at `now`.
+    pub fn observe_rows(&mut self, rows: &[RegionRows], now: Timestamp, verdict: &Verdict) -> Vec<Change> {
         let mut changes = Vec::new();
         for (region, health) in &verdict.regions {
-            self.verdict(Some(region), *health, snapshot.now, &mut changes);
+            self.verdict(Some(region), *health, now, &mut changes);
         }
-        self.verdict(None, verdict.fleet, snapshot.now, &mut changes);
-        for region in &snapshot.regions {
-            let region = &region.region;
-            let here = Some(region);
-            for row in derive::ecs(topology, snapshot, region) {
+        self.verdict(None, verdict.fleet, now, &mut changes);
+        for rows in rows {
+            let here = Some(&rows.region);
+            for row in &rows.ecs {
                 let name: Text = row.service.as_str().into();
                 self.follow(here, "ecs", &name, "desired", &row.desired, &mut changes);
                 self.follow(here, "ecs", &name, "running", &row.running, &mut changes);
@@ -70,11 +79,11 @@ impl Timeline {
                     self.follow(here, "ecs", &name, "scaling", &limits, &mut changes);
                 }
             }
-            for row in derive::alb(topology, snapshot, region) {
+            for row in &rows.alb {
                 self.follow(here, "alb", &row.name, "healthy targets", &row.healthy_targets, &mut changes);
                 self.follow(here, "alb", &row.name, "state", &row.state, &mut changes);
             }
-            for row in derive::dynamodb(topology, snapshot, region) {
+            for row in &rows.dynamodb {
                 let name: Text = row.table.as_str().into();
                 self.follow(here, "dynamodb", &name, "status", &row.status, &mut changes);
                 for replica in &row.replicas {
@@ -82,13 +91,13 @@ impl Timeline {
                     self.follow(here, "dynamodb", &resource, "replica", &replica.status, &mut changes);
                 }
             }
-            for row in derive::aurora(topology, snapshot, region) {
+            for row in &rows.aurora {
                 let name: Text = row.cluster.as_str().into();
                 self.follow(here, "aurora", &name, "role", &row.role, &mut changes);
                 self.follow(here, "aurora", &name, "status", &row.status, &mut changes);
                 self.follow(here, "aurora", &name, "synchronisation", &row.synchronization, &mut changes);
             }
-            for row in derive::route53(topology, snapshot, region) {
+            for row in &rows.route53 {
                 let name: Text = format!("{} {}", row.name, row.record_type).into();
                 let verdict = row.verdict.map(|good| if *good { "healthy" } else { "unhealthy" });
                 self.follow(here, "route53", &row.name.as_str().into(), "verdict", &verdict, &mut changes);
@@ -105,10 +114,10 @@ impl Timeline {
                 };
                 self.follow(here, "route53", &row.name.as_str().into(), "check", &flags, &mut changes);
             }
-            for row in derive::alarms(topology, snapshot, region) {
+            for row in &rows.alarms {
                 self.follow(here, "alarms", &row.name.as_str().into(), "alarm", &row.state, &mut changes);
             }
-            for row in derive::probe(topology, snapshot, region) {
+            for row in &rows.probe {
                 let outcome = match row.status.error() {
                     Some(error) => {
                         Observed::seen(row.status.source().clone(), error.kind.label().to_owned(), error.at)

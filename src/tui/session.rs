@@ -16,7 +16,7 @@ use super::screen::{Screen, size};
 use super::{Exit, Feed, Options, TuiError};
 use crate::app::{App, Effect, Event};
 use crate::domain::Topology;
-use crate::ports::Clock;
+use crate::ports::{Clock, Stopwatch};
 use crate::ui::Theme;
 
 /// New sights are painted at most this often; keys at once.
@@ -76,6 +76,8 @@ async fn live(
     let frame = pace.sleep(Duration::ZERO);
     tokio::pin!(second, frame);
     let (mut dirty, mut waiting, mut watching) = (false, false, true);
+    // Since the last sight was taken; none was yet.
+    let mut since: Option<Stopwatch> = None;
     loop {
         if dirty && guard.writer.is_idle() {
             dirty = false;
@@ -107,15 +109,23 @@ async fn live(
             () = guard.writer.done(), if dirty => continue,
             changed = feed.sights.changed(), if watching && !waiting => {
                 watching = changed.is_ok();
-                waiting = watching;
-                continue;
+                let early = since.map_or(Duration::ZERO, |since| FRAME.saturating_sub(since.elapsed()));
+                if !watching || !early.is_zero() {
+                    waiting = watching;
+                    frame.set(pace.sleep(early));
+                    continue;
+                }
+                since = Some(pace.stopwatch());
+                match newest(&mut feed) {
+                    Some(sight) => sight,
+                    None => continue,
+                }
             }
             () = &mut frame, if waiting => {
                 waiting = false;
-                frame.set(pace.sleep(FRAME));
-                let sight = feed.sights.borrow_and_update().clone();
-                match sight {
-                    Some(sight) => Event::Sight(sight),
+                since = Some(pace.stopwatch());
+                match newest(&mut feed) {
+                    Some(sight) => sight,
                     None => continue,
                 }
             }
@@ -149,6 +159,11 @@ async fn live(
             }
         }
     }
+}
+
+/// The newest sight, when there is one.
+fn newest(feed: &mut Feed) -> Option<Event> {
+    feed.sights.borrow_and_update().clone().map(Event::Sight)
 }
 
 /// The clock is painted when its second begins. A world that runs faster is painted once a second too.

@@ -26,9 +26,12 @@ impl Pane for Ecs {
     fn slots<'a>(&self, view: &RegionView<'a>) -> Vec<Slot<'a>> {
         let (rows, lens) = (&view.rows.ecs, Lens::of(view));
         let cpu = highest(lens, rows.iter().map(|row| &row.cpu_percent), whole_percent);
-        let rollout = rows.iter().map(|row| lens.show(&row.rollout, ToString::to_string));
         // The rollout furthest from done speaks for all.
-        let rollout = rollout.max_by_key(|value| (value.trust, progress(&value.text)));
+        let rollout = rows.iter().map(|row| &row.rollout).max_by_key(|rollout| {
+            let trust = lens.show(*rollout, |_| String::new()).trust;
+            (trust, rollout.value().map(|state| progress(state.as_str())))
+        });
+        let rollout = rollout.map(|rollout| lens.show(rollout, ToString::to_string));
         let levels = view.topology.thresholds.cpu_percent;
         vec![
             Slot::new(vec![part("tasks", tasks(view)), part("pend", pending(view))]),
