@@ -57,7 +57,7 @@ async fn a_disabled_region_burns_the_fuse_as_its_peers_see_it() {
     let sim =
         started("[[effect]]\nkind = \"replica_status\"\ntables = [\"Orders\"]\nstatus = \"REGION_DISABLED\"");
     let began = sim.clock().now();
-    sim.clock().sleep(Duration::from_secs(60)).await;
+    sim.clock().sleep(Duration::from_mins(1)).await;
     let client = aws_sdk_dynamodb::Client::new(&config(&sim, "eu-west-1"));
     let table = client.describe_table().table_name("Orders").send().await.unwrap().table.unwrap();
     let replica = &table.replicas()[0];
@@ -72,7 +72,7 @@ async fn throttled_writes_are_reported_while_there_are_any() {
     let sim = started(
         "[[effect]]\nkind = \"write_throttles\"\ntables = [\"Orders\"]\nper_minute = 40.0\nuntil = 120",
     );
-    sim.clock().sleep(Duration::from_secs(240)).await;
+    sim.clock().sleep(Duration::from_mins(4)).await;
     let now = sim.clock().now();
     let metric = MetricId {
         namespace: "AWS/DynamoDB".into(),
@@ -147,7 +147,7 @@ async fn refused_calls_are_dispatch_failures() {
 #[tokio::test(start_paused = true)]
 async fn lost_tasks_leave_empty_groups_and_an_unplaceable_service() {
     let sim = started("[[effect]]\nkind = \"tasks_lost\"\nservices = [\"web\"]\nfraction = 1.0");
-    sim.clock().sleep(Duration::from_secs(120)).await;
+    sim.clock().sleep(Duration::from_mins(2)).await;
     let elb = aws_sdk_elasticloadbalancingv2::Client::new(&config(&sim, "us-east-1"));
     let group = sim.topology().regions[0].load_balancers[0].target_groups[1].clone();
     let health = elb.describe_target_health().target_group_arn(group.as_str()).send().await.unwrap();
