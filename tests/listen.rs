@@ -150,7 +150,7 @@ async fn bodies_may_be_compressed_or_waited_for() {
 #[tokio::test]
 async fn one_connection_takes_many_requests() {
     let server = Server::start("calm").await;
-    let request = format!("GET /_sim/calls HTTP/1.1\r\nHost: x\r\n\r\n").repeat(2);
+    let request = "GET /_sim/calls HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2);
     let last = "GET /_sim/calls HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let answer = server.raw(format!("{request}{last}").as_bytes(), PATIENCE).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&answer).matches("HTTP/1.1 200 OK").count(), 3);

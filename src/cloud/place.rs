@@ -38,6 +38,10 @@ pub(super) struct Seat {
     clients: Clients,
 }
 
+/// Each client has retry tokens of its own. The SDK's default keeps them for the whole process, where the
+/// failures of one place would use up the retries of another.
+const RETRIES: &str = "switchtower";
+
 macro_rules! clients {
     ($($name:ident: $sdk:ident;)+) => {
         #[derive(Debug, Default)]
@@ -51,7 +55,12 @@ macro_rules! clients {
                 /// The client of this service here.
                 pub(super) async fn $name(&self) -> &$sdk::Client {
                     let access = self.access().await;
-                    self.seat.clients.$name.get_or_init(|| $sdk::Client::new(&access.config))
+                    self.seat.clients.$name.get_or_init(|| {
+                        use $sdk::config::{Builder, retry::RetryPartition};
+                        let retries = RetryPartition::custom(RETRIES).build();
+                        let config = Builder::from(&access.config).retry_partition(retries).build();
+                        $sdk::Client::from_conf(config)
+                    })
                 }
             )+
         }
@@ -108,6 +117,7 @@ impl Place {
         self.seat.clients.s3.get_or_init(|| {
             let config = aws_sdk_s3::config::Builder::from(&access.config)
                 .force_path_style(access.custom_endpoint)
+                .retry_partition(aws_sdk_s3::config::retry::RetryPartition::custom(RETRIES).build())
                 .build();
             aws_sdk_s3::Client::from_conf(config)
         })

@@ -16,7 +16,7 @@ use switchtower::sim::scenario_names;
 use play::play;
 
 /// How long a scenario is watched, and how often somebody looks.
-const WATCHED: Duration = Duration::from_secs(600);
+const WATCHED: Duration = Duration::from_mins(10);
 const LOOK: Duration = Duration::from_secs(5);
 
 fn watch(scenario: &str) -> String {
