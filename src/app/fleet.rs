@@ -184,10 +184,11 @@ fn standing(verdict: &Verdict, region: &Region, health: Health) -> Standing {
     let users = panes.iter().flatten().any(|pane| pane.serves_users());
     let data = !panes.is_empty() && panes.iter().all(|pane| pane.is_some_and(PaneId::replicates_data));
     match health {
-        Health::Healthy => Standing::Healthy,
         Health::Unknown => Standing::Unknown,
         Health::Impaired if users => Standing::Failing,
-        Health::Impaired | Health::Degraded if data => Standing::Lagging,
+        // Also of a region that is well itself: what it holds of the others' data is old.
+        Health::Impaired | Health::Degraded | Health::Healthy if data => Standing::Lagging,
+        Health::Healthy => Standing::Healthy,
         Health::Impaired => Standing::Impaired,
         Health::Degraded => Standing::Degraded,
     }

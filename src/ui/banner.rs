@@ -77,7 +77,7 @@ fn summary(app: &App) -> String {
         return "first answers are coming in".to_owned();
     }
     let all = verdict.regions.len();
-    if verdict.regions.iter().all(|(_, health)| *health == Health::Healthy) {
+    if app.fleet.regions().all(|region| app.fleet.standing(region) == Some(Standing::Healthy)) {
         let regions = match all {
             1 => "the region is healthy".to_owned(),
             2 => "both regions are healthy".to_owned(),

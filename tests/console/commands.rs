@@ -100,7 +100,7 @@ fn what_leaves_the_console_are_effects() {
     assert!(!stage.text().contains("PAUSED"));
     assert_eq!(stage.press("ctrl-z"), [Effect::Suspend]);
     for screen in ["", "enter", "?", "f", "t", "z"] {
-        assert_eq!(stage.press(screen).contains(&Effect::Quit), false);
+        assert!(!stage.press(screen).contains(&Effect::Quit));
         assert_eq!(stage.press("q"), [Effect::Quit], "q after {screen}");
         assert_eq!(stage.press("ctrl-c"), [Effect::Quit], "ctrl-c after {screen}");
     }

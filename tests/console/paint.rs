@@ -2,11 +2,22 @@
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
+use switchtower::domain::metric::Series;
 use switchtower::domain::observation::ErrorKind;
 use switchtower::ui::Theme;
 
 use super::stage::{Stage, calm, many, outage};
 use crate::domain::fixture::{World, age, error};
+
+/// What goes wrong.
+const KINDS: [ErrorKind; 6] = [
+    ErrorKind::Denied,
+    ErrorKind::Expired,
+    ErrorKind::TimedOut,
+    ErrorKind::ServiceDown,
+    ErrorKind::NoData,
+    ErrorKind::NotConfigured,
+];
 
 /// Spoils a world: what is not good here is missing, old, wrong, long or hostile.
 fn spoil(world: &mut World, seed: u64) {
@@ -16,14 +27,6 @@ fn spoil(world: &mut World, seed: u64) {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (dice >> 33) % sides
     };
-    const KINDS: [ErrorKind; 6] = [
-        ErrorKind::Denied,
-        ErrorKind::Expired,
-        ErrorKind::TimedOut,
-        ErrorKind::ServiceDown,
-        ErrorKind::NoData,
-        ErrorKind::NotConfigured,
-    ];
     for region in &mut world.regions {
         let mut kind = || KINDS[roll(6) as usize];
         let kinds = [kind(), kind(), kind(), kind()];
@@ -58,7 +61,7 @@ fn spoil(world: &mut World, seed: u64) {
         for series in region.metrics.values_mut() {
             match roll(4) {
                 0 => series.fail(error(kinds[2], now)),
-                1 => series.succeed(Default::default(), now),
+                1 => series.succeed(Series::default(), now),
                 2 => series.succeed(crate::domain::fixture::flat(1e18), now),
                 _ => {}
             }
