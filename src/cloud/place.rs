@@ -47,6 +47,7 @@ macro_rules! clients {
         #[derive(Debug, Default)]
         struct Clients {
             $($name: OnceLock<$sdk::Client>,)+
+            route53: OnceLock<aws_sdk_route53::Client>,
             s3: OnceLock<aws_sdk_s3::Client>,
         }
 
@@ -73,7 +74,6 @@ clients! {
     ecs: aws_sdk_ecs;
     elb: aws_sdk_elasticloadbalancingv2;
     rds: aws_sdk_rds;
-    route53: aws_sdk_route53;
     scaling: aws_sdk_applicationautoscaling;
     sns: aws_sdk_sns;
     sts: aws_sdk_sts;
@@ -109,6 +109,20 @@ impl Place {
     /// Loads configuration, so that [`Cloud::custom_endpoint`] knows the profile's endpoint too.
     pub async fn ready(&self) {
         self.access().await;
+    }
+
+    /// The client of Route 53. An account has five requests a second, shared with everybody, so that a
+    /// refusal here says little; it is asked twice as often as others before it counts.
+    pub(super) async fn route53(&self) -> &aws_sdk_route53::Client {
+        use aws_sdk_route53::config::{Builder, retry};
+        let access = self.access().await;
+        self.seat.clients.route53.get_or_init(|| {
+            let config = Builder::from(&access.config)
+                .retry_config(retry::RetryConfig::standard().with_max_attempts(4))
+                .retry_partition(retry::RetryPartition::custom(RETRIES).build())
+                .build();
+            aws_sdk_route53::Client::from_conf(config)
+        })
     }
 
     /// The client of S3. Names of buckets go into the path where the endpoint is not AWS's own.
