@@ -60,7 +60,7 @@ struct Stage {
 }
 
 const AT_ONCE: Duration = Duration::ZERO;
-const AN_HOUR: Duration = Duration::from_secs(3_600);
+const AN_HOUR: Duration = Duration::from_hours(1);
 
 fn stage(scenario: &str, mood: Mood) -> Stage {
     fastrand::seed(7);
@@ -163,7 +163,7 @@ async fn they_are_renewed_early_and_kept_while_that_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn ended_ones_are_not_used() {
-    let stage = stage("calm", Mood::Gives(AT_ONCE, Duration::from_secs(600)));
+    let stage = stage("calm", Mood::Gives(AT_ONCE, Duration::from_mins(10)));
     assert_eq!(stage.call().await, Ok(()));
     stage.becomes(Mood::Refuses("no"));
     stage.wait(601).await;

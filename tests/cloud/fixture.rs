@@ -63,7 +63,7 @@ pub(crate) fn refusing() -> (World, Refuse) {
     let clock = Clock::starting_at(epoch(), 1.0);
     let sim = Sim::new(SimOptions::default(), clock).unwrap();
     let refuse = Refuse(Arc::new(Inner {
-        inner: sim.http_client(),
+        beyond: sim.http_client(),
         clock,
         on: AtomicBool::new(true),
         times: Mutex::default(),
@@ -77,7 +77,7 @@ pub(crate) fn refusing() -> (World, Refuse) {
 pub(crate) struct Refuse(Arc<Inner>);
 
 struct Inner {
-    inner: SharedHttpClient,
+    beyond: SharedHttpClient,
     clock: Clock,
     on: AtomicBool,
     times: Mutex<Vec<Timestamp>>,
@@ -105,7 +105,7 @@ impl HttpClient for Refuse {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let inner = self.0.inner.http_connector(settings, components);
+        let inner = self.0.beyond.http_connector(settings, components);
         SharedHttpConnector::new(Refusing { refuse: self.clone(), inner })
     }
 }

@@ -120,7 +120,7 @@ impl Canned {
 }
 
 fn zones(zones: &[(&str, &str, bool)], next: Option<&str>) -> String {
-    let zones: String = zones
+    let zones: Vec<String> = zones
         .iter()
         .map(|(id, name, private)| {
             format!(
@@ -129,6 +129,7 @@ fn zones(zones: &[(&str, &str, bool)], next: Option<&str>) -> String {
             )
         })
         .collect();
+    let zones = zones.concat();
     let next_marker = next.map(|next| format!("<NextMarker>{next}</NextMarker>")).unwrap_or_default();
     format!(
         "<ListHostedZonesResponse xmlns=\"{NAMESPACE}\"><HostedZones>{zones}</HostedZones><IsTruncated>{}\
@@ -138,8 +139,9 @@ fn zones(zones: &[(&str, &str, bool)], next: Option<&str>) -> String {
 }
 
 fn page(records: &[String], next: Option<&str>) -> String {
-    let sets: String =
+    let sets: Vec<String> =
         records.iter().map(|record| format!("<ResourceRecordSet>{record}</ResourceRecordSet>")).collect();
+    let sets = sets.concat();
     let next_name = next
         .map(|next| format!("<NextRecordName>{next}</NextRecordName><NextRecordType>CNAME</NextRecordType>"))
         .unwrap_or_default();

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use switchtower::domain::Topology;
 use switchtower::domain::ids::{Arn, HostName, Region, ServiceKey};
 use switchtower::domain::topology::{
-    AuroraGlobal, AuroraMember, BucketReplication, Freeze, Hostname, Levels, LoadBalancer, LoadBalancerKind,
-    Record, RegionEntry, RoutingPolicy, Scope, Service, Table,
+    AuroraGlobal, AuroraMember, BucketReplication, Freeze, Freshness, FrontDoor, Hostname, Levels,
+    LoadBalancer, LoadBalancerKind, Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope,
+    Service, Table, Thresholds,
 };
 use switchtower::files::Existing;
 use switchtower::files::topology::{self, WriteError};
@@ -137,9 +138,9 @@ pub(super) fn example() -> Topology {
         Arn::new(format!("arn:aws:elasticloadbalancing:{region}:{account}:{rest}"))
     };
     let group = |region: &str| elb(region, "targetgroup/api/73e2d6bc24d8a067");
-    let mut scope: std::collections::BTreeMap<String, Scope> = Default::default();
+    let mut scope = std::collections::BTreeMap::new();
     for name in ["dns", "us-east-1", "eu-west-1"] {
-        scope.insert(name.into(), Scope { account: Some(account.into()), ..Scope::default() });
+        scope.insert(String::from(name), Scope { account: Some(account.into()), ..Scope::default() });
     }
     let balancer_name = |region: &str| HostName::new(format!("api-1234567890.{region}.elb.amazonaws.com"));
     Topology {
@@ -150,7 +151,7 @@ pub(super) fn example() -> Topology {
             name: "api.example.com".into(),
             zone_id: Some("Z0123456789ABCDEFGHIJ".into()),
             private_zone: false,
-            front_door: Default::default(),
+            front_door: FrontDoor::default(),
         }],
         records: regions
             .iter()
@@ -215,11 +216,11 @@ pub(super) fn example() -> Topology {
             rule: "everything".into(),
             metrics: true,
         }],
-        probe: Default::default(),
+        probe: ProbeSettings::default(),
         evacuation: Vec::new(),
-        thresholds: Default::default(),
-        freshness: Default::default(),
-        policy: Default::default(),
+        thresholds: Thresholds::default(),
+        freshness: Freshness::default(),
+        policy: Policy::default(),
     }
 }
 
@@ -236,7 +237,7 @@ fn any_topology() -> impl Strategy<Value = Topology> {
         .prop_map(|((name, notify, private, profile), alarms, numbers, freezes, parts)| {
             let mut topology = example();
             topology.application = format!("a{name}").into();
-            topology.policy.notify = notify.clone();
+            topology.policy.notify.clone_from(&notify);
             topology.evacuation = notify.into_iter().map(|word| format!("m{word}")).collect();
             topology.hostnames[0].private_zone = private;
             if let Some(scope) = topology.scope.get_mut("dns") {

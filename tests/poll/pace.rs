@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use switchtower::domain::observation::ErrorKind;
+use switchtower::domain::topology::Table;
 
 use super::feed::{count, wait, watch};
 use crate::cloud::fixture::{World, epoch, refusing, with, world};
@@ -119,6 +120,26 @@ async fn throttling_doubles_the_pause_up_to_five_minutes_and_success_resets_it()
     world.sim.clear_calls();
     wait(&world, 100).await;
     assert!(count(&world, "DescribeServices", "us-east-1") >= 8, "back at its cadence");
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_tables_are_looked_at_in_wider_buckets_but_rarely() {
+    let mut world = world("calm");
+    only_services(&mut world);
+    let topology = std::sync::Arc::make_mut(&mut world.topology);
+    topology.regions[0].services.clear();
+    let regions = vec!["us-east-1".into(), "eu-west-1".into()];
+    topology.tables.push(Table { name: "idle".into(), regions, witness: None });
+    let feed = watch(&world, None);
+    wait(&world, 2_400).await;
+    let asked = times(&world, "GetMetricData", "us-east-1").len();
+    // Once at the start, then each of forty minutes; in wider buckets after one, six and thirty-six.
+    assert_eq!(asked, 41 + 3);
+    let seen = feed.snapshot(world.clock.now());
+    for series in seen.regions[0].metrics.values() {
+        assert!(series.value().unwrap().is_empty() && series.error().is_none());
+        assert!(series.age(world.clock.now()).unwrap() < std::time::Duration::from_secs(190));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -75,8 +75,9 @@ impl Terminal {
     pub(super) fn wait(&mut self, what: &str, wanted: impl Fn(&Screen) -> bool) {
         let (parser, bell) = &*self.shown;
         let parser = parser.lock().unwrap();
-        let waited = bell.wait_timeout_while(parser, PATIENCE, |parser| !wanted(parser.screen())).unwrap();
-        assert!(!waited.1.timed_out(), "no {what} on the screen:\n{}", waited.0.screen().contents());
+        let (seen, patience) =
+            bell.wait_timeout_while(parser, PATIENCE, |parser| !wanted(parser.screen())).unwrap();
+        assert!(!patience.timed_out(), "no {what} on the screen:\n{}", seen.screen().contents());
     }
 
     pub(super) fn look(&self, with: impl FnOnce(&Screen)) {

@@ -57,7 +57,7 @@ async fn a_disabled_region_burns_the_fuse_as_its_peers_see_it() {
     let sim =
         started("[[effect]]\nkind = \"replica_status\"\ntables = [\"Orders\"]\nstatus = \"REGION_DISABLED\"");
     let began = sim.clock().now();
-    sim.clock().sleep(Duration::from_secs(60)).await;
+    sim.clock().sleep(Duration::from_mins(1)).await;
     let client = aws_sdk_dynamodb::Client::new(&config(&sim, "eu-west-1"));
     let table = client.describe_table().table_name("Orders").send().await.unwrap().table.unwrap();
     let replica = &table.replicas()[0];
@@ -72,7 +72,7 @@ async fn throttled_writes_are_reported_while_there_are_any() {
     let sim = started(
         "[[effect]]\nkind = \"write_throttles\"\ntables = [\"Orders\"]\nper_minute = 40.0\nuntil = 120",
     );
-    sim.clock().sleep(Duration::from_secs(240)).await;
+    sim.clock().sleep(Duration::from_mins(4)).await;
     let now = sim.clock().now();
     let metric = MetricId {
         namespace: "AWS/DynamoDB".into(),
@@ -147,7 +147,7 @@ async fn refused_calls_are_dispatch_failures() {
 #[tokio::test(start_paused = true)]
 async fn lost_tasks_leave_empty_groups_and_an_unplaceable_service() {
     let sim = started("[[effect]]\nkind = \"tasks_lost\"\nservices = [\"web\"]\nfraction = 1.0");
-    sim.clock().sleep(Duration::from_secs(120)).await;
+    sim.clock().sleep(Duration::from_mins(2)).await;
     let elb = aws_sdk_elasticloadbalancingv2::Client::new(&config(&sim, "us-east-1"));
     let group = sim.topology().regions[0].load_balancers[0].target_groups[1].clone();
     let health = elb.describe_target_health().target_group_arn(group.as_str()).send().await.unwrap();
@@ -169,4 +169,34 @@ fn scenario_files_say_what_they_do_not_know() {
         let text = format!("name = \"own\"\ndescription = \"…\"\n{wrong}");
         assert!(Scenario::parse(&text).is_err(), "{wrong}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_and_server_errors_are_worded_by_each_service() {
+    let sim = started("[[effect]]\nkind = \"throttle\"\nservices = [\"*\"]\nrate = 0.0");
+    let here = config(&sim, "us-east-1");
+    assert_eq!(code(aws_sdk_ecs::Client::new(&here).list_clusters().send().await), "ThrottlingException");
+    assert_eq!(code(aws_sdk_dynamodb::Client::new(&here).list_tables().send().await), "ThrottlingException");
+    assert_eq!(code(aws_sdk_rds::Client::new(&here).describe_db_clusters().send().await), "Throttling");
+    assert_eq!(code(aws_sdk_route53::Client::new(&here).list_hosted_zones().send().await), "Throttling");
+    assert_eq!(code(aws_sdk_sns::Client::new(&here).list_topics().send().await), "Throttling");
+    assert_eq!(code(aws_sdk_cloudwatch::Client::new(&here).describe_alarms().send().await), "Throttling");
+    assert_eq!(code(aws_sdk_s3::Client::new(&here).list_buckets().send().await), "SlowDown");
+
+    let sim = started("[[effect]]\nkind = \"api_down\"\nservices = [\"*\"]\nmode = \"error\"");
+    let here = config(&sim, "us-east-1");
+    assert_eq!(code(aws_sdk_ecs::Client::new(&here).list_clusters().send().await), "ServerException");
+    assert_eq!(code(aws_sdk_dynamodb::Client::new(&here).list_tables().send().await), "InternalServerError");
+    assert_eq!(
+        code(aws_sdk_rds::Client::new(&here).describe_db_clusters().send().await),
+        "ServiceUnavailable"
+    );
+    assert_eq!(
+        code(aws_sdk_route53::Client::new(&here).list_hosted_zones().send().await),
+        "ServiceUnavailable"
+    );
+    assert_eq!(code(aws_sdk_s3::Client::new(&here).list_buckets().send().await), "ServiceUnavailable");
+    let alarms = aws_sdk_cloudwatch::Client::new(&here).describe_alarms().send().await;
+    assert_eq!(alarms.as_ref().unwrap_err().raw_response().unwrap().status().as_u16(), 500);
+    assert_eq!(code(alarms), "InternalServiceError");
 }

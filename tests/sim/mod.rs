@@ -1,5 +1,8 @@
 //! The simulated AWS, asked by the real SDK clients on virtual time.
 
+// The helpers below are tests too, though they carry no attribute that says so.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod effects;
 mod faults;
 mod reads;

@@ -14,7 +14,10 @@ async fn sts_tells_the_account_of_the_topology() {
     let identity =
         aws_sdk_sts::Client::new(&config(&sim, "eu-west-1")).get_caller_identity().send().await.unwrap();
     let topology = sim.topology();
-    assert_eq!(identity.account(), topology.scope("eu-west-1").account.as_ref().map(|id| id.as_str()));
+    assert_eq!(
+        identity.account(),
+        topology.scope("eu-west-1").account.as_ref().map(switchtower::domain::ids::AccountId::as_str)
+    );
     assert!(identity.arn().unwrap().starts_with("arn:aws:sts::123456789012:assumed-role/"));
 }
 
@@ -37,7 +40,10 @@ async fn load_balancers_lead_to_target_groups_and_targets() {
             client.describe_target_groups().load_balancer_arn(expected.arn.as_str()).send().await.unwrap();
         let arns: Vec<&str> =
             groups.target_groups().iter().filter_map(|group| group.target_group_arn()).collect();
-        assert_eq!(arns, expected.target_groups.iter().map(|arn| arn.as_str()).collect::<Vec<_>>());
+        assert_eq!(
+            arns,
+            expected.target_groups.iter().map(switchtower::domain::ids::Arn::as_str).collect::<Vec<_>>()
+        );
         for arn in arns {
             let health = client.describe_target_health().target_group_arn(arn).send().await.unwrap();
             assert!(health.target_health_descriptions().len() >= 4);
@@ -318,7 +324,7 @@ async fn alarms_reach_a_confirmed_topic() {
             .filter_map(|alarm| alarm.alarm_name())
             .chain(alarms.composite_alarms().iter().filter_map(|alarm| alarm.alarm_name()))
             .collect();
-        assert_eq!(found, entry.alarms.iter().map(|name| name.as_str()).collect());
+        assert_eq!(found, entry.alarms.iter().map(switchtower::domain::ids::AlarmName::as_str).collect());
         for alarm in alarms.metric_alarms() {
             assert_eq!(alarm.state_value().unwrap().as_str(), "OK", "{}", alarm.alarm_name().unwrap());
             assert_eq!(alarm.alarm_actions(), [entry.topics[0].as_str()]);
