@@ -14,6 +14,14 @@
 //! | [`app`] | the console's model: screens, cursor, commands, the one keymap table |
 //! | [`ui`] | from the model to a frame: banner, panes, tables, charts, help |
 //! | [`tui`] | the terminal: raw mode, keys, signals, the main loop, the writer thread |
+//!
+//! The import rule, held by `tests/architecture.rs`: `domain` imports nothing of ours; `ports` and `files`
+//! import `domain`; `cloud` and `sim` import `domain` and `ports`; `poll` also `cloud`; `app` imports
+//! `domain`; `ui` imports `app` and `domain`; `tui` imports `app`, `ui`, `domain` and `ports`; `cli` imports all.
+//!
+//! Deliberately absent: any call that changes something in AWS (runbooks will bring a module of their own,
+//! between `domain` and `cloud`); any clock but [`ports::Clock`]; any colour outside `ui`; any network
+//! call, disk write or lock on the thread that paints and reads keys.
 
 pub mod app;
 pub mod cli;

@@ -1,7 +1,7 @@
 //! The pure core: what is known of a fleet, and what it means.
 //!
 //! What it is for: identifiers, observed values, the topology, the snapshot, derived rows, checks and
-//! verdicts, the baseline. What it must not do: any input or output, any clock, any other module of ours.
+//! verdicts, the timeline. What it must not do: any input or output, any clock, any other module of ours.
 
 pub mod changes;
 pub mod checks;
@@ -10,6 +10,7 @@ pub mod health;
 pub mod ids;
 pub mod metric;
 pub mod observation;
+pub mod policy;
 pub mod snapshot;
 pub mod text;
 pub mod topology;
