@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Demo, Global};
 use super::exit::{Exit, Failure};
 use super::out;
-use super::session::{Session, Store, worker};
+use super::session::{Session, Store, watchers, worker};
 use crate::app::sight::Lookout;
 use crate::app::{self, Effect, PaneId, Sight};
 use crate::domain::observation::SourceKind;
@@ -20,8 +20,15 @@ use crate::poll::{self, FleetFeed};
 use crate::ports::Clock;
 use crate::tui;
 
-/// Snapshots are looked at at most this often, in the machine's time.
-const PACE: Duration = Duration::from_millis(100);
+/// Answers come in bursts. After the first of one, this long is waited for the others, so that a burst is
+/// looked at and painted once; in the machine's time.
+const BURST: Duration = Duration::from_millis(150);
+
+/// The same while the console opens, when every millisecond without numbers counts.
+const FIRST_BURST: Duration = Duration::from_millis(4);
+
+/// How long the console opens.
+const OPENING: Duration = Duration::from_secs(3);
 
 /// Values grow old without anything happening; this often verdicts are drawn anew.
 const AGEING: Duration = Duration::from_secs(5);
@@ -37,7 +44,7 @@ pub(super) fn demo(global: &Global, args: &Demo) -> Result<Exit, Failure> {
 }
 
 fn show(session: &Session, global: &Global) -> Result<Exit, Failure> {
-    let runtime = worker()?;
+    let runtime = worker(watchers(&session.topology))?;
     let (sights, seen) = watch::channel(None);
     let (effects, wanted) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
@@ -93,18 +100,24 @@ async fn observe(
     let (mut ageing, mut saving) = (machine.interval(AGEING), machine.interval(Store::EVERY));
     saving.tick().await;
     ageing.tick().await;
+    let opened = machine.stopwatch();
     // Without anything saved there is nothing to see before the first answer: the skeleton stays.
-    let mut anything = seed.is_some();
+    let mut look = seed.is_some();
     loop {
-        if anything {
+        if look {
+            let spent = machine.stopwatch();
             let snapshot = feed.snapshot(session.clock.now());
             sights.send_replace(Some(Arc::new(lookout.look(&session.topology, snapshot))));
+            ageing.reset();
+            // A large fleet is looked at less often, so that looking never takes more than a tenth.
+            if opened.elapsed() > OPENING {
+                machine.sleep(spent.elapsed() * 9).await;
+            }
         }
-        // Answers come in bursts; keys are served meanwhile, since they are read elsewhere.
-        let rest = machine.sleep(PACE);
-        tokio::pin!(rest);
-        let mut rested = !anything;
-        anything = true;
+        look = true;
+        let burst = machine.sleep(if opened.elapsed() > OPENING { BURST } else { FIRST_BURST });
+        tokio::pin!(burst);
+        let mut began = false;
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return,
@@ -112,9 +125,12 @@ async fn observe(
                     Some(effect) => follow(&feed, effect),
                     None => return,
                 },
-                () = &mut rest, if !rested => rested = true,
-                () = feed.changed(), if rested => break,
-                _ = ageing.tick(), if rested => break,
+                () = feed.changed(), if !began => {
+                    burst.set(machine.sleep(if opened.elapsed() > OPENING { BURST } else { FIRST_BURST }));
+                    began = true;
+                }
+                () = &mut burst, if began => break,
+                _ = ageing.tick() => break,
                 _ = saving.tick() => save(&session, &feed).await,
             }
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::args::{Global, Init};
 use super::exit::{Exit, Failure};
 use super::out;
-use super::session::{real_cloud, worker};
+use super::session::{WORKERS, real_cloud, worker};
 use crate::cloud::CloudOptions;
 use crate::cloud::discover::{DiscoverError, DiscoverRequest, discover};
 use crate::domain::ids::HostName;
@@ -43,7 +43,7 @@ pub(super) fn run(global: &Global, args: &Init) -> Result<Exit, Failure> {
         probe_base: args.probe_base.clone(),
         control: None,
     };
-    let runtime = worker()?;
+    let runtime = worker(WORKERS)?;
     let discovered = runtime.block_on(discover(&cloud, request));
     runtime.shutdown_background();
     let discovery = discovered.map_err(|error| refused(&error))?;

@@ -20,7 +20,15 @@ use crate::ports::{BoxFuture, Clock, HttpsProbe, ProbeFailure, ProbeRequest, Rea
 use crate::sim::{Sim, SimOptions};
 
 /// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
-const WORKERS: usize = 2;
+pub(super) const WORKERS: usize = 2;
+
+/// Up to this many regions one thread keeps up, and wakes the machine half as often.
+const FEW: usize = 4;
+
+/// Threads for watching an application for hours.
+pub(super) fn watchers(topology: &Topology) -> usize {
+    if topology.regions.len() > FEW { WORKERS } else { 1 }
+}
 
 /// Everything that observing needs.
 #[derive(Clone)]
@@ -110,9 +118,9 @@ fn described(world: &World, speed: f64) -> String {
 }
 
 /// The runtime that asks AWS. The console's own thread never runs on it.
-pub(super) fn worker() -> Result<Runtime, Failure> {
+pub(super) fn worker(threads: usize) -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+        .worker_threads(threads)
         .thread_name("switchtower-aws")
         .enable_all()
         .build()

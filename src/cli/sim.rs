@@ -5,7 +5,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::SimArgs;
 use super::exit::{Exit, Failure};
 use super::out;
-use super::session::{simulation, worker};
+use super::session::{WORKERS, simulation, worker};
 use crate::domain::text::Text;
 use crate::ports::Clock;
 use crate::sim::listen::{ListenError, listen};
@@ -16,7 +16,7 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
     let regions: Vec<Text> =
         sim.topology().regions.iter().map(|region| region.name.as_str().into()).collect();
     let hostname = sim.topology().hostnames.first().map(|host| host.name.clone());
-    let runtime = worker()?;
+    let runtime = worker(WORKERS)?;
     let served = runtime.block_on(async {
         let failed = |error| Failure::error(format_args!("signals cannot be watched: {error}"));
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;

@@ -25,6 +25,10 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The same when only the focus asks: moving through the panes must not spend the Route 53 budget.
 const SHORTEST_FOCUS: Duration = Duration::from_secs(20);
 
+/// How many questions of one source of one region are asked side by side: enough for a sweep of one round
+/// trip in a usual region, few enough for ELB's burst of forty calls and for the memory of a large fleet.
+const AT_ONCE: usize = 16;
+
 /// How long after a whole minute metrics are asked for, at least and at most.
 const AFTER_MINUTE: (f64, f64) = (2.0, 8.0);
 
@@ -147,7 +151,7 @@ impl<S: Clone + Send + Sync + 'static> Task<S> {
         let mut throttled = false;
         // Checkers are many and their budget is small: waiting side by side they would stand in the way of
         // records and health checks.
-        let at_once = if self.kind == SourceKind::Checkers { 2 } else { reads.len().max(1) };
+        let at_once = if self.kind == SourceKind::Checkers { 2 } else { reads.len().clamp(1, AT_ONCE) };
         let running = stream::iter(reads).map(|read| read.run(None)).buffer_unordered(at_once);
         let mut landed = std::pin::pin!(running.ready_chunks(at_once));
         while let Some(answers) = landed.next().await {

@@ -20,7 +20,7 @@ use crate::ports::{Clock, Stopwatch};
 use crate::ui::Theme;
 
 /// New sights are painted at most this often; keys at once.
-const FRAME: Duration = Duration::from_millis(100);
+const FRAME: Duration = Duration::from_millis(16);
 
 /// Paints the first frame, then lives until something ends it.
 pub(super) fn run(

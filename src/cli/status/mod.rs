@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Global, Status};
 use super::exit::{Exit, Failure};
 use super::out;
-use super::session::{Session, Store, worker};
+use super::session::{Session, Store, WORKERS, worker};
 use crate::domain::checks;
 use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::FleetSnapshot;
@@ -28,7 +28,7 @@ const EVERY: Duration = Duration::from_secs(15);
 /// Runs `status`.
 pub(super) fn run(global: &Global, args: Status) -> Result<Exit, Failure> {
     let session = Session::configured(global)?;
-    let runtime = worker()?;
+    let runtime = worker(WORKERS)?;
     let printer = Printer { json: args.json, lines: args.watch, colours: out::colours(global.color) };
     let outcome = if args.watch {
         runtime.block_on(watch(&session, &printer))
