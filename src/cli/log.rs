@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -48,7 +48,7 @@ pub fn start(folder: &Path, file: Option<&Path>, verbose: u8) -> io::Result<Log>
             (build(&builder, folder)?, folder.to_owned())
         }
     };
-    let (writer, guard) = tracing_appender::non_blocking(appender);
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(appender);
     let filter =
         EnvFilter::try_from_env("SWITCHTOWER_LOG").unwrap_or_else(|_| EnvFilter::new(level(verbose)));
     // A second call in one process (tests) leaves the first subscriber in place.
@@ -73,6 +73,10 @@ fn level(verbose: u8) -> &'static str {
         _ => "debug,switchtower=trace",
     }
 }
+
+/// Lines that wait for the disk; more are dropped. The default of 128,000 costs four megabytes and a
+/// millisecond of start-up before the first line is written.
+const LINES: usize = 4_096;
 
 /// Makes writers that escape control characters: one event is one line, whatever AWS put into it.
 struct Plain(NonBlocking);
