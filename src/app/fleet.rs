@@ -51,6 +51,9 @@ pub struct Fleet {
     settling: bool,
 }
 
+/// How far apart ticks are.
+const TICK: SignedDuration = SignedDuration::from_secs(1);
+
 impl Fleet {
     /// Before anything was asked.
     pub fn new(topology: Arc<Topology>, now: Timestamp) -> Self {
@@ -70,7 +73,11 @@ impl Fleet {
 
     /// Takes a newer sight.
     pub fn see(&mut self, sight: Arc<Sight>) {
-        self.now = self.now.max(sight.snapshot.now);
+        // Between two ticks the clock stands still: a sight that tells nothing new must not make ages step,
+        // which would be painted for nothing.
+        if sight.snapshot.now.duration_since(self.now) > TICK {
+            self.now = sight.snapshot.now;
+        }
         self.sight = sight;
         self.verdict_now = None;
         self.answered = true;
