@@ -6,6 +6,7 @@
 pub mod changes;
 pub mod checks;
 pub mod derive;
+pub mod evacuation;
 pub mod health;
 pub mod ids;
 pub mod metric;

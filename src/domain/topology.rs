@@ -15,6 +15,10 @@ use super::ids::{
 use super::metric::{Metric, SeriesKey};
 use super::text::Text;
 
+pub use super::evacuation::{
+    ArcEndpoint, ArcSettings, CleanupSettings, EvacuationMethod, LeaseSettings, NetworkStack, NotifySettings,
+    OnEvacuate, RoutingControl, Switch, SwitchWire,
+};
 pub use super::policy::{Freeze, Freshness, Levels, Policy, Thresholds};
 
 /// The partition whose applications may be acted on; all others are observed only.
@@ -57,7 +61,22 @@ pub struct Topology {
     pub probe: ProbeSettings,
     /// Evacuation methods in the order in which runbooks try them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub evacuation: Vec<String>,
+    pub evacuation: Vec<EvacuationMethod>,
+    /// Evacuation switches outside the regions that they take out.
+    #[serde(default, rename = "switch", skip_serializing_if = "Vec::is_empty")]
+    pub switches: Vec<Switch>,
+    /// Routing controls of ARC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arc: Option<ArcSettings>,
+    /// Where the lease of runbooks lies; without one, runs of two hosts cannot see each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseSettings>,
+    /// Whom runs tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<NotifySettings>,
+    /// What cleanup may touch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup: Option<CleanupSettings>,
     /// What counts as ill.
     #[serde(default)]
     pub thresholds: Thresholds,
@@ -236,6 +255,12 @@ pub struct Service {
     /// True when Application Auto Scaling has a target for it.
     #[serde(default)]
     pub scalable: bool,
+    /// What becomes of it when its region is evacuated with `--scale-to-zero`.
+    #[serde(default)]
+    pub on_evacuate: OnEvacuate,
+    /// True when it talks to the Aurora writer, so that it may need a new deployment after a promotion.
+    #[serde(default)]
+    pub uses_database: bool,
 }
 
 /// A DynamoDB global table.

@@ -15,7 +15,8 @@ use crate::domain::ids::{
 };
 use crate::domain::topology::{
     AuroraGlobal, AuroraMember, BucketReplication, FrontDoor, Hostname, LoadBalancer, LoadBalancerKind,
-    Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope, Service, Table, Thresholds, Topology,
+    OnEvacuate, Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope, Service, Table, Thresholds,
+    Topology,
 };
 
 impl Sim {
@@ -86,6 +87,11 @@ impl Sim {
                 ..ProbeSettings::default()
             },
             evacuation: Vec::new(),
+            switches: Vec::new(),
+            arc: None,
+            lease: None,
+            notify: None,
+            cleanup: None,
             thresholds: Thresholds::default(),
             freshness: crate::domain::topology::Freshness::default(),
             policy: Policy::default(),
@@ -117,6 +123,8 @@ impl Sim {
                     )),
                     target_groups: vec![Arn::new(&group.arn)],
                     scalable: true,
+                    on_evacuate: OnEvacuate::default(),
+                    uses_database: false,
                 })
                 .collect(),
             alarms: self.world().alarm_names(&site.region).into_iter().map(AlarmName::from).collect(),

@@ -15,8 +15,8 @@ use crate::domain::ids::{HostName, Region};
 use crate::domain::snapshot::Identity;
 use crate::domain::text::Text;
 use crate::domain::topology::{
-    ACTED_PARTITION, Freshness, FrontDoor, Hostname, Policy, ProbeSettings, Record, RegionEntry, Scope,
-    Service, Thresholds, Topology,
+    ACTED_PARTITION, Freshness, FrontDoor, Hostname, OnEvacuate, Policy, ProbeSettings, Record, RegionEntry,
+    Scope, Service, Thresholds, Topology,
 };
 
 /// The scope of Route 53.
@@ -58,6 +58,11 @@ pub(super) fn assemble(gathered: &Gathered) -> Discovery {
         replication,
         probe,
         evacuation: Vec::new(),
+        switches: Vec::new(),
+        arc: None,
+        lease: None,
+        notify: None,
+        cleanup: None,
         thresholds: Thresholds::default(),
         freshness: Freshness::default(),
         policy: Policy::default(),
@@ -159,6 +164,8 @@ fn entries(gathered: &Gathered, names: &BTreeSet<HostName>, report: &mut Report)
                 arn: service.arn.clone(),
                 target_groups: service.target_groups.clone(),
                 scalable: scalable.is_some_and(|keys| keys.contains(&service.key)),
+                on_evacuate: OnEvacuate::default(),
+                uses_database: false,
             })
             .collect();
         for service in &services {

@@ -68,8 +68,8 @@ impl Checker<'_> {
             self.say("application", "is empty; give the application a name");
         }
         for (index, method) in self.topology.evacuation.iter().enumerate() {
-            if method.trim().is_empty() {
-                self.say(format!("evacuation[{index}]"), "is empty; name a method or delete it");
+            if self.topology.evacuation[..index].contains(method) {
+                self.say(format!("evacuation[{index}]"), "is named twice; delete one");
             }
         }
     }

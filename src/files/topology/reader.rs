@@ -19,7 +19,7 @@ use crate::domain::ids::{
     HostName, Region, ServiceName, TableName, ZoneId,
 };
 use crate::domain::text::Text;
-use crate::domain::topology::{FrontDoor, LoadBalancerKind, RoutingPolicy};
+use crate::domain::topology::{EvacuationMethod, FrontDoor, LoadBalancerKind, OnEvacuate, RoutingPolicy};
 
 /// The state of one reading.
 pub(super) struct Reader<'t> {
@@ -35,6 +35,16 @@ pub(super) struct View<'d, 'i> {
     span: Range<usize>,
     table: &'d DeTable<'i>,
     known: Vec<&'static str>,
+}
+
+/// Which keys an evacuation switch has.
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SwitchKind {
+    /// A bucket and a key.
+    Object,
+    /// A namespace and a metric's name.
+    Metric,
 }
 
 /// A value that one TOML value can hold.
@@ -360,6 +370,10 @@ from_word! {
         RoutingPolicy::Simple,
     FrontDoor "load_balancer, cloudfront, global_accelerator or unknown" FrontDoor::Unknown,
     LoadBalancerKind "application or network" LoadBalancerKind::Application,
+    EvacuationMethod "routing-control, switch-object, switch-metric, health-check or record"
+        EvacuationMethod::HealthCheck,
+    OnEvacuate "keep or stop" OnEvacuate::Stop,
+    SwitchKind "object or metric" SwitchKind::Object,
 }
 
 fn word<T: DeserializeOwned>(text: &str) -> Option<T> {

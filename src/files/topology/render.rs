@@ -36,7 +36,7 @@ fn document(out: &mut String, topology: &Topology) -> fmt::Result {
     writeln!(out, "application = {}", text(topology.application.as_str()))?;
     if !topology.evacuation.is_empty() {
         writeln!(out, "# Ways to take a region out of service, in the order in which they are tried.")?;
-        writeln!(out, "evacuation = {}", list(topology.evacuation.iter().map(String::as_str)))?;
+        writeln!(out, "evacuation = {}", list(topology.evacuation.iter().map(|method| method.word())))?;
     }
     section(
         out,

@@ -6,12 +6,14 @@
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::reader::{Reader, View};
+use super::reader::{Reader, SwitchKind, View};
 use crate::domain::Topology;
 use crate::domain::ids::ServiceKey;
 use crate::domain::topology::{
-    AuroraGlobal, AuroraMember, BucketReplication, Freeze, Freshness, Hostname, Levels, LoadBalancer, Policy,
-    ProbeSettings, Record, RegionEntry, Scope, Service, Table, Thresholds,
+    ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, CleanupSettings, Freeze,
+    Freshness, Hostname, LeaseSettings, Levels, LoadBalancer, NetworkStack, NotifySettings, Policy,
+    ProbeSettings, Record, RegionEntry, RoutingControl, Scope, Service, Switch, SwitchWire, Table,
+    Thresholds,
 };
 
 /// The whole file; problems are left in `reader`.
@@ -41,6 +43,11 @@ pub(super) fn topology(reader: &mut Reader<'_>, document: &Spanned<DeTable<'_>>)
             .table(&mut root, "freshness")
             .map(|view| freshness(reader, view))
             .unwrap_or_default(),
+        switches: each(reader, &mut root, "switch", switch),
+        arc: reader.table(&mut root, "arc").map(|view| arc(reader, view)),
+        lease: reader.table(&mut root, "lease").map(|view| lease(reader, view)),
+        notify: reader.table(&mut root, "notify").map(|view| notify(reader, view)),
+        cleanup: reader.table(&mut root, "cleanup").map(|view| cleanup(reader, view)),
         policy: reader.table(&mut root, "policy").map(|view| policy(reader, view)).unwrap_or_default(),
     };
     reader.close(&root);
@@ -129,6 +136,8 @@ fn service(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> Service {
         arn: reader.required(&mut view, "arn"),
         target_groups: reader.list(&mut view, "target_groups"),
         scalable: reader.or(&mut view, "scalable", false),
+        on_evacuate: reader.optional(&mut view, "on_evacuate").unwrap_or_default(),
+        uses_database: reader.or(&mut view, "uses_database", false),
     };
     reader.close(&view);
     service
@@ -176,6 +185,84 @@ fn replication(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> BucketReplica
     };
     reader.close(&view);
     rule
+}
+
+fn switch(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> Switch {
+    let region = reader.required(&mut view, "region");
+    let home = reader.required(&mut view, "home");
+    let health_check = reader.optional(&mut view, "health_check");
+    let kind: SwitchKind = reader.required(&mut view, "kind");
+    let wire = match kind {
+        SwitchKind::Object => SwitchWire::Object {
+            bucket: reader.required(&mut view, "bucket"),
+            key: reader.required(&mut view, "key"),
+        },
+        SwitchKind::Metric => SwitchWire::Metric {
+            namespace: reader.required(&mut view, "namespace"),
+            name: reader.required(&mut view, "name"),
+        },
+    };
+    reader.close(&view);
+    Switch { region, home, health_check, wire }
+}
+
+fn arc(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> ArcSettings {
+    let arc = ArcSettings {
+        endpoints: each(reader, &mut view, "endpoint", |reader, mut view| {
+            let endpoint = ArcEndpoint {
+                url: reader.required(&mut view, "url"),
+                region: reader.required(&mut view, "region"),
+            };
+            reader.close(&view);
+            endpoint
+        }),
+        routing_controls: each(reader, &mut view, "routing_control", |reader, mut view| {
+            let control = RoutingControl {
+                region: reader.required(&mut view, "region"),
+                arn: reader.required(&mut view, "arn"),
+                health_check: reader.optional(&mut view, "health_check"),
+            };
+            reader.close(&view);
+            control
+        }),
+    };
+    reader.close(&view);
+    arc
+}
+
+fn lease(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> LeaseSettings {
+    let lease = LeaseSettings {
+        table: reader.required(&mut view, "table"),
+        region: reader.required(&mut view, "region"),
+    };
+    reader.close(&view);
+    lease
+}
+
+fn notify(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> NotifySettings {
+    let notify = NotifySettings {
+        topics: reader.list(&mut view, "topics"),
+        command: reader.list(&mut view, "command"),
+    };
+    reader.close(&view);
+    notify
+}
+
+fn cleanup(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> CleanupSettings {
+    let cleanup = CleanupSettings {
+        owner_tag: reader.optional(&mut view, "owner_tag"),
+        owner_value: reader.optional(&mut view, "owner_value"),
+        stacks: each(reader, &mut view, "stack", |reader, mut view| {
+            let stack = NetworkStack {
+                region: reader.required(&mut view, "region"),
+                name: reader.required(&mut view, "name"),
+            };
+            reader.close(&view);
+            stack
+        }),
+    };
+    reader.close(&view);
+    cleanup
 }
 
 fn probe(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> ProbeSettings {

@@ -1,0 +1,313 @@
+//! Facts: what a runbook asks AWS about before, while and after it acts.
+//!
+//! What it is for: naming one thing that can be observed ([`Fact`]), what was observed of it ([`Known`]), and
+//! a bag of observations ([`Facts`]) that conditions, guards and plans are judged on. A snapshot of the
+//! console becomes facts, and so does the answer of an [`Executor`](super::Executor).
+//! What it must not do: judge, ask, or hold a value without its time.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::{
+    AlarmName, Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId, HealthCheckId, HostName, Region,
+    ServiceKey, TableName, ZoneId,
+};
+use crate::domain::observation::{ErrorKind, Observed, ProbeError, Reading, Source};
+use crate::domain::snapshot::{
+    DbClusterState, GlobalClusterState, HealthCheckConfig, Identity, ProbeResult, RecordSet, ScalableTarget,
+    ServiceState, TableState, Target,
+};
+use crate::domain::text::Text;
+
+/// One thing that can be observed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// Who we are in a scope: `dns`, `lease`, `arc` or a region (STS GetCallerIdentity).
+    Identity(Text),
+    /// A service (ECS DescribeServices).
+    Service(Region, ServiceKey),
+    /// Its scalable target (DescribeScalableTargets).
+    Scaling(Region, ServiceKey),
+    /// A target group's targets (DescribeTargetHealth).
+    Targets(Region, Arn),
+    /// A health check (GetHealthCheck).
+    HealthCheck(HealthCheckId),
+    /// All record sets of a name (ListResourceRecordSets).
+    Records(ZoneId, HostName),
+    /// A routing control (ARC GetRoutingControlState).
+    RoutingControl(Arn),
+    /// Whether a switch object exists (S3 HeadObject).
+    SwitchObject(Region, BucketName, String),
+    /// Newest value of a switch metric, 1 or 0 (GetMetricData): home, namespace, name, steered region.
+    SwitchMetric(Region, String, String, Region),
+    /// A global cluster as one region tells it (DescribeGlobalClusters).
+    GlobalCluster(Region, GlobalClusterId),
+    /// A member cluster (DescribeDBClusters).
+    DbCluster(Region, DbClusterId),
+    /// Identifiers of a cluster's instances (DescribeDBInstances).
+    DbInstances(Region, DbClusterId),
+    /// Newest AuroraGlobalDBRPOLag of a secondary, milliseconds (GetMetricData).
+    RpoLag(Region, DbClusterId),
+    /// A table (DescribeTable).
+    Table(Region, TableName),
+    /// Requests a minute of each of the newest complete minutes, oldest first (GetMetricData RequestCount of
+    /// all load balancers of the region).
+    Requests(Region),
+    /// 5XX percent of the newest complete minute, all load balancers of the region together.
+    Errors(Region),
+    /// Our own request to the region's load balancers, by the public name.
+    Probe(Region),
+    /// Our own request by the public name, wherever DNS leads.
+    Synthetic(HostName),
+    /// What DNS answers for a name, asked from several client subnets.
+    Answers(HostName),
+    /// HTTP client keep-alive of a load balancer, seconds (DescribeLoadBalancerAttributes).
+    KeepAlive(Region, Arn),
+    /// Where a service's task definition gets its images and secrets (DescribeTaskDefinition).
+    Dependencies(Region, ServiceKey),
+    /// Fargate vCPU quota (Service Quotas GetServiceQuota).
+    VcpuQuota(Region),
+    /// Tags of a resource; also proves that it exists.
+    Tags(Region, Arn),
+    /// Whether an alarm exists.
+    Alarm(Region, AlarmName),
+    /// Whether a cluster exists and is active.
+    Cluster(Region, ClusterName),
+    /// Whether a load balancer or target group exists, and whether it is protected from deletion.
+    Balancer(Region, Arn),
+    /// Whether a bucket exists, and how many object versions a first page finds.
+    Bucket(Region, BucketName),
+    /// Status of a stack (DescribeStacks).
+    Stack(Region, Text),
+}
+
+/// What was observed of a fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", content = "value", rename_all = "snake_case")]
+pub enum Known {
+    /// It does not exist.
+    Absent,
+    /// It exists; nothing more is known.
+    Present,
+    /// Identity.
+    Identity(Identity),
+    /// Service.
+    Service(ServiceState),
+    /// Scalable target; `None`: the service has none.
+    Scaling(Option<ScalableTarget>),
+    /// Targets.
+    Targets(Vec<Target>),
+    /// Health check.
+    HealthCheck(HealthCheckConfig),
+    /// Record sets.
+    Records(Vec<RecordSet>),
+    /// On or off: a routing control, a switch object that exists, a switch metric of 1, a protection.
+    Flag(bool),
+    /// Global cluster.
+    GlobalCluster(GlobalClusterState),
+    /// Member cluster.
+    DbCluster(DbClusterState),
+    /// Names: instances of a cluster.
+    Names(Vec<Text>),
+    /// A table.
+    Table(TableState),
+    /// A number in the fact's unit.
+    Number(f64),
+    /// Numbers in the fact's unit, oldest first.
+    Numbers(Vec<f64>),
+    /// Our own request.
+    Probe(ProbeResult),
+    /// DNS answers.
+    Answers(Vec<Answer>),
+    /// Images and secrets: where they lie.
+    Dependencies(Vec<Dependency>),
+    /// Tags.
+    Tags(BTreeMap<String, String>),
+    /// A word: a stack's status.
+    Word(Text),
+}
+
+/// What one server answered one client subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Client subnet, `198.18.1.0/24`; empty when none was sent.
+    pub subnet: Text,
+    /// `A` or `AAAA`.
+    pub record_type: Text,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Region whose load balancer these are the addresses of, when that is known.
+    pub region: Option<Region>,
+    /// Seconds for which the answer may be kept.
+    pub ttl: u32,
+}
+
+/// Something that a task needs at its start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// `image`, `secret`, `parameter`, `key`.
+    pub kind: Text,
+    /// Its name or ARN.
+    pub name: Text,
+    /// The region it lies in; `None` when its name does not tell.
+    pub region: Option<Region>,
+}
+
+/// Observations, each with its time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    #[serde(with = "as_pairs")]
+    known: BTreeMap<Fact, Observed<Known>>,
+}
+
+macro_rules! typed {
+    ($($(#[$doc:meta])+ $name:ident($variant:ident) -> $type:ty;)+) => {
+        impl Facts {
+            $(
+                $(#[$doc])+
+                pub fn $name(&self, fact: &Fact) -> Option<&$type> {
+                    match self.value(fact)? {
+                        Known::$variant(value) => Some(value),
+                        _ => None,
+                    }
+                }
+            )+
+        }
+    };
+}
+
+typed! {
+    /// The identity, when it was observed.
+    identity(Identity) -> Identity;
+    /// The service, when it was observed and exists.
+    service(Service) -> ServiceState;
+    /// The scalable target, when that was observed.
+    scaling(Scaling) -> Option<ScalableTarget>;
+    /// The targets.
+    targets(Targets) -> Vec<Target>;
+    /// The health check.
+    health_check(HealthCheck) -> HealthCheckConfig;
+    /// The record sets.
+    records(Records) -> Vec<RecordSet>;
+    /// The flag.
+    flag(Flag) -> bool;
+    /// The global cluster.
+    global_cluster(GlobalCluster) -> GlobalClusterState;
+    /// The member cluster.
+    db_cluster(DbCluster) -> DbClusterState;
+    /// The names.
+    names(Names) -> Vec<Text>;
+    /// The table.
+    table(Table) -> TableState;
+    /// The number.
+    number(Number) -> f64;
+    /// The numbers.
+    numbers(Numbers) -> Vec<f64>;
+    /// Our own request's outcome.
+    probe(Probe) -> ProbeResult;
+    /// The DNS answers.
+    answers(Answers) -> Vec<Answer>;
+    /// The dependencies.
+    dependencies(Dependencies) -> Vec<Dependency>;
+    /// The tags.
+    tags(Tags) -> BTreeMap<String, String>;
+    /// The word.
+    word(Word) -> Text;
+}
+
+impl Facts {
+    /// Nothing observed.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds or replaces an observation.
+    pub fn insert(&mut self, fact: Fact, observed: Observed<Known>) {
+        self.known.insert(fact, observed);
+    }
+
+    /// Takes over everything of `newer`; a failed attempt keeps the older reading, which then grows old.
+    pub fn absorb(&mut self, newer: Self) {
+        for (fact, observed) in newer.known {
+            let merged = match (self.known.remove(&fact), observed.error().cloned()) {
+                (Some(mut older), Some(error)) if observed.reading().is_none() => {
+                    older.fail(error);
+                    older
+                }
+                _ => observed,
+            };
+            self.known.insert(fact, merged);
+        }
+    }
+
+    /// The observation of a fact, when it was ever asked.
+    pub fn get(&self, fact: &Fact) -> Option<&Observed<Known>> {
+        self.known.get(fact)
+    }
+
+    /// The last known value, however old.
+    pub fn value(&self, fact: &Fact) -> Option<&Known> {
+        self.get(fact)?.value()
+    }
+
+    /// The last known value with its time.
+    pub fn reading(&self, fact: &Fact) -> Option<&Reading<Known>> {
+        self.get(fact)?.reading()
+    }
+
+    /// Why the last attempt failed, if it did.
+    pub fn error(&self, fact: &Fact) -> Option<&ProbeError> {
+        self.get(fact)?.error()
+    }
+
+    /// True when the last attempt succeeded and found that it does not exist.
+    pub fn is_absent(&self, fact: &Fact) -> bool {
+        self.error(fact).is_none_or(|error| error.kind == ErrorKind::NotFound)
+            && (matches!(self.value(fact), Some(Known::Absent))
+                || self.error(fact).is_some_and(|error| error.kind == ErrorKind::NotFound))
+    }
+
+    /// All observations.
+    pub fn iter(&self) -> impl Iterator<Item = (&Fact, &Observed<Known>)> {
+        self.known.iter()
+    }
+
+    /// Only those of `wanted`.
+    pub fn only<'a>(&self, wanted: impl IntoIterator<Item = &'a Fact>) -> Self {
+        let known = wanted
+            .into_iter()
+            .filter_map(|fact| Some((fact.clone(), self.known.get(fact)?.clone())))
+            .collect();
+        Self { known }
+    }
+}
+
+/// A source for facts that a test or a simulation states.
+pub fn stated(source: Source, known: Known, at: jiff::Timestamp) -> Observed<Known> {
+    Observed::seen(source, known, at)
+}
+
+/// Facts are keys that are no strings: they are written as pairs.
+mod as_pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Fact, Known, Observed};
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &BTreeMap<Fact, Observed<Known>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map.iter())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Fact, Observed<Known>>, D::Error> {
+        Ok(Vec::<(Fact, Observed<Known>)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}

@@ -1,0 +1,40 @@
+//! Runbooks: what may be done, planned before it is done, done once, and never forgotten.
+//!
+//! What it is for: operations and plans as data, guards, approval, the engine that carries a plan out, its
+//! journal and its lease. Whoever starts a run, console or command line, goes through this one way.
+//! What it must not do: name an SDK type, paint, or read a clock but [`crate::ports::Clock`].
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`params`] | what the operator asks |
+//! | [`catalog`] | the runbooks: from a situation to a plan |
+//! | [`guard`] | what is examined first |
+//! | [`fact`], [`condition`] | what is observed, and what must hold |
+//! | [`operation`] | what is called |
+//! | [`plan`], [`approval`] | what was confirmed |
+//! | [`executor`], [`lease`] | the world, as traits |
+//! | [`event`] | what happened |
+
+pub mod approval;
+pub mod catalog;
+pub mod condition;
+pub mod event;
+pub mod executor;
+pub mod fact;
+pub mod guard;
+pub mod lease;
+pub mod operation;
+pub mod params;
+pub mod plan;
+
+pub use approval::{Approval, ApprovalError, Arming};
+pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};
+pub use condition::{Condition, Judgement, Moment};
+pub use event::{ActFailure, Decision, Entry, Event, LeaseOutcome, Opening, Outcome, RunId};
+pub use executor::{Executor, Receipt};
+pub use fact::{Answer, Dependency, Fact, Facts, Known};
+pub use guard::{Force, GuardFinding, GuardId};
+pub use lease::{Claim, HEARTBEAT, LEASE_LIFE, Lease, LeaseError, LeaseStore, LeaseView};
+pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend, Steering, Suspended};
+pub use params::{DatabaseChoice, Differing, Params};
+pub use plan::{Digest, OnFailure, Plan, Step, StepId, Way};
