@@ -115,6 +115,10 @@ pub(super) struct SimArgs {
     /// Address to serve on, loopback only; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
     pub(super) listen: SocketAddr,
+    /// Also answer DNS for the simulated zone here, UDP and TCP, loopback only; port 0 takes a free one. Clients
+    /// of 198.18.N.0/24 (EDNS client subnet) are near region N: 0 us-east-1, 1 eu-west-1, and so on
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
+    pub(super) dns: Option<SocketAddr>,
     /// What is simulated.
     #[command(flatten)]
     pub(super) world: World,

@@ -2,7 +2,8 @@
 //!
 //! What it is for: the demo, hermetic tests and `sim --listen`. The real SDK clients serialise, sign, retry
 //! and parse; calls are routed by their SigV4 scope; nothing is mocked above the wire.
-//! What it must not do: read the environment, know any aws_sdk_* type, or open a socket (but for [`listen`]).
+//! What it must not do: read the environment, know any aws_sdk_* type, or open a socket (but for [`listen`]
+//! and [`dns::server`]).
 //!
 //! | module | what it is |
 //! |---|---|
@@ -14,11 +15,13 @@
 //! | [`route`] | from an HTTP request to a service: scope, credentials, faults, rate limits, the call log |
 //! | [`client`] | the SDK's `HttpClient` |
 //! | [`listen`] | the same world on a loopback socket |
+//! | [`dns`] | the zone's name servers, inside the world and on a loopback port |
 //! | [`probe`] | our own HTTPS requests and name lookups inside the world |
 
 pub mod call;
 pub mod client;
 pub mod cloudwatch;
+pub mod dns;
 pub mod limits;
 pub mod listen;
 pub mod probe;

@@ -170,3 +170,34 @@ fn the_log_is_a_file_and_never_the_terminal() {
     assert_eq!(missing.code, Some(2));
     assert!(missing.err.contains("choose another file with --log-file"), "{}", missing.err);
 }
+
+#[test]
+fn the_simulation_answers_dns_beside_and_ends_with_a_signal() {
+    let home = Home::new();
+    let arguments = ["sim", "--listen", "127.0.0.1:0", "--dns", "127.0.0.1:0"];
+    let mut child = home.command(&arguments).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut line = || out.next().unwrap().unwrap();
+    assert!(line().starts_with("listening on http://127.0.0.1:"));
+    let said = line();
+    let server: std::net::SocketAddr = said.strip_prefix("answering DNS on ").unwrap().parse().unwrap();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    // api.example.com A, by hand.
+    let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03api\x07example\x03com\0\0\x01\0\x01";
+    socket.send_to(question, server).unwrap();
+    let mut answer = [0; 512];
+    let length = socket.recv(&mut answer).unwrap();
+    assert_eq!(answer[length - 4..length], [203, 0, 113, 10]);
+
+    let taken = home.run(&["sim", "--listen", "127.0.0.1:0", "--dns", &server.to_string()]);
+    assert_eq!(taken.code, Some(1), "{taken:?}");
+    assert!(taken.err.contains("choose another port, or 0"), "{}", taken.err);
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let ran = finish(child);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let hint =
+        format!("near eu-west-1: dig @127.0.0.1 -p {} api.example.com +subnet=198.18.1.0/24", server.port());
+    assert!(ran.err.contains(&hint), "{}", ran.err);
+}

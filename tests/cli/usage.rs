@@ -29,6 +29,7 @@ fn wrong_usage_says_what_to_do() {
         (&["demo", "--scenario", "apocalypse"], 2, "there is no scenario \"apocalypse\"; there are"),
         (&["sim", "--listen", "0.0.0.0:5005"], 2, "serves on loopback only"),
         (&["sim", "--listen", "5005"], 2, "such as 127.0.0.1:5005"),
+        (&["sim", "--listen", "127.0.0.1:0", "--dns", "0.0.0.0:53"], 2, "serves on loopback only"),
         (&["sim"], 2, "--listen"),
         (&["init", "--hostname", "api.example.com"], 2, "--regions"),
         (&["init", "--hostname", "https://a.b/", "--regions", "us-east-1"], 2, "such as api.example.com"),

@@ -3,6 +3,7 @@
 // The helpers below are tests too, though they carry no attribute that says so.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod dns;
 mod effects;
 mod faults;
 mod reads;

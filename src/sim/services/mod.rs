@@ -14,6 +14,7 @@ mod sns;
 mod sts;
 
 pub(super) use rds::global_arn as aurora_arn;
+pub(super) use route53::name_servers;
 
 use super::call::{Call, Fault, Reply};
 use super::cloudwatch;

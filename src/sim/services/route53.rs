@@ -154,7 +154,8 @@ fn list_zones_by_name(world: &World, call: &Call, xml: &mut Xml) -> Result<(), F
     Ok(())
 }
 
-fn name_servers() -> [&'static str; 4] {
+/// The zone's name servers, without the final dot.
+pub(in crate::sim) fn name_servers() -> [&'static str; 4] {
     ["ns-512.awsdns-00.net", "ns-1024.awsdns-00.org", "ns-1536.awsdns-00.co.uk", "ns-0.awsdns-00.com"]
 }
 

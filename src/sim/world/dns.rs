@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::scenario::{Effect, Mode};
-use super::{World, before, noise};
+use super::{Site, World, before, geography, noise};
 
 /// Where Route 53's checkers stand.
 pub const CHECKER_REGIONS: [&str; 8] = [
@@ -160,5 +160,14 @@ impl World {
             return site;
         }
         self.fleet.sites[site].nearest.iter().copied().find(|other| healthy[*other]).unwrap_or(site)
+    }
+
+    /// The site that DNS gives a client at a place on the globe (latitude and longitude): the nearest of those
+    /// that it answers with.
+    pub fn answer_from(&self, at: (f64, f64), now: Timestamp) -> usize {
+        let healthy = self.in_dns(now);
+        let far = |site: &&Site| geography::distance(site.at, at);
+        let served = self.fleet.sites.iter().filter(|site| healthy[site.index]);
+        served.min_by(|a, b| far(a).total_cmp(&far(b))).map_or(0, |site| site.index)
     }
 }
