@@ -3,7 +3,7 @@
 //! What it is for: every subcommand and flag with the words of `--help`, completions and the manual page.
 //! What it must not do: act on them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
@@ -142,6 +142,12 @@ pub(super) struct Init {
     /// Where our own requests go instead of the load balancers; {region} is replaced
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     pub(super) probe_base: Option<String>,
+    /// A URL outside AWS that should always answer, to tell "our network" from "their region"
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    pub(super) probe_control: Option<String>,
+    /// Name server that proves where DNS sends people, instead of the hosted zone's own; port 53 if none is given
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = name_server)]
+    pub(super) dns_server: Option<SocketAddr>,
 }
 
 /// `status`.
@@ -179,6 +185,18 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
     } else {
         Err("the simulation answers anyone, so it serves on loopback only; write 127.0.0.1:PORT".into())
     }
+}
+
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let server = text
+        .parse()
+        .or_else(|_| bare.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53)))
+        .map_err(|_| "write an address, such as 192.0.2.53 or 127.0.0.1:5053".to_owned())?;
+    if server.port() == 0 || server.ip().is_unspecified() {
+        return Err("write a server's own address, such as 192.0.2.53 or 127.0.0.1:5053".into());
+    }
+    Ok(server)
 }
 
 fn hostname(text: &str) -> Result<HostName, String> {

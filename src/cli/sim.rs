@@ -50,11 +50,12 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
                 let _ = out::print(&format!("answering DNS on {server}\n"));
                 out::say(&clients(server, hostname, &regions));
             }
+            let names = asked_at.map(|server| format!(" --dns-server {server}")).unwrap_or_default();
             let regions: Vec<&str> = regions.iter().map(Region::as_str).collect();
             out::say(&format!(
                 "any AWS client: AWS_ENDPOINT_URL={url} AWS_ACCESS_KEY_ID=sim AWS_SECRET_ACCESS_KEY=sim\n\
                  a topology of it: switchtower init --endpoint-url {url} --hostname {hostname} --regions {} \
-                 --probe-base {url}/_sim/app/{{region}} --output sim.toml\n\
+                 --probe-base {url}/_sim/app/{{region}}{names} --output sim.toml\n\
                  Ctrl-C ends it",
                 regions.join(",")
             ));

@@ -5,6 +5,7 @@
 //! What it must not do: read or write files (`files::topology`), or hold anything that changes by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -313,11 +314,14 @@ pub struct ProbeSettings {
     pub base: Option<String>,
     /// Seconds until a request counts as failed.
     pub timeout_seconds: u64,
+    /// The one name server that runbooks ask where DNS sends people, instead of the zones' own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns_server: Option<SocketAddr>,
 }
 
 impl Default for ProbeSettings {
     fn default() -> Self {
-        Self { path: "/health".into(), control: None, base: None, timeout_seconds: 4 }
+        Self { path: "/health".into(), control: None, base: None, timeout_seconds: 4, dns_server: None }
     }
 }
 

@@ -56,6 +56,27 @@ fn init_writes_once_and_prints_the_path() {
 }
 
 #[test]
+fn init_writes_where_to_ask_for_proof() {
+    let home = Home::new();
+    let sim = Sim::start(&home, &[]);
+    let fixed = ["init", "--endpoint-url", &sim.url, "--hostname", "api.example.com"];
+    let regions = ["--regions", "us-east-1,eu-west-1", "--output", "orders.toml", "--force"];
+    let cases = [
+        (
+            &["--dns-server", "2001:db8::53", "--probe-control", "https://example.net/"][..],
+            ["\ndns_server = \"[2001:db8::53]:53\"\n", "\ncontrol = \"https://example.net/\"\n"],
+        ),
+        (&[], ["\n# dns_server = \"192.0.2.53:53\"\n", "\n# control = \"https://example.net/\"\n"]),
+    ];
+    for (arguments, expected) in cases {
+        let ran = home.run(&[&fixed[..], &regions, arguments].concat());
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
+        let text = std::fs::read_to_string(home.path("orders.toml")).unwrap();
+        assert!(expected.iter().all(|line| text.contains(line)), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
 fn status_tells_every_number_as_json_and_as_text() {
     let home = home();
     let ran = status(&home, &serve(&home, &[]), &["--json"]);

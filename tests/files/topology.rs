@@ -260,6 +260,7 @@ fn any_topology() -> impl Strategy<Value = Topology> {
             if parts.0 {
                 topology.aurora.clear();
                 topology.probe.control = Some("https://example.net/".into());
+                topology.probe.dns_server = Some("[2001:db8::53]:53".parse().unwrap());
             }
             if parts.1 {
                 topology.tables[0].witness = Some("us-west-2".into());
@@ -271,6 +272,7 @@ fn any_topology() -> impl Strategy<Value = Topology> {
                 topology.replication.clear();
                 topology.hostnames.clear();
                 topology.probe.base = Some("http://127.0.0.1:8080/_sim/app/{region}".into());
+                topology.probe.dns_server = Some("127.0.0.1:5053".parse().unwrap());
                 topology.scope.clear();
             }
             topology

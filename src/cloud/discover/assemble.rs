@@ -43,6 +43,7 @@ pub(super) fn assemble(gathered: &Gathered) -> Discovery {
         path: probe_path(gathered).unwrap_or_else(|| ProbeSettings::default().path),
         control: gathered.request.control.clone(),
         base: gathered.request.probe_base.clone(),
+        dns_server: gathered.request.dns_server,
         ..ProbeSettings::default()
     };
     let first = gathered.request.hostnames.first().map(|name| Text::new(name.as_str()));

@@ -19,6 +19,8 @@ mod inventory;
 mod report;
 mod zones;
 
+use std::net::SocketAddr;
+
 use futures_util::future::join_all;
 
 use super::{Cloud, Each};
@@ -43,6 +45,8 @@ pub struct DiscoverRequest {
     pub probe_base: Option<String>,
     /// A URL outside AWS, to tell our network from their region.
     pub control: Option<String>,
+    /// The name server that proves where DNS sends people, instead of the zones' own.
+    pub dns_server: Option<SocketAddr>,
 }
 
 /// What was discovered.

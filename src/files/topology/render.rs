@@ -264,7 +264,14 @@ fn probe(out: &mut String, probe: &ProbeSettings) -> fmt::Result {
         )?;
         entry(out, "base", base)?;
     }
-    Ok(())
+    writeln!(
+        out,
+        "# The name server that proves where DNS sends people; by default those of the hosted zone."
+    )?;
+    match &probe.dns_server {
+        Some(server) => entry(out, "dns_server", &server.to_string()),
+        None => writeln!(out, "# dns_server = \"192.0.2.53:53\""),
+    }
 }
 
 fn thresholds(out: &mut String, found: &Thresholds) -> fmt::Result {

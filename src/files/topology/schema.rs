@@ -185,6 +185,7 @@ fn probe(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> ProbeSettings {
         control: reader.optional(&mut view, "control"),
         base: reader.optional(&mut view, "base"),
         timeout_seconds: reader.or(&mut view, "timeout_seconds", default.timeout_seconds),
+        dns_server: reader.optional(&mut view, "dns_server"),
     };
     reader.close(&view);
     probe

@@ -21,6 +21,9 @@ impl Checker<'_> {
                 );
             }
         }
+        if probe.dns_server.is_some_and(|server| server.port() == 0 || server.ip().is_unspecified()) {
+            self.say("probe.dns_server", "is nowhere; write a server's own address and its port, mostly 53");
+        }
         if !(1..=60).contains(&probe.timeout_seconds) {
             self.say("probe.timeout_seconds", "must be from 1 to 60 seconds");
         }
