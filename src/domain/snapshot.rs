@@ -95,6 +95,12 @@ pub struct DnsSnapshot {
     /// Series of `AWS/Route53`, read in us-east-1.
     #[serde(with = "pairs")]
     pub metrics: BTreeMap<SeriesKey, Observed<Series>>,
+    /// Alarms on health checks, in us-east-1, where that is no region of the application.
+    #[serde(default)]
+    pub alarms: BTreeMap<AlarmName, Observed<AlarmState>>,
+    /// Topics that those alarms notify.
+    #[serde(default)]
+    pub topics: BTreeMap<Arn, Observed<TopicState>>,
     /// Our request to the control host outside AWS; `None` when the topology names none.
     pub control: Option<ProbeTarget>,
 }

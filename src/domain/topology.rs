@@ -53,6 +53,9 @@ pub struct Topology {
     /// Replicated buckets, one entry a direction and rule.
     #[serde(default, rename = "replication", skip_serializing_if = "Vec::is_empty")]
     pub replication: Vec<BucketReplication>,
+    /// What belongs to Route 53 rather than to a region.
+    #[serde(default)]
+    pub dns: DnsEntry,
     /// Our own requests.
     #[serde(default)]
     pub probe: ProbeSettings,
@@ -300,6 +303,21 @@ pub struct BucketReplication {
     pub metrics: bool,
 }
 
+/// What belongs to Route 53 rather than to a region of the application.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DnsEntry {
+    /// The one name server that proves where DNS sends people; absent means those of the hosted zones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<SocketAddr>,
+    /// Alarms on health checks, which live in [`DNS_REGION`], where that is no region of the application.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<AlarmName>,
+    /// Topics that those alarms notify, in the same region.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<Arn>,
+}
+
 /// Our own HTTPS requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -314,14 +332,11 @@ pub struct ProbeSettings {
     pub base: Option<String>,
     /// Seconds until a request counts as failed.
     pub timeout_seconds: u64,
-    /// The one name server that runbooks ask where DNS sends people, instead of the zones' own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dns_server: Option<SocketAddr>,
 }
 
 impl Default for ProbeSettings {
     fn default() -> Self {
-        Self { path: "/health".into(), control: None, base: None, timeout_seconds: 4, dns_server: None }
+        Self { path: "/health".into(), control: None, base: None, timeout_seconds: 4 }
     }
 }
 

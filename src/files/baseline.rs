@@ -261,6 +261,8 @@ fn merge_dns(known: Option<DnsSnapshot>, new: &DnsSnapshot) -> DnsSnapshot {
     keep_all(&mut known.health_checks, &new.health_checks);
     keep_all(&mut known.checkers, &new.checkers);
     keep_all(&mut known.last_failures, &new.last_failures);
+    keep_all(&mut known.alarms, &new.alarms);
+    keep_all(&mut known.topics, &new.topics);
     keep_series(&mut known.metrics, &new.metrics);
     match (&mut known.control, &new.control) {
         (Some(known), Some(new)) if known.url == new.url => keep(&mut known.result, &new.result),
@@ -346,6 +348,8 @@ fn fill_dns(new: &mut DnsSnapshot, known: &DnsSnapshot) {
     fill_all(&mut new.health_checks, &known.health_checks);
     fill_all(&mut new.checkers, &known.checkers);
     fill_all(&mut new.last_failures, &known.last_failures);
+    fill_all(&mut new.alarms, &known.alarms);
+    fill_all(&mut new.topics, &known.topics);
     fill_all(&mut new.metrics, &known.metrics);
     if let Some(target) = &mut new.control {
         let known = known.control.as_ref().filter(|known| known.url == target.url);
@@ -430,6 +434,8 @@ fn visit_dns(dns: &mut DnsSnapshot, visit: &mut impl Visit) {
     dns.health_checks.values_mut().for_each(|observed| visit.each(observed));
     dns.checkers.values_mut().for_each(|observed| visit.each(observed));
     dns.last_failures.values_mut().for_each(|observed| visit.each(observed));
+    dns.alarms.values_mut().for_each(|observed| visit.each(observed));
+    dns.topics.values_mut().for_each(|observed| visit.each(observed));
     dns.metrics.values_mut().for_each(|observed| visit.series(observed));
     if let Some(control) = &mut dns.control {
         visit.each(&mut control.result);

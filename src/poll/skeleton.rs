@@ -91,6 +91,18 @@ impl DnsSnapshot {
             checkers: all(checks(), SourceKind::Checkers, calls::GET_HEALTH_CHECK_STATUS, None),
             last_failures: all(checks(), SourceKind::Checkers, calls::GET_LAST_FAILURE, None),
             metrics,
+            alarms: all(
+                topology.dns.alarms.iter().cloned(),
+                SourceKind::Alarms,
+                calls::DESCRIBE_ALARMS,
+                Some(&region),
+            ),
+            topics: all(
+                topology.dns.topics.iter().cloned(),
+                SourceKind::Topics,
+                calls::GET_TOPIC_ATTRIBUTES,
+                Some(&region),
+            ),
             control: topology.probe.control.as_ref().map(|url| ProbeTarget {
                 url: Text::new(url),
                 via: host_of(url),
@@ -268,6 +280,8 @@ fn fill_dns(dns: &mut DnsSnapshot, saved: &DnsSnapshot) {
     fill_all(&mut dns.checkers, &saved.checkers);
     fill_all(&mut dns.last_failures, &saved.last_failures);
     fill_all(&mut dns.metrics, &saved.metrics);
+    fill_all(&mut dns.alarms, &saved.alarms);
+    fill_all(&mut dns.topics, &saved.topics);
     if let (Some(control), Some(saved)) = (&mut dns.control, &saved.control) {
         fill_probe(control, std::slice::from_ref(saved));
     }

@@ -3,16 +3,19 @@
 //! What it is for: one list of questions a source, batched to AWS's limits, that schedules and `status`
 //! both ask. What it must not do: know when.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::metrics;
-use super::read::{Ask, Read};
+use super::read::{Ask, Map, Read};
 use super::skeleton::{OUR_REQUEST, record_names};
 use crate::cloud::{Cloud, Place, calls, limits};
-use crate::domain::ids::{ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
+use crate::domain::ids::{AlarmName, Arn, ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, SourceKind};
-use crate::domain::snapshot::{CheckerTally, DnsSnapshot, LastFailure, ProbeTarget, RegionSnapshot};
+use crate::domain::snapshot::{
+    AlarmState, CheckerTally, DnsSnapshot, LastFailure, ProbeTarget, RegionSnapshot, TopicState,
+};
 use crate::domain::text::Text;
 use crate::domain::topology::Topology;
 use crate::ports::{Clock, HttpsProbe, ProbeRequest};
@@ -34,11 +37,13 @@ pub(super) const REGION_SOURCES: [SourceKind; 12] = [
 ];
 
 /// Sources of Route 53, in the order in which they start: the first have the budget first.
-pub(super) const DNS_SOURCES: [SourceKind; 6] = [
+pub(super) const DNS_SOURCES: [SourceKind; 8] = [
     SourceKind::Records,
     SourceKind::HealthChecks,
     SourceKind::Metrics,
+    SourceKind::Alarms,
     SourceKind::Probe,
+    SourceKind::Topics,
     SourceKind::Identity,
     SourceKind::Checkers,
 ];
@@ -160,27 +165,16 @@ impl Sources {
                     async move { place.bucket_replication(&asked).await },
                 )
             }),
-            SourceKind::Alarms => chunks(known.alarms.keys(), limits::ALARMS_PER_CALL)
-                .into_iter()
-                .map(|names| {
-                    let (place, asked) = (place.clone(), names.clone());
-                    Read::each(
-                        &ask(calls::DESCRIBE_ALARMS),
-                        names,
-                        |s: &mut RegionSnapshot| &mut s.alarms,
-                        async move { place.alarms(&asked).await },
-                    )
+            SourceKind::Alarms => {
+                alarms(&ask(calls::DESCRIBE_ALARMS), &place, &known.alarms, |s: &mut RegionSnapshot| {
+                    &mut s.alarms
                 })
-                .collect(),
-            SourceKind::Topics => each_one(known.topics.keys(), |arn| {
-                let (place, asked) = (place.clone(), arn.clone());
-                Read::one(
-                    &ask(calls::GET_TOPIC_ATTRIBUTES),
-                    arn,
-                    |s: &mut RegionSnapshot| &mut s.topics,
-                    async move { place.topic(&asked).await },
-                )
-            }),
+            }
+            SourceKind::Topics => {
+                topics(&ask(calls::GET_TOPIC_ATTRIBUTES), &place, &known.topics, |s: &mut RegionSnapshot| {
+                    &mut s.topics
+                })
+            }
             SourceKind::Identity => vec![Read::single(
                 &ask(calls::GET_CALLER_IDENTITY),
                 |s: &mut RegionSnapshot| Some(&mut s.identity),
@@ -318,6 +312,14 @@ impl Sources {
                 false,
                 |s: &mut DnsSnapshot| &mut s.metrics,
             ),
+            SourceKind::Alarms => {
+                let ask = ask(calls::DESCRIBE_ALARMS, DEADLINE);
+                alarms(&ask, &place, &known.alarms, |s: &mut DnsSnapshot| &mut s.alarms)
+            }
+            SourceKind::Topics => {
+                let ask = ask(calls::GET_TOPIC_ATTRIBUTES, DEADLINE);
+                topics(&ask, &place, &known.topics, |s: &mut DnsSnapshot| &mut s.topics)
+            }
             SourceKind::Identity => vec![Read::single(
                 &ask(calls::GET_CALLER_IDENTITY, DEADLINE),
                 |s: &mut DnsSnapshot| Some(&mut s.identity),
@@ -347,6 +349,35 @@ impl Sources {
             &mut s.metrics
         })
     }
+}
+
+/// The alarms of a region, or of Route 53.
+fn alarms<S: 'static>(
+    ask: &Ask,
+    place: &Place,
+    known: &BTreeMap<AlarmName, Observed<AlarmState>>,
+    map: Map<S, AlarmName, AlarmState>,
+) -> Vec<Read<S>> {
+    let chunks = chunks(known.keys(), limits::ALARMS_PER_CALL).into_iter();
+    chunks
+        .map(|names| {
+            let (place, asked) = (place.clone(), names.clone());
+            Read::each(ask, names, map, async move { place.alarms(&asked).await })
+        })
+        .collect()
+}
+
+/// The topics that alarms of a region, or of Route 53, notify.
+fn topics<S: 'static>(
+    ask: &Ask,
+    place: &Place,
+    known: &BTreeMap<Arn, Observed<TopicState>>,
+    map: Map<S, Arn, TopicState>,
+) -> Vec<Read<S>> {
+    each_one(known.keys(), |arn| {
+        let (place, asked) = (place.clone(), arn.clone());
+        Read::one(ask, arn, map, async move { place.topic(&asked).await })
+    })
 }
 
 /// The checkers of one check and, when one of them complains, why. Who is not patient asks only while

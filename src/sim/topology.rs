@@ -14,8 +14,9 @@ use crate::domain::ids::{
     ServiceKey, TableName, ZoneId,
 };
 use crate::domain::topology::{
-    AuroraGlobal, AuroraMember, BucketReplication, FrontDoor, Hostname, LoadBalancer, LoadBalancerKind,
-    Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope, Service, Table, Thresholds, Topology,
+    AuroraGlobal, AuroraMember, BucketReplication, DNS_REGION, DnsEntry, FrontDoor, Hostname, LoadBalancer,
+    LoadBalancerKind, Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope, Service, Table,
+    Thresholds, Topology,
 };
 
 impl Sim {
@@ -81,6 +82,7 @@ impl Sim {
                     metrics: true,
                 })
                 .collect(),
+            dns: self.dns_entry(),
             probe: ProbeSettings {
                 control: Some(format!("https://{CONTROL_HOST}/")),
                 ..ProbeSettings::default()
@@ -121,6 +123,18 @@ impl Sim {
                 .collect(),
             alarms: self.world().alarm_names(&site.region).into_iter().map(AlarmName::from).collect(),
             topics: vec![Arn::new(&site.topic)],
+        }
+    }
+
+    /// Alarms on health checks live in us-east-1, which need be no region of the application.
+    fn dns_entry(&self) -> DnsEntry {
+        if self.world().fleet.site(DNS_REGION).is_some() {
+            return DnsEntry::default();
+        }
+        DnsEntry {
+            server: None,
+            alarms: self.world().alarm_names(DNS_REGION).into_iter().map(AlarmName::from).collect(),
+            topics: vec![Arn::new(Fleet::topic(DNS_REGION))],
         }
     }
 }

@@ -64,9 +64,9 @@ fn init_writes_where_to_ask_for_proof() {
     let cases = [
         (
             &["--dns-server", "2001:db8::53", "--probe-control", "https://example.net/"][..],
-            ["\ndns_server = \"[2001:db8::53]:53\"\n", "\ncontrol = \"https://example.net/\"\n"],
+            ["\nserver = \"[2001:db8::53]:53\"\n", "\ncontrol = \"https://example.net/\"\n"],
         ),
-        (&[], ["\n# dns_server = \"192.0.2.53:53\"\n", "\n# control = \"https://example.net/\"\n"]),
+        (&[], ["\n# server = \"192.0.2.53:53\"\n", "\n# control = \"https://example.net/\"\n"]),
     ];
     for (arguments, expected) in cases {
         let ran = home.run(&[&fixed[..], &regions, arguments].concat());

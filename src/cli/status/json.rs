@@ -246,6 +246,7 @@ impl Scribe<'_> {
     fn alarm(&self, row: &AlarmRow) -> Value {
         json!({
             "name": row.name,
+            "home": row.home,
             "state": self.word(&row.state),
             "since": self.field(&row.since, None, |since| json!(since.map(|since| since.to_string()))),
             "reason": self.word(&row.reason),

@@ -202,6 +202,7 @@ struct Attempt<'a> {
 fn is_settled(snapshot: &FleetSnapshot) -> bool {
     attempts(snapshot).iter().flatten().all(|attempt| attempt.read || attempt.error.is_some())
         && snapshot.dns.records.values().all(|records| !records.is_pending())
+        && snapshot.dns.alarms.values().all(|alarm| !alarm.is_pending())
 }
 
 /// The first refusal, when every region answers nothing but refusals of credentials or permission.

@@ -237,6 +237,8 @@ pub struct S3Row {
 pub struct AlarmRow {
     /// Name.
     pub name: AlarmName,
+    /// The region that holds it, which for alarms on health checks is us-east-1.
+    pub home: Region,
     /// `OK`, `ALARM`, `INSUFFICIENT_DATA`.
     pub state: Observed<Text>,
     /// AWS's reason.

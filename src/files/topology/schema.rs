@@ -10,8 +10,8 @@ use super::reader::{Reader, View};
 use crate::domain::Topology;
 use crate::domain::ids::ServiceKey;
 use crate::domain::topology::{
-    AuroraGlobal, AuroraMember, BucketReplication, Freeze, Freshness, Hostname, Levels, LoadBalancer, Policy,
-    ProbeSettings, Record, RegionEntry, Scope, Service, Table, Thresholds,
+    AuroraGlobal, AuroraMember, BucketReplication, DnsEntry, Freeze, Freshness, Hostname, Levels,
+    LoadBalancer, Policy, ProbeSettings, Record, RegionEntry, Scope, Service, Table, Thresholds,
 };
 
 /// The whole file; problems are left in `reader`.
@@ -32,6 +32,7 @@ pub(super) fn topology(reader: &mut Reader<'_>, document: &Spanned<DeTable<'_>>)
         tables: each(reader, &mut root, "table", table),
         aurora: each(reader, &mut root, "aurora", aurora),
         replication: each(reader, &mut root, "replication", replication),
+        dns: reader.table(&mut root, "dns").map(|view| dns(reader, view)).unwrap_or_default(),
         probe: reader.table(&mut root, "probe").map(|view| probe(reader, view)).unwrap_or_default(),
         thresholds: reader
             .table(&mut root, "thresholds")
@@ -178,6 +179,16 @@ fn replication(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> BucketReplica
     rule
 }
 
+fn dns(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> DnsEntry {
+    let dns = DnsEntry {
+        server: reader.optional(&mut view, "server"),
+        alarms: reader.list(&mut view, "alarms"),
+        topics: reader.list(&mut view, "topics"),
+    };
+    reader.close(&view);
+    dns
+}
+
 fn probe(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> ProbeSettings {
     let default = ProbeSettings::default();
     let probe = ProbeSettings {
@@ -185,7 +196,6 @@ fn probe(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> ProbeSettings {
         control: reader.optional(&mut view, "control"),
         base: reader.optional(&mut view, "base"),
         timeout_seconds: reader.or(&mut view, "timeout_seconds", default.timeout_seconds),
-        dns_server: reader.optional(&mut view, "dns_server"),
     };
     reader.close(&view);
     probe
