@@ -89,7 +89,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_SERVICES),
                         keys,
                         |s: &mut RegionSnapshot| &mut s.services,
-                        async move { place.services(&cluster, &asked).await },
+                        move || async move { place.services(&cluster, &asked).await },
                     )
                 })
                 .collect(),
@@ -101,7 +101,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_SCALABLE_TARGETS),
                         keys,
                         |s: &mut RegionSnapshot| &mut s.scaling,
-                        async move {
+                        move || async move {
                             match place.scalable_targets(&asked).await {
                                 Ok(found) => {
                                     found.into_iter().map(|(key, target)| (key, Ok(target))).collect()
@@ -120,7 +120,7 @@ impl Sources {
                     &ask(calls::DESCRIBE_TABLE),
                     name,
                     |s: &mut RegionSnapshot| &mut s.tables,
-                    async move { place.table(&asked).await },
+                    move || async move { place.table(&asked).await },
                 )
             }),
             SourceKind::Aurora => {
@@ -130,7 +130,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_GLOBAL_CLUSTERS),
                         id,
                         |s: &mut RegionSnapshot| &mut s.global_clusters,
-                        async move { place.global_cluster(&asked).await },
+                        move || async move { place.global_cluster(&asked).await },
                     )
                 });
                 reads.extend(each_one(known.db_clusters.keys(), |id| {
@@ -139,7 +139,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_DB_CLUSTERS),
                         id,
                         |s: &mut RegionSnapshot| &mut s.db_clusters,
-                        async move { place.db_cluster(&asked).await },
+                        move || async move { place.db_cluster(&asked).await },
                     )
                 }));
                 reads
@@ -157,7 +157,7 @@ impl Sources {
                     &ask(calls::GET_BUCKET_REPLICATION),
                     bucket,
                     |s: &mut RegionSnapshot| &mut s.buckets,
-                    async move { place.bucket_replication(&asked).await },
+                    move || async move { place.bucket_replication(&asked).await },
                 )
             }),
             SourceKind::Alarms => chunks(known.alarms.keys(), limits::ALARMS_PER_CALL)
@@ -168,7 +168,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_ALARMS),
                         names,
                         |s: &mut RegionSnapshot| &mut s.alarms,
-                        async move { place.alarms(&asked).await },
+                        move || async move { place.alarms(&asked).await },
                     )
                 })
                 .collect(),
@@ -178,13 +178,13 @@ impl Sources {
                     &ask(calls::GET_TOPIC_ATTRIBUTES),
                     arn,
                     |s: &mut RegionSnapshot| &mut s.topics,
-                    async move { place.topic(&asked).await },
+                    move || async move { place.topic(&asked).await },
                 )
             }),
             SourceKind::Identity => vec![Read::single(
                 &ask(calls::GET_CALLER_IDENTITY),
                 |s: &mut RegionSnapshot| Some(&mut s.identity),
-                async move { place.identity_now().await },
+                move || async move { place.identity_now().await },
             )],
             SourceKind::Probe => known
                 .probes
@@ -211,7 +211,7 @@ impl Sources {
                     &self.ask(calls::DESCRIBE_LOAD_BALANCERS, region, DEADLINE),
                     arns,
                     |s: &mut RegionSnapshot| &mut s.load_balancers,
-                    async move { place.load_balancers(&asked).await },
+                    move || async move { place.load_balancers(&asked).await },
                 )
             })
             .collect();
@@ -221,7 +221,7 @@ impl Sources {
                 &self.ask(calls::DESCRIBE_TARGET_HEALTH, region, DEADLINE),
                 group,
                 |s: &mut RegionSnapshot| &mut s.target_groups,
-                async move { place.target_health(&asked).await },
+                move || async move { place.target_health(&asked).await },
             )
         }));
         reads
@@ -243,7 +243,7 @@ impl Sources {
             .as_ref()
             .filter(|_| self.topology.probe.base.is_none())
             .map(|region| (self.cloud.clone(), self.cloud.at(region)));
-        Read::single(&ask, find, async move {
+        Read::single(&ask, find, move || async move {
             let failed = |kind, message: Text| ProbeError {
                 kind,
                 call: OUR_REQUEST.into(),
@@ -283,7 +283,7 @@ impl Sources {
                         &ask(calls::LIST_RECORDS, BUDGETED),
                         names,
                         |s: &mut DnsSnapshot| &mut s.records,
-                        async move { place.records(&zone, &asked).await },
+                        move || async move { place.records(&zone, &asked).await },
                     )
                 })
                 .collect(),
@@ -297,7 +297,7 @@ impl Sources {
                     &ask(calls::GET_HEALTH_CHECK, BUDGETED),
                     ids,
                     |s: &mut DnsSnapshot| &mut s.health_checks,
-                    async move { place.health_checks(&asked).await },
+                    move || async move { place.health_checks(&asked).await },
                 )]
             }
             SourceKind::Checkers => known
@@ -321,7 +321,7 @@ impl Sources {
             SourceKind::Identity => vec![Read::single(
                 &ask(calls::GET_CALLER_IDENTITY, DEADLINE),
                 |s: &mut DnsSnapshot| Some(&mut s.identity),
-                async move { place.identity_now().await },
+                move || async move { place.identity_now().await },
             )],
             SourceKind::Probe => known
                 .control
@@ -356,7 +356,7 @@ fn checkers(ask: &Ask, place: &Place, id: &HealthCheckId, patient: bool) -> Read
     let (place, asked, id, missed) = (place.clone(), id.clone(), id.clone(), id.clone());
     Read::custom(
         ask,
-        async move {
+        move || async move {
             let budget = place.cloud().route53_budget();
             if !patient && !budget.would_allow() {
                 let why = "not asked: the Route 53 budget of this program is spent";
