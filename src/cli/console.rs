@@ -86,7 +86,7 @@ async fn observe(
         Some(store) => store.load().await.0,
         None => None,
     };
-    let seed = baseline.and_then(|baseline| baseline.snapshot(session.clock.now()));
+    let seed = baseline.and_then(|baseline| baseline.into_snapshot(session.clock.now()));
     let mut feed = poll::start(
         session.cloud.clone(),
         session.topology.clone(),
@@ -103,6 +103,7 @@ async fn observe(
     let opened = machine.stopwatch();
     // Without anything saved there is nothing to see before the first answer: the skeleton stays.
     let mut look = seed.is_some();
+    drop(seed);
     loop {
         if look {
             let spent = machine.stopwatch();

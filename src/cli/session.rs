@@ -127,7 +127,7 @@ pub(super) fn worker(threads: usize) -> Result<Runtime, Failure> {
         .map_err(|error| Failure::error(format_args!("no threads can be started: {error}")))
 }
 
-/// The saved baseline of an application: read once, written now and then.
+/// The saved baseline of an application: read at first, written now and then.
 #[derive(Clone)]
 pub(super) struct Store {
     path: Arc<PathBuf>,
@@ -144,14 +144,11 @@ impl Store {
         Self { path: Arc::new(path), application: application.into(), clock, known: Arc::default() }
     }
 
-    /// Reads the file on a thread for such work. The second part is what people should hear about it.
+    /// Reads the file on a thread for such work. The second part is what people should hear about it. Whoever saves
+    /// reads it again: what the file of a large fleet holds is not kept in memory beside what is known now.
     pub(super) async fn load(&self) -> (Option<Baseline>, Option<String>) {
         let store = self.clone();
-        let loaded = tokio::task::spawn_blocking(move || {
-            let loaded = baseline::load(&store.path, &store.application);
-            store.lock().clone_from(&loaded.baseline);
-            loaded
-        });
+        let loaded = tokio::task::spawn_blocking(move || baseline::load(&store.path, &store.application));
         match loaded.await {
             Ok(loaded) => {
                 let warning = loaded.warning.map(|warning| warning.to_string());
@@ -176,8 +173,9 @@ impl Store {
     /// The same on this thread.
     pub(super) fn save_now(&self, snapshot: &FleetSnapshot) {
         let mut known = self.lock();
-        let baseline =
-            known.get_or_insert_with(|| Baseline::new(self.application.as_ref().into(), self.clock.now()));
+        let earlier = || baseline::load(&self.path, &self.application).baseline;
+        let new = || Baseline::new(self.application.as_ref().into(), self.clock.now());
+        let baseline = known.get_or_insert_with(|| earlier().unwrap_or_else(new));
         baseline.absorb(snapshot);
         if let Err(error) = baseline.save(&self.path) {
             tracing::warn!("the baseline could not be saved to {}: {error}", self.path.display());

@@ -94,7 +94,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_SERVICES),
                         keys,
                         |s: &mut RegionSnapshot| &mut s.services,
-                        async move { place.services(&cluster, &asked).await },
+                        move || async move { place.services(&cluster, &asked).await },
                     )
                 })
                 .collect(),
@@ -106,7 +106,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_SCALABLE_TARGETS),
                         keys,
                         |s: &mut RegionSnapshot| &mut s.scaling,
-                        async move {
+                        move || async move {
                             match place.scalable_targets(&asked).await {
                                 Ok(found) => {
                                     found.into_iter().map(|(key, target)| (key, Ok(target))).collect()
@@ -125,7 +125,7 @@ impl Sources {
                     &ask(calls::DESCRIBE_TABLE),
                     name,
                     |s: &mut RegionSnapshot| &mut s.tables,
-                    async move { place.table(&asked).await },
+                    move || async move { place.table(&asked).await },
                 )
             }),
             SourceKind::Aurora => {
@@ -135,7 +135,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_GLOBAL_CLUSTERS),
                         id,
                         |s: &mut RegionSnapshot| &mut s.global_clusters,
-                        async move { place.global_cluster(&asked).await },
+                        move || async move { place.global_cluster(&asked).await },
                     )
                 });
                 reads.extend(each_one(known.db_clusters.keys(), |id| {
@@ -144,7 +144,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_DB_CLUSTERS),
                         id,
                         |s: &mut RegionSnapshot| &mut s.db_clusters,
-                        async move { place.db_cluster(&asked).await },
+                        move || async move { place.db_cluster(&asked).await },
                     )
                 }));
                 reads
@@ -162,7 +162,7 @@ impl Sources {
                     &ask(calls::GET_BUCKET_REPLICATION),
                     bucket,
                     |s: &mut RegionSnapshot| &mut s.buckets,
-                    async move { place.bucket_replication(&asked).await },
+                    move || async move { place.bucket_replication(&asked).await },
                 )
             }),
             SourceKind::Alarms => {
@@ -178,7 +178,7 @@ impl Sources {
             SourceKind::Identity => vec![Read::single(
                 &ask(calls::GET_CALLER_IDENTITY),
                 |s: &mut RegionSnapshot| Some(&mut s.identity),
-                async move { place.identity_now().await },
+                move || async move { place.identity_now().await },
             )],
             SourceKind::Probe => known
                 .probes
@@ -205,7 +205,7 @@ impl Sources {
                     &self.ask(calls::DESCRIBE_LOAD_BALANCERS, region, DEADLINE),
                     arns,
                     |s: &mut RegionSnapshot| &mut s.load_balancers,
-                    async move { place.load_balancers(&asked).await },
+                    move || async move { place.load_balancers(&asked).await },
                 )
             })
             .collect();
@@ -215,7 +215,7 @@ impl Sources {
                 &self.ask(calls::DESCRIBE_TARGET_HEALTH, region, DEADLINE),
                 group,
                 |s: &mut RegionSnapshot| &mut s.target_groups,
-                async move { place.target_health(&asked).await },
+                move || async move { place.target_health(&asked).await },
             )
         }));
         reads
@@ -237,7 +237,7 @@ impl Sources {
             .as_ref()
             .filter(|_| self.topology.probe.base.is_none())
             .map(|region| (self.cloud.clone(), self.cloud.at(region)));
-        Read::single(&ask, find, async move {
+        Read::single(&ask, find, move || async move {
             let failed = |kind, message: Text| ProbeError {
                 kind,
                 call: OUR_REQUEST.into(),
@@ -277,7 +277,7 @@ impl Sources {
                         &ask(calls::LIST_RECORDS, BUDGETED),
                         names,
                         |s: &mut DnsSnapshot| &mut s.records,
-                        async move { place.records(&zone, &asked).await },
+                        move || async move { place.records(&zone, &asked).await },
                     )
                 })
                 .collect(),
@@ -291,7 +291,7 @@ impl Sources {
                     &ask(calls::GET_HEALTH_CHECK, BUDGETED),
                     ids,
                     |s: &mut DnsSnapshot| &mut s.health_checks,
-                    async move { place.health_checks(&asked).await },
+                    move || async move { place.health_checks(&asked).await },
                 )]
             }
             SourceKind::Checkers => known
@@ -323,7 +323,7 @@ impl Sources {
             SourceKind::Identity => vec![Read::single(
                 &ask(calls::GET_CALLER_IDENTITY, DEADLINE),
                 |s: &mut DnsSnapshot| Some(&mut s.identity),
-                async move { place.identity_now().await },
+                move || async move { place.identity_now().await },
             )],
             SourceKind::Probe => known
                 .control
@@ -362,7 +362,7 @@ fn alarms<S: 'static>(
     chunks
         .map(|names| {
             let (place, asked) = (place.clone(), names.clone());
-            Read::each(ask, names, map, async move { place.alarms(&asked).await })
+            Read::each(ask, names, map, move || async move { place.alarms(&asked).await })
         })
         .collect()
 }
@@ -376,7 +376,7 @@ fn topics<S: 'static>(
 ) -> Vec<Read<S>> {
     each_one(known.keys(), |arn| {
         let (place, asked) = (place.clone(), arn.clone());
-        Read::one(ask, arn, map, async move { place.topic(&asked).await })
+        Read::one(ask, arn, map, move || async move { place.topic(&asked).await })
     })
 }
 
@@ -387,7 +387,7 @@ fn checkers(ask: &Ask, place: &Place, id: &HealthCheckId, patient: bool) -> Read
     let (place, asked, id, missed) = (place.clone(), id.clone(), id.clone(), id.clone());
     Read::custom(
         ask,
-        async move {
+        move || async move {
             let budget = place.cloud().route53_budget();
             if !patient && !budget.would_allow() {
                 let why = "not asked: the Route 53 budget of this program is spent";
@@ -475,7 +475,7 @@ fn by_cluster<'a>(keys: impl Iterator<Item = &'a ServiceKey>) -> Vec<(ClusterNam
 }
 
 fn by_zone(topology: &Topology) -> Vec<(ZoneId, Vec<HostName>)> {
-    let mut zones: std::collections::BTreeMap<ZoneId, Vec<HostName>> = std::collections::BTreeMap::new();
+    let mut zones: BTreeMap<ZoneId, Vec<HostName>> = BTreeMap::new();
     for (name, zone) in record_names(topology) {
         zones.entry(zone).or_default().push(name);
     }

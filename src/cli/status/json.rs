@@ -25,13 +25,12 @@ pub const SCHEMA: &str = "switchtower.status/1";
 /// The document. `now` of the snapshot is its `as_of`.
 pub fn document(topology: &Topology, snapshot: &FleetSnapshot, verdict: &Verdict) -> Value {
     let scribe = Scribe { now: snapshot.now, freshness: &topology.freshness };
-    let regions: Vec<Value> = snapshot
-        .regions
+    let mut rows = checks::Rows::default();
+    let regions: Vec<Value> = rows
+        .renew(topology, snapshot)
         .iter()
-        .map(|region| {
-            let rows = checks::rows(topology, snapshot, &region.region);
-            scribe.region(&rows, health_of(verdict, &region.region), &region.identity)
-        })
+        .zip(&snapshot.regions)
+        .map(|(rows, region)| scribe.region(rows, health_of(verdict, &region.region), &region.identity))
         .collect();
     let mut document = json!({
         "schema": SCHEMA,
