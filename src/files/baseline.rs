@@ -151,7 +151,7 @@ impl Baseline {
     }
 
     /// Takes over every good reading of `snapshot` that is not itself a saved one. What failed or was not
-    /// asked keeps its earlier reading; regions that the snapshot no longer holds are forgotten.
+    /// asked keeps its earlier reading; what the snapshot no longer names is forgotten.
     pub fn absorb(&mut self, snapshot: &FleetSnapshot) {
         self.saved_at = snapshot.now;
         let mut earlier = std::mem::take(&mut self.regions);
@@ -253,6 +253,9 @@ impl Baseline {
                 None => services.push(ServicePeak { service: key.clone(), desired, running }),
             }
         }
+        for day in days.values_mut() {
+            day.services.retain(|peak| region.services.contains_key(&peak.service));
+        }
         let oldest = day_of(now - SignedDuration::from_hours(24 * (PEAK_DAYS as i64 - 1)));
         days.retain(|day, _| *day >= oldest);
     }
@@ -322,14 +325,16 @@ fn keep<T: Clone>(known: &mut Observed<T>, new: &Observed<T>) {
     }
 }
 
-/// The same for each entry. An entry that the snapshot does not name stays: it may not have been asked yet.
+/// The same for each entry. A snapshot names everything that its topology names, asked or not: what it does not
+/// name is no part of the application any more, and is forgotten.
 /// Where all is well, as it mostly is, the snapshot's own map is kept, and lies in memory once.
 fn keep_all<K: Ord + Clone, T: Clone>(known: &mut Answers<K, T>, new: &Answers<K, T>) {
-    if known.is(new) || (new.values().all(is_good) && known.keys().all(|key| new.contains_key(key))) {
+    if known.is(new) || new.values().all(is_good) {
         *known = new.clone();
         return;
     }
     let known = &mut **known;
+    known.retain(|key, _| new.contains_key(key));
     for (key, observed) in new {
         let empty = || Observed::pending(observed.source().clone());
         keep(known.entry(key.clone()).or_insert_with(empty), observed);
@@ -339,6 +344,7 @@ fn keep_all<K: Ord + Clone, T: Clone>(known: &mut Answers<K, T>, new: &Answers<K
 /// Series keep their newest point. A window without any says only that nothing newer came.
 fn keep_series<K: Ord + Clone>(known: &mut Answers<K, Series>, new: &Answers<K, Series>) {
     let known = &mut **known;
+    known.retain(|key, _| new.contains_key(key));
     for (key, observed) in new {
         let known = known.entry(key.clone()).or_insert_with(|| Observed::pending(observed.source().clone()));
         let Some(reading) = observed.reading().filter(|reading| !reading.saved) else { continue };
@@ -350,9 +356,6 @@ fn keep_series<K: Ord + Clone>(known: &mut Answers<K, Series>, new: &Answers<K, 
 }
 
 fn keep_probes(known: &mut Vec<ProbeTarget>, new: &[ProbeTarget]) {
-    if new.is_empty() {
-        return;
-    }
     let merged = new.iter().map(|target| {
         let same = |known: &&ProbeTarget| known.url == target.url && known.via == target.via;
         let mut kept = known.iter().find(same).cloned().unwrap_or_else(|| ProbeTarget {
