@@ -43,7 +43,7 @@ use crate::ports::Clock;
 
 pub use client::http_client;
 pub use route::{CallRecord, Outcome};
-pub use world::scenario::{Scenario, names as scenario_names};
+pub use world::scenario::{Scenario, ScenarioError, names as scenario_names};
 pub use world::{RegionView, WorldView};
 
 use world::geography::PLACES;
