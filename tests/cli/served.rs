@@ -138,6 +138,11 @@ fn refused_credentials_are_told_from_an_outage() {
     assert!(ran.err.contains("every region refuses the credentials"), "{}", ran.err);
     let kind = &json(&ran.out)["regions"][0]["ecs"][0]["running"]["error"]["kind"];
     assert_eq!(kind, "expired");
+    let document = json(&ran.out);
+    let mut findings = document["findings"].as_array().unwrap().iter();
+    let finding = findings.find(|finding| finding["code"] == "region.credentials").unwrap();
+    let next = finding["next"].as_str().unwrap();
+    assert!(next.starts_with("renew the keys in the environment"), "{finding}");
 
     let mut nobody = home.command(&["status", "--topology", "orders", "--endpoint-url", &sim.url]);
     nobody.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");

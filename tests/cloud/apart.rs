@@ -73,10 +73,21 @@ async fn they_stand_with_the_region_whose_health_check_they_watch() {
         assert!(rows.len() > 1, "its own alarms are there too");
     }
 
+    let calm = seen;
     let world = europe("regional-outage");
     let seen = observe(&world, DEADLINE).await;
     let expected = ("health-check-eu-west-1".to_owned(), "us-east-1".to_owned(), "ALARM".to_owned(), true);
     assert!(rows(&world, &seen, "eu-west-1").contains(&expected));
+    // Rows that are kept from one snapshot to the next learn it too.
+    let mut kept = checks::Rows::default();
+    let mut moving = calm;
+    let state = |rows: &[checks::RegionRows]| {
+        let row = rows[0].alarms.iter().find(|row| row.home.as_str() == "us-east-1").unwrap();
+        row.state.value().unwrap().to_string()
+    };
+    assert_eq!(state(kept.renew(&world.topology, &moving)), "OK");
+    std::sync::Arc::make_mut(&mut moving.dns).alarms = seen.dns.alarms.clone();
+    assert_eq!(state(kept.renew(&world.topology, &moving)), "ALARM");
     let firing = findings(&world, &seen, "alarms.firing");
     let about: Vec<_> = firing
         .iter()

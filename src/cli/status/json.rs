@@ -75,6 +75,7 @@ fn finding(finding: &Finding) -> Value {
         "resource": finding.resource,
         "message": finding.message,
         "evidence": finding.evidence,
+        "next": finding.next,
         "blind": finding.blind,
     })
 }

@@ -10,6 +10,7 @@ mod disagreement;
 mod dynamodb;
 mod ecs;
 mod identity;
+pub mod next;
 mod probe;
 mod reading;
 mod renew;
@@ -134,6 +135,11 @@ pub fn verdict(topology: &Topology, snapshot: &FleetSnapshot) -> Verdict {
 /// The same for rows that are already derived.
 pub fn judge(fleet: &Fleet<'_>) -> Verdict {
     let mut findings: Vec<Finding> = CHECKS.iter().flat_map(|check| (check.run)(fleet)).collect();
+    for finding in &mut findings {
+        if finding.next.is_empty() {
+            finding.next = next::next(&finding.code).map(Into::into).unwrap_or_default();
+        }
+    }
     // Worst first; among equals, what a region cannot do goes before what happens between regions.
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.peer.is_some()));
     let mut by_region: BTreeMap<&Region, Vec<&Finding>> = BTreeMap::new();

@@ -60,6 +60,9 @@ impl Known {
         let tables = all(|old, new| old.tables.is(&new.tables));
         // Route 53's rows look at every region's targets, but only at whether they are healthy.
         let dns = Arc::ptr_eq(&self.snapshot.dns, &snapshot.dns) && self.healths == *healths;
+        // Alarms on health checks stand with the region that they are about.
+        let (old_dns, new_dns) = (&self.snapshot.dns, &snapshot.dns);
+        let global = old_dns.alarms.is(&new_dns.alarms) && old_dns.topics.is(&new_dns.topics);
         let moved: Vec<&Region> =
             pairs().filter(|(old, new)| !old.metrics.is(&new.metrics)).map(|(_, new)| &new.region).collect();
         let stamped = Stamped(self.snapshot.now);
@@ -91,7 +94,7 @@ impl Known {
             if stamped.s3(rows) || !(series && old.buckets.is(&new.buckets)) || backlog() {
                 rows.s3 = derive::s3(topology, snapshot, region).into();
             }
-            if !(old.alarms.is(&new.alarms) && old.topics.is(&new.topics)) {
+            if !(global && old.alarms.is(&new.alarms) && old.topics.is(&new.topics)) {
                 rows.alarms = derive::alarms(topology, snapshot, region).into();
             }
             if old.probes != new.probes {

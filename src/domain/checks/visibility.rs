@@ -124,6 +124,10 @@ impl Gaps {
                     None => format!("{}: {last}", kind.label()),
                 });
             }
+            // The error knows the profile, so its step is the more exact one.
+            if let Some(error) = members.iter().find_map(|(.., error)| error.as_ref()) {
+                finding.next = error.next_step.clone();
+            }
             findings.push(if blind { finding.blind() } else { finding });
         }
     }
