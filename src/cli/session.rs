@@ -22,8 +22,9 @@ use crate::sim::{Sim, SimOptions};
 /// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
 pub(super) const WORKERS: usize = 2;
 
-/// Up to this many regions one thread keeps up, and wakes the machine half as often.
-const FEW: usize = 4;
+/// Up to this many regions one thread keeps up, and wakes the machine half as often. A second would not only cost
+/// its own memory: the allocator never gives to one thread what another has freed.
+const FEW: usize = 40;
 
 /// Threads for watching an application for hours.
 pub(super) fn watchers(topology: &Topology) -> usize {
@@ -144,21 +145,32 @@ impl Store {
         Self { path: Arc::new(path), application: application.into(), clock, known: Arc::default() }
     }
 
-    /// Reads the file on a thread for such work. The second part is what people should hear about it. Whoever saves
-    /// reads it again: what the file of a large fleet holds is not kept in memory beside what is known now.
+    /// Reads the file on a thread for such work. The second part is what people should hear about it.
     pub(super) async fn load(&self) -> (Option<Baseline>, Option<String>) {
         let store = self.clone();
-        let loaded = tokio::task::spawn_blocking(move || baseline::load(&store.path, &store.application));
-        match loaded.await {
-            Ok(loaded) => {
-                let warning = loaded.warning.map(|warning| warning.to_string());
-                if let Some(warning) = &warning {
-                    tracing::warn!("{warning}");
-                }
-                (loaded.baseline, warning)
-            }
+        match tokio::task::spawn_blocking(move || store.load_now()).await {
+            Ok(loaded) => loaded,
             Err(error) => (None, Some(format!("the saved baseline could not be read: {error}"))),
         }
+    }
+
+    /// The same on this thread, for who has nothing else to do before watching begins: memory is kept by thread, and
+    /// what reading frees is used again by watching.
+    fn load_now(&self) -> (Option<Baseline>, Option<String>) {
+        let loaded = baseline::load(&self.path, &self.application);
+        let warning = loaded.warning.map(|warning| warning.to_string());
+        if let Some(warning) = &warning {
+            tracing::warn!("{warning}");
+        }
+        (loaded.baseline, warning)
+    }
+
+    /// What watching starts from: the file's answers as a snapshot. They are not kept a second time here.
+    pub(super) fn seed(&self) -> (Option<FleetSnapshot>, Option<String>) {
+        let (mut baseline, warning) = self.load_now();
+        let seed = baseline.as_mut().and_then(|baseline| baseline.take_snapshot(self.clock.now()));
+        *self.lock() = baseline;
+        (seed, warning)
     }
 
     /// Takes over what is good in `snapshot` and writes the file on a thread for such work.

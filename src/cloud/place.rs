@@ -230,8 +230,12 @@ impl Place {
     }
 
     pub(super) async fn access(&self) -> &Access {
+        if let Some(access) = self.seat.access.get() {
+            return access;
+        }
+        // Loading profiles is a large future that runs once: it must not lie in every later call's.
         let world = &self.cloud.0.world;
-        self.seat.access.get_or_init(|| world.access(&self.seat.scope, &self.seat.region)).await
+        Box::pin(self.seat.access.get_or_init(|| world.access(&self.seat.scope, &self.seat.region))).await
     }
 
     pub(super) fn know_identity(&self, arn: &str) {

@@ -156,7 +156,7 @@ pub struct ServiceState {
     pub task_definition: Text,
     /// Deployments, primary first.
     pub deployments: Vec<Deployment>,
-    /// The newest events, newest first, at most five.
+    /// The newest events, newest first: at least the newest one, where there is any.
     pub events: Vec<ServiceEvent>,
 }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::atomic::{self, Existing};
 use crate::domain::ids::{Region, ServiceKey};
 use crate::domain::metric::{Metric, Series};
-use crate::domain::observation::Observed;
+use crate::domain::observation::{Observed, Reading};
 use crate::domain::shared::Shared;
 use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, ProbeTarget, RegionSnapshot};
 use crate::domain::text::Text;
@@ -150,8 +150,8 @@ impl Baseline {
         }
     }
 
-    /// Takes over every good reading of `snapshot` that is not itself a saved one. What failed or was not
-    /// asked keeps its earlier reading; what the snapshot no longer names is forgotten.
+    /// Takes over every good reading of `snapshot`; one that is itself a saved one only where nothing is known. What
+    /// failed or was not asked keeps its earlier reading; what the snapshot no longer names is forgotten.
     pub fn absorb(&mut self, snapshot: &FleetSnapshot) {
         self.saved_at = snapshot.now;
         let mut earlier = std::mem::take(&mut self.regions);
@@ -188,14 +188,15 @@ impl Baseline {
 
     /// Everything saved as a snapshot of its own, marked as saved; `now` is the moment of ages.
     pub fn snapshot(&self, now: Timestamp) -> Option<FleetSnapshot> {
-        self.clone().into_snapshot(now)
+        self.clone().take_snapshot(now)
     }
 
-    /// The same of a baseline that is needed for nothing else.
-    pub fn into_snapshot(self, now: Timestamp) -> Option<FleetSnapshot> {
-        let mut dns = self.dns?;
+    /// The same, taken out: the answers then live in the snapshot only, which gives back through
+    /// [`Self::absorb`] those that nothing newer has replaced.
+    pub fn take_snapshot(&mut self, now: Timestamp) -> Option<FleetSnapshot> {
+        let mut dns = self.dns.take()?;
         mark_dns(&mut dns);
-        let regions = self.regions.into_iter().map(|mut known| {
+        let regions = std::mem::take(&mut self.regions).into_iter().map(|mut known| {
             mark_region(&mut known);
             Arc::new(known)
         });
@@ -318,10 +319,11 @@ fn is_good<T>(observed: &Observed<T>) -> bool {
     observed.error().is_none() && observed.reading().is_some_and(|reading| !reading.saved)
 }
 
-/// A good new reading replaces the known one; errors are never kept.
+/// A good new reading replaces the known one, a saved one only none at all; errors are never kept.
 fn keep<T: Clone>(known: &mut Observed<T>, new: &Observed<T>) {
-    if let Some(reading) = new.reading().filter(|reading| !reading.saved) {
-        *known = Observed::from_parts(new.source().clone(), Some(reading.clone()), None);
+    if let Some(reading) = new.reading().filter(|reading| !reading.saved || known.value().is_none()) {
+        let reading = Reading { saved: false, ..reading.clone() };
+        *known = Observed::from_parts(new.source().clone(), Some(reading), None);
     }
 }
 
@@ -347,10 +349,12 @@ fn keep_series<K: Ord + Clone>(known: &mut Answers<K, Series>, new: &Answers<K, 
     known.retain(|key, _| new.contains_key(key));
     for (key, observed) in new {
         let known = known.entry(key.clone()).or_insert_with(|| Observed::pending(observed.source().clone()));
-        let Some(reading) = observed.reading().filter(|reading| !reading.saved) else { continue };
+        let Some(reading) = observed.reading() else { continue };
+        if reading.saved && known.value().is_some() {
+            continue;
+        }
         let newest = reading.value.last().or_else(|| known.value().and_then(Series::last));
-        let reading =
-            crate::domain::Reading { value: Series::new(newest), as_of: reading.as_of, saved: false };
+        let reading = Reading { value: Series::new(newest), as_of: reading.as_of, saved: false };
         *known = Observed::from_parts(observed.source().clone(), Some(reading), None);
     }
 }
@@ -431,13 +435,13 @@ trait Visit {
     }
 }
 
-/// Leaves good, present readings only, and of series the newest point.
+/// Leaves readings only, and of series the newest point.
 struct Strip;
 
 impl Visit for Strip {
     fn each<T: Clone>(&mut self, observed: &mut Observed<T>) {
         if !is_good(observed) {
-            let good = observed.reading().filter(|reading| !reading.saved).cloned();
+            let good = observed.reading().map(|reading| Reading { saved: false, ..reading.clone() });
             *observed = Observed::from_parts(observed.source().clone(), good, None);
         }
     }

@@ -102,7 +102,7 @@ impl Turn {
     const FEW: usize = 4;
 
     /// From one region of a large fleet to the next.
-    const APART: Duration = Duration::from_millis(25);
+    const APART: Duration = Duration::from_millis(100);
 
     /// Asked at once, as few regions are.
     pub(super) fn first() -> Self {
