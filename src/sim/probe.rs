@@ -44,7 +44,7 @@ impl SimProbe {
             return Some(Destination::Control);
         }
         if HOSTNAMES.contains(&host.as_str()) {
-            return Some(Destination::Site(world.answer_near(0, now)));
+            return world.answer_near(0, &host, now).map(Destination::Site);
         }
         let bare = host.strip_prefix("dualstack.").unwrap_or(&host);
         world
