@@ -12,7 +12,7 @@ use crate::sim::listen::{ListenError, listen};
 
 /// Serves until a signal, or until nobody reads what it printed.
 pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
-    let sim = simulation(&args.world, Clock::real())?;
+    let sim = simulation(&args.world, Clock::real(), args.speed)?;
     let regions: Vec<Text> =
         sim.topology().regions.iter().map(|region| region.name.as_str().into()).collect();
     let hostname = sim.topology().hostnames.first().map(|host| host.name.clone());

@@ -1,6 +1,6 @@
-//! DynamoDB's expressions: conditions and updates.
+//! DynamoDB's expressions: how they are read, and conditions.
 //!
-//! What it is for: reading them with their placeholders and evaluating them on an item, as DynamoDB does.
+//! What it is for: reading them with their placeholders and testing them on an item, as DynamoDB does.
 //! What it must not do: know tables or keys.
 
 use std::cell::RefCell;
@@ -96,7 +96,7 @@ pub(super) struct Placeholders {
 }
 
 /// A fault about an expression.
-fn invalid(message: impl Into<String>) -> Fault {
+pub(super) fn invalid(message: impl Into<String>) -> Fault {
     Fault::sender("ValidationException", message)
 }
 
@@ -106,7 +106,7 @@ impl Placeholders {
         Self { names, values, used: RefCell::default() }
     }
 
-    fn name(&self, token: &str, kind: &str) -> Result<String, Fault> {
+    pub(super) fn name(&self, token: &str, kind: &str) -> Result<String, Fault> {
         if token.starts_with('#') {
             self.used.borrow_mut().insert(token.to_owned());
             return self.names.get(token).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
@@ -172,12 +172,29 @@ fn tokens(text: &str, kind: &str) -> Result<Vec<String>, Fault> {
 }
 
 /// An expression that is being read, and the item it is about.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     tokens: Vec<String>,
     at: usize,
     kind: &'static str,
     given: &'a Placeholders,
     item: &'a Item,
+}
+
+impl<'a> Reader<'a> {
+    /// At the beginning of an expression.
+    pub(super) fn new(
+        text: &str,
+        kind: &'static str,
+        given: &'a Placeholders,
+        item: &'a Item,
+    ) -> Result<Self, Fault> {
+        Ok(Self { tokens: tokens(text, kind)?, at: 0, kind, given, item })
+    }
+
+    /// Passes over a token.
+    pub(super) fn skip(&mut self) {
+        self.at += 1;
+    }
 }
 
 /// Whether a condition holds for an item; an absent one is an empty one.
@@ -189,7 +206,7 @@ pub(super) fn holds(
 ) -> Result<bool, Fault> {
     let empty = Item::new();
     let item = item.unwrap_or(&empty);
-    let mut reader = Reader { tokens: tokens(text, kind)?, at: 0, kind, given, item };
+    let mut reader = Reader::new(text, kind, given, item)?;
     let result = reader.either()?;
     match reader.peek() {
         None => Ok(result),
@@ -198,11 +215,11 @@ pub(super) fn holds(
 }
 
 impl Reader<'_> {
-    fn peek(&self) -> Option<&str> {
+    pub(super) fn peek(&self) -> Option<&str> {
         self.tokens.get(self.at).map(String::as_str)
     }
 
-    fn next(&mut self) -> Result<String, Fault> {
+    pub(super) fn next(&mut self) -> Result<String, Fault> {
         let token = self
             .tokens
             .get(self.at)
@@ -212,17 +229,17 @@ impl Reader<'_> {
         Ok(token)
     }
 
-    fn unexpected(&self, token: &str) -> Fault {
+    pub(super) fn unexpected(&self, token: &str) -> Fault {
         invalid(format!("Invalid {}: Syntax error; token: \"{token}\"", self.kind))
     }
 
-    fn word(&mut self, word: &str) -> bool {
+    pub(super) fn word(&mut self, word: &str) -> bool {
         let found = self.peek().is_some_and(|token| token.eq_ignore_ascii_case(word));
         self.at += usize::from(found);
         found
     }
 
-    fn expect(&mut self, word: &str) -> Result<(), Fault> {
+    pub(super) fn expect(&mut self, word: &str) -> Result<(), Fault> {
         let token = self.next()?;
         if token.eq_ignore_ascii_case(word) { Ok(()) } else { Err(self.unexpected(&token)) }
     }
@@ -313,7 +330,7 @@ impl Reader<'_> {
         Ok(result)
     }
 
-    fn operand(&mut self) -> Result<Option<Value>, Fault> {
+    pub(super) fn operand(&mut self) -> Result<Option<Value>, Fault> {
         let token = self.next()?;
         if token.starts_with(':') {
             return self.given.value(&token, self.kind).map(Some);
@@ -331,7 +348,7 @@ impl Reader<'_> {
     }
 
     /// The value at a document path.
-    fn path(&self, token: &str) -> Result<Option<Value>, Fault> {
+    pub(super) fn path(&self, token: &str) -> Result<Option<Value>, Fault> {
         let mut found: Option<&Value> = None;
         for (depth, part) in token.split('.').enumerate() {
             let (name, indexes) = part.split_once('[').map_or((part, ""), |(name, rest)| (name, rest));
@@ -408,130 +425,4 @@ fn compare(left: Option<&Value>, operator: &str, right: Option<&Value>) -> bool 
         ">" => order.is_some_and(Ordering::is_gt),
         _ => order.is_some_and(Ordering::is_ge),
     }
-}
-
-/// Applies an update to an item. All values are those from before it.
-pub(super) fn update(text: &str, given: &Placeholders, before: &Item) -> Result<Item, Fault> {
-    const KIND: &str = "UpdateExpression";
-    let mut reader = Reader { tokens: tokens(text, KIND)?, at: 0, kind: KIND, given, item: before };
-    let mut after = before.clone();
-    let mut seen = BTreeSet::new();
-    while let Some(clause) = reader.peek().map(str::to_ascii_uppercase) {
-        if !["SET", "REMOVE", "ADD", "DELETE"].contains(&clause.as_str()) {
-            return Err(reader.unexpected(&clause));
-        }
-        if !seen.insert(clause.clone()) {
-            return Err(invalid(format!(
-                "Invalid {KIND}: The \"{clause}\" section can only be used once in an update expression;"
-            )));
-        }
-        reader.at += 1;
-        loop {
-            let token = reader.next()?;
-            if token.contains(['.', '[']) {
-                return Err(invalid(format!(
-                    "Invalid {KIND}: this simulation updates whole attributes only"
-                )));
-            }
-            let name = given.name(&token, KIND)?;
-            match clause.as_str() {
-                "SET" => {
-                    reader.expect("=")?;
-                    let value = assigned(&mut reader)?;
-                    after.insert(name, value);
-                }
-                "REMOVE" => {
-                    after.remove(&name);
-                }
-                _ => {
-                    let value = reader.operand()?.unwrap_or_default();
-                    let present = before.get(&name);
-                    match gathered(&clause, present, &value)? {
-                        Some(value) => after.insert(name, value),
-                        None => after.remove(&name),
-                    };
-                }
-            }
-            if !reader.word(",") {
-                break;
-            }
-        }
-    }
-    Ok(after)
-}
-
-/// The right side of a SET.
-fn assigned(reader: &mut Reader<'_>) -> Result<Value, Fault> {
-    let mut value = term(reader)?;
-    while let Some(sign) = reader.peek().filter(|token| matches!(*token, "+" | "-")).map(str::to_owned) {
-        reader.at += 1;
-        let other = term(reader)?;
-        value = sum(&value, &other, sign == "-")?;
-    }
-    Ok(value)
-}
-
-fn term(reader: &mut Reader<'_>) -> Result<Value, Fault> {
-    let missing =
-        || invalid("The provided expression refers to an attribute that does not exist in the item");
-    if reader.word("if_not_exists") {
-        reader.expect("(")?;
-        let path = reader.next()?;
-        let present = reader.path(&path)?;
-        reader.expect(",")?;
-        let other = term(reader)?;
-        reader.expect(")")?;
-        return Ok(present.unwrap_or(other));
-    }
-    if reader.word("list_append") {
-        reader.expect("(")?;
-        let first = term(reader)?;
-        reader.expect(",")?;
-        let second = term(reader)?;
-        reader.expect(")")?;
-        let list = |value: &Value| value.get("L").and_then(Value::as_array).cloned();
-        return match (list(&first), list(&second)) {
-            (Some(mut list), Some(more)) => {
-                list.extend(more);
-                Ok(json!({"L": list}))
-            }
-            _ => Err(invalid("Invalid UpdateExpression: Incorrect operand type for operator or function")),
-        };
-    }
-    reader.operand()?.ok_or_else(missing)
-}
-
-fn sum(a: &Value, b: &Value, minus: bool) -> Result<Value, Fault> {
-    let number = |value: &Value| value.get("N").and_then(Value::as_str).map(str::to_owned);
-    let (Some(a), Some(b)) = (number(a), number(b)) else {
-        return Err(invalid("An operand in the update expression has an incorrect data type"));
-    };
-    let total = match (a.parse::<i128>(), b.parse::<i128>()) {
-        (Ok(a), Ok(b)) => (if minus { a - b } else { a + b }).to_string(),
-        _ => {
-            let (a, b) = (a.parse::<f64>().unwrap_or_default(), b.parse::<f64>().unwrap_or_default());
-            (if minus { a - b } else { a + b }).to_string()
-        }
-    };
-    Ok(json!({"N": total}))
-}
-
-/// What ADD and DELETE make of an attribute; `None` when nothing is left of it.
-fn gathered(clause: &str, present: Option<&Value>, value: &Value) -> Result<Option<Value>, Fault> {
-    if clause == "ADD" && value.get("N").is_some() {
-        let zero = json!({"N": "0"});
-        return sum(present.unwrap_or(&zero), value, false).map(Some);
-    }
-    let Some((kind, given)) =
-        ["SS", "NS", "BS"].iter().find_map(|kind| Some((*kind, value.get(kind)?.as_array()?)))
-    else {
-        return Err(invalid("Invalid UpdateExpression: Incorrect operand type for operator or function"));
-    };
-    let mut set =
-        present.and_then(|value| value.get(kind)).and_then(Value::as_array).cloned().unwrap_or_default();
-    set.retain(|one| !given.contains(one));
-    if clause == "ADD" {
-        set.extend(given.iter().cloned());
-    }
-    Ok((!set.is_empty()).then(|| json!({ kind: set })))
 }

@@ -6,7 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use super::JsonResult;
-use super::expression::{Placeholders, holds, update};
+use super::expression::{Placeholders, holds};
+use super::updates::update;
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::json::Input;
 use crate::sim::world::World;

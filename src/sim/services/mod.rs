@@ -19,6 +19,7 @@ mod s3;
 mod scaling;
 mod sns;
 mod sts;
+mod updates;
 
 pub(super) use rds::global_arn as aurora_arn;
 pub(super) use recovery::{ENDPOINT_REGIONS, control_arn, endpoint, rule_arn};

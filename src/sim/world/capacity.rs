@@ -61,15 +61,26 @@ pub struct Moment {
     low: u8,
 }
 
+/// What is known of a touched service: the moments at which something changed, and the newest one looked at.
+#[derive(Clone, Debug)]
+pub struct History {
+    changes: Vec<Moment>,
+    newest: Moment,
+}
+
 /// Histories by site and service.
-pub type Histories = HashMap<(usize, usize), Vec<Moment>>;
+pub type Histories = HashMap<(usize, usize), History>;
 
 /// Drops what was computed for times from `at` on.
 pub(super) fn forget(histories: &mut Histories, at: Timestamp) {
-    for moments in histories.values_mut() {
-        moments.retain(|moment| moment.at < at);
-    }
-    histories.retain(|_, moments| !moments.is_empty());
+    histories.retain(|_, history| {
+        history.changes.retain(|moment| moment.at < at);
+        let Some(last) = history.changes.last() else { return false };
+        if history.newest.at >= at {
+            history.newest = *last;
+        }
+        true
+    });
 }
 
 impl World {
@@ -104,7 +115,7 @@ impl World {
         self.history(site, service, at).last().map_or(found, |moment| moment.limits)
     }
 
-    /// The history of a touched service until `at`, oldest first; empty for one that nobody touched.
+    /// When something changed for a touched service until `at`, oldest first; empty for one that nobody touched.
     pub fn history(&self, site: usize, service: usize, at: Timestamp) -> Vec<Moment> {
         let deeds = self.deeds();
         if deeds.calm(at) {
@@ -122,11 +133,10 @@ impl World {
             .collect();
         let Some((first, _)) = own.first() else { return Vec::new() };
         let key = (site, service);
-        let known = lock(&self.histories).get(&key).cloned().unwrap_or_default();
-        let mut moments: Vec<Moment> = known;
-        if moments.is_empty() {
+        let known = lock(&self.histories).get(&key).map(|history| history.newest);
+        let mut last = known.unwrap_or_else(|| {
             let spec = &self.fleet.services[service];
-            moments.push(Moment {
+            let found = Moment {
                 at: *first,
                 desired: self.formula(site, service, *first),
                 cause: Cause::Found,
@@ -134,26 +144,33 @@ impl World {
                 seen: 0,
                 high: 0,
                 low: 0,
-            });
-        }
-        while let Some(last) = moments.last().copied() {
+            };
+            let history = History { changes: vec![found], newest: found };
+            lock(&self.histories).entry(key).or_insert(history);
+            found
+        });
+        loop {
             let tick = floor_minute(last.at) + SignedDuration::from_mins(1);
             let next = match own.get(last.seen) {
                 Some((when, deed)) if *when <= tick => obeyed(last, *when, deed),
                 _ if tick <= at => self.ticked(site, service, last, tick),
                 _ => break,
             };
-            moments.push(next);
             // Each step is kept at once: the next one may ask for the ones before it.
-            let mut histories = lock(&self.histories);
-            let kept = histories.entry(key).or_default();
-            if kept.len() < moments.len() {
-                kept.clone_from(&moments);
+            if let Some(history) = lock(&self.histories).get_mut(&key)
+                && history.newest == last
+            {
+                history.newest = next;
+                if (next.desired, next.limits, next.seen) != (last.desired, last.limits, last.seen) {
+                    history.changes.push(next);
+                }
             }
+            last = next;
         }
+        let histories = lock(&self.histories);
+        let changes = histories.get(&key).map_or(&[][..], |history| &history.changes);
         // Others may have asked for later times than this one.
-        moments.retain(|moment| moment.at <= at);
-        moments
+        changes[..changes.partition_point(|moment| moment.at <= at)].to_vec()
     }
 
     /// What auto scaling does at a whole minute.

@@ -3,10 +3,12 @@
 //! What it is for: checkers, verdicts, and the DNS answer at any time.
 //! What it must not do: answer API calls; those are `services::route53`.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::scenario::{Effect, Mode};
-use super::{World, noise};
+use super::{World, lock, noise};
 
 /// Where Route 53's checkers stand.
 pub const CHECKER_REGIONS: [&str; 8] = [
@@ -37,6 +39,34 @@ pub enum Front {
     Refusing,
     /// Never answers.
     Hanging,
+}
+
+/// Requests that are remembered at most.
+const REMEMBERED: usize = 50_000;
+
+/// What became of checkers' requests: by site and millisecond.
+#[derive(Debug, Default)]
+pub struct Passes {
+    /// Counts what was forgotten, so that a request judged before it is not remembered after it.
+    version: u64,
+    known: HashMap<(usize, i64), bool>,
+}
+
+impl Passes {
+    /// Forgets requests at or after `at`.
+    pub(super) fn forget(&mut self, at: Timestamp) {
+        self.version += 1;
+        self.known.retain(|(_, when), _| *when < at.as_millisecond());
+    }
+
+    fn remember(&mut self, key: (usize, i64), passes: bool, version: u64) {
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        if self.version == version {
+            self.known.insert(key, passes);
+        }
+    }
 }
 
 impl World {
@@ -113,10 +143,24 @@ impl World {
         Timestamp::from_millisecond(now.as_millisecond() - passed).unwrap_or(now)
     }
 
+    /// Whether a checker's request at `at` succeeds. Checkers ask at the same seconds again and again.
+    fn passes(&self, site: usize, at: Timestamp) -> bool {
+        let key = (site, at.as_millisecond());
+        let (known, version) = {
+            let passes = lock(&self.passes);
+            (passes.known.get(&key).copied(), passes.version)
+        };
+        known.unwrap_or_else(|| {
+            let passes = matches!(self.front_of(site, HEALTH_PATH, at), Front::Serving(_));
+            lock(&self.passes).remember(key, passes, version);
+            passes
+        })
+    }
+
     /// One checker: whether it calls the endpoint healthy, and whether its last request succeeded.
     pub fn checker(&self, site: usize, checker: usize, at: Timestamp) -> (bool, bool) {
         let at = self.asked(site, checker, at);
-        let fails = |at: Timestamp| !matches!(self.front_of(site, HEALTH_PATH, at), Front::Serving(_));
+        let fails = |at: Timestamp| !self.passes(site, at);
         let last = !fails(at);
         let failing = (0..=DETECTION_SECONDS / 10).all(|back| fails(self.ago(at, back * 10)));
         // It takes as many successes to come back as failures to go.

@@ -55,6 +55,7 @@ pub struct World {
     timeline: Mutex<Arc<Timeline>>,
     deeds: Mutex<Arc<deeds::Deeds>>,
     histories: Mutex<capacity::Histories>,
+    passes: Mutex<dns::Passes>,
     flows: Mutex<traffic::Flows>,
     alarms: Mutex<alarms::Memory>,
     tally: Mutex<view::Tally>,
@@ -84,6 +85,7 @@ impl World {
             timeline: Mutex::default(),
             deeds: Mutex::default(),
             histories: Mutex::default(),
+            passes: Mutex::default(),
             flows: Mutex::default(),
             alarms: Mutex::default(),
             tally: Mutex::default(),
@@ -113,6 +115,7 @@ impl World {
 
     /// Forgets what was computed for times that something done at `at` may change.
     fn forget_after(&self, at: Timestamp) {
+        lock(&self.passes).forget(at);
         lock(&self.flows).forget(at);
         capacity::forget(&mut lock(&self.histories), at);
     }
