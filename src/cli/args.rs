@@ -122,6 +122,9 @@ pub(super) struct SimArgs {
     /// What is simulated.
     #[command(flatten)]
     pub(super) world: World,
+    /// How many times as fast as AWS tasks start, health checks notice and Aurora moves; the clock stays real
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
+    pub(super) speed: f64,
 }
 
 /// `init`.

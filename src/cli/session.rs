@@ -71,7 +71,7 @@ impl Session {
     /// A session on an embedded simulated AWS. Reads no environment and no files.
     pub(super) fn simulated(world: &World, speed: f64) -> Result<Self, Failure> {
         let clock = Clock::starting_at(Clock::real().now(), speed);
-        let sim = simulation(world, clock)?;
+        let sim = simulation(world, clock, 1.0)?;
         let credentials = sim.credentials();
         let cloud = Cloud::simulated(
             sim.http_client(),
@@ -99,12 +99,13 @@ pub(super) fn real_cloud(options: CloudOptions, global: &Global, clock: Clock) -
     Cloud::real(options, clock)
 }
 
-/// A simulated AWS as the command line wants it.
-pub(super) fn simulation(world: &World, clock: Clock) -> Result<Sim, Failure> {
+/// A simulated AWS as the command line wants it; `pace` shortens its own delays and leaves the clock alone.
+pub(super) fn simulation(world: &World, clock: Clock, pace: f64) -> Result<Sim, Failure> {
     let options = SimOptions {
         regions: SimOptions::first_regions(usize::from(world.regions)),
         seed: world.seed,
         scenario: world.scenario.clone(),
+        pace,
         ..SimOptions::default()
     };
     Sim::new(options, clock).map_err(|error| Failure::new(Exit::Usage, error))

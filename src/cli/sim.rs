@@ -16,7 +16,7 @@ use crate::sim::listen::{ListenError, listen};
 
 /// Serves until a signal, or until nobody reads what it printed.
 pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
-    let sim = simulation(&args.world, Clock::real())?;
+    let sim = simulation(&args.world, Clock::real(), args.speed)?;
     let regions: Vec<Region> = sim.topology().regions.into_iter().map(|region| region.name).collect();
     let hostname = sim.topology().hostnames.first().map(|host| host.name.clone());
     let runtime = worker(WORKERS)?;

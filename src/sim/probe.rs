@@ -10,17 +10,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Sim;
-use super::dns::{self, Found};
-use super::services::name_servers;
+use super::dns;
 use super::world::dns::Front;
 use super::world::fleet::CONTROL_HOST;
-use super::world::{geography, noise};
+use super::world::{World, geography, noise};
 use crate::domain::ids::HostName;
 use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::ProbeResult;
 use crate::ports::{
-    AddressKind, BoxFuture, DnsAnswer, DnsLookup, DnsQuestion, DnsStatus, HttpsProbe, NameServer,
-    ProbeFailure, ProbeRequest,
+    BoxFuture, DnsAnswer, DnsLookup, DnsQuestion, DnsStatus, HttpsProbe, NameServer, ProbeFailure,
+    ProbeRequest,
 };
 
 /// How long a name server takes to answer.
@@ -49,15 +48,12 @@ impl SimProbe {
         if host.trim_end_matches('.').eq_ignore_ascii_case(CONTROL_HOST) {
             return Some(Destination::Control);
         }
-        match dns::find(self.0.world(), host, None, now) {
-            Found::Site { site, .. } => Some(Destination::Site(site)),
-            Found::Zone | Found::Nothing | Found::Elsewhere => None,
-        }
+        dns::find(self.0.world(), host, "A", None, now).site.map(Destination::Site)
     }
 
     fn address(to: Destination) -> IpAddr {
         match to {
-            Destination::Site(site) => dns::address(site, AddressKind::A),
+            Destination::Site(site) => World::balancer_address(site, "A"),
             Destination::Control => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 80)),
         }
     }
@@ -204,7 +200,7 @@ impl DnsLookup for SimProbe {
                 failure(ErrorKind::Unreachable, format!("DNS lookup of {host}: no such name"))
             })?;
             let six = match to {
-                Destination::Site(site) => dns::address(site, AddressKind::Aaaa),
+                Destination::Site(site) => World::balancer_address(site, "AAAA"),
                 Destination::Control => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 80)),
             };
             Ok(vec![Self::address(to), six])
@@ -228,15 +224,16 @@ impl DnsLookup for SimProbe {
                 return Err(failure(ErrorKind::TimedOut, message));
             }
             clock.sleep(ANSWER_TIME).await;
-            if dns::find(self.0.world(), zone.as_str(), None, clock.now()) != Found::Zone {
+            let found = dns::find(self.0.world(), zone.as_str(), "NS", None, clock.now());
+            if found.values.is_empty() {
                 let message = format!("name servers of {zone}: NXDOMAIN, and none is named");
                 return Err(failure(ErrorKind::NotFound, message));
             }
-            let server = |name| NameServer {
+            let server = |name: &String| NameServer {
                 name: HostName::normalized(name),
                 addresses: vec![SocketAddr::from((dns::SERVER, 53))],
             };
-            Ok(name_servers().into_iter().map(server).collect())
+            Ok(found.values.iter().map(server).collect())
         })
     }
 }
@@ -252,21 +249,14 @@ impl SimProbe {
             return Err(failure(ErrorKind::TimedOut, message));
         }
         clock.sleep(ANSWER_TIME).await;
-        let found = dns::find(world, question.name.as_str(), question.client, clock.now());
-        let (site, chosen) = match found {
-            Found::Site { site, chosen } => (Some(site), chosen),
-            Found::Zone | Found::Nothing | Found::Elsewhere => (None, false),
-        };
+        let kind = question.kind.to_string();
+        let found = dns::find(world, question.name.as_str(), &kind, question.client, clock.now());
         Ok(DnsAnswer {
-            status: match found {
-                Found::Site { .. } | Found::Zone => DnsStatus::NoError,
-                Found::Nothing => DnsStatus::NoSuchName,
-                Found::Elsewhere => DnsStatus::Refused,
-            },
-            authoritative: found != Found::Elsewhere,
-            addresses: site.map(|site| dns::address(site, question.kind)).into_iter().collect(),
-            ttl: site.map(|_| Duration::from_secs(u64::from(dns::ALIAS_TTL))),
-            scope: question.client.map(|client| dns::scope(client, chosen)),
+            status: found.status,
+            authoritative: found.status != DnsStatus::Refused,
+            addresses: found.values.iter().filter_map(|value| value.parse().ok()).collect(),
+            ttl: (!found.values.is_empty()).then(|| Duration::from_secs(u64::from(found.ttl))),
+            scope: question.client.map(|client| dns::scope(client, found.chosen)),
             took: ANSWER_TIME,
         })
     }

@@ -44,7 +44,11 @@ impl Sim {
                     front_door: FrontDoor::LoadBalancer,
                 })
                 .collect(),
-            records: fleet.sites.iter().flat_map(|site| records(fleet, site)).collect(),
+            records: fleet
+                .sites
+                .iter()
+                .flat_map(|site| records(fleet, site, self.world().record_check(site.index)))
+                .collect(),
             regions: fleet.sites.iter().map(|site| self.region_entry(site)).collect(),
             tables: fleet
                 .tables
@@ -140,7 +144,7 @@ impl Sim {
 }
 
 /// The records that point at a region's load balancer, A and AAAA of each name.
-fn records(fleet: &Fleet, site: &Site) -> Vec<Record> {
+fn records(fleet: &Fleet, site: &Site, check: &str) -> Vec<Record> {
     let record = |name: &str, kind: &str, latency: bool| Record {
         name: HostName::normalized(name),
         record_type: kind.to_owned(),
@@ -151,7 +155,7 @@ fn records(fleet: &Fleet, site: &Site) -> Vec<Record> {
         alias_target: HostName::normalized(&site.lb_dns),
         alias_zone_id: ZoneId::new(&site.lb_zone),
         evaluate_target_health: latency,
-        health_check: latency.then(|| HealthCheckId::new(&site.health_check)),
+        health_check: latency.then(|| HealthCheckId::new(check)),
     };
     let regional = Fleet::regional_name(site);
     let mut records = Vec::new();

@@ -207,6 +207,7 @@ struct Attempt<'a> {
 fn is_settled(snapshot: &FleetSnapshot) -> bool {
     attempts(snapshot).iter().flatten().all(|attempt| attempt.read || attempt.error.is_some())
         && snapshot.dns.records.values().all(|records| !records.is_pending())
+        && snapshot.dns.metrics.values().all(|series| !series.is_pending())
         && snapshot.dns.alarms.values().all(|alarm| !alarm.is_pending())
 }
 

@@ -5,23 +5,21 @@
 //! machine.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::opt::{ClientSubnet as WireSubnet, EdnsCode, EdnsOption};
-use hickory_proto::rr::rdata::{A, AAAA, NS, SOA};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
-use super::{ALIAS_TTL, Found, address, find, scope};
-use crate::ports::{AddressKind, ClientSubnet, Clock};
+use super::{find, scope};
+use crate::ports::{ClientSubnet, Clock, DnsStatus};
 use crate::sim::Sim;
 use crate::sim::listen::ListenError;
-use crate::sim::services::name_servers;
 use crate::sim::world::fleet::ZONE_NAME;
 
 /// The largest answer over UDP, whatever a client would take.
@@ -35,9 +33,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How often a free port is looked for that both protocols can have.
 const TRIES: usize = 8;
-
-/// TTLs of the zone's own records, as Route 53 sets them: name servers, start of authority, and what there is not.
-const TTLS: (u32, u32, u32) = (172_800, 900, 900);
 
 /// A name server that has its port and does not answer yet.
 pub struct NameServer {
@@ -176,60 +171,30 @@ fn fill(sim: &Sim, question: &Message, client: Option<ClientSubnet>, answer: &mu
     };
     answer.metadata.response_code = code;
     let ([query], ResponseCode::NoError) = (question.queries.as_slice(), code) else { return false };
-    let found = find(sim.world(), &query.name().to_ascii(), client, sim.clock().now());
-    answer.metadata.authoritative = found != Found::Elsewhere;
-    let name = query.name().clone();
-    match (found, query.query_type()) {
-        (Found::Site { site, .. }, RecordType::A) => {
-            answer.add_answer(Record::from_rdata(name, ALIAS_TTL, data(site, AddressKind::A)));
-        }
-        (Found::Site { site, .. }, RecordType::AAAA) => {
-            answer.add_answer(Record::from_rdata(name, ALIAS_TTL, data(site, AddressKind::Aaaa)));
-        }
-        (Found::Zone, RecordType::SOA) => {
-            answer.add_answers(start_of_authority(TTLS.1));
-        }
-        (Found::Zone, RecordType::NS) => {
-            let servers = name_servers().into_iter().filter_map(absolute);
-            answer.add_answers(
-                servers.map(|server| Record::from_rdata(name.clone(), TTLS.0, RData::NS(NS(server)))),
-            );
-        }
-        (Found::Site { .. } | Found::Zone, _) => {
-            answer.add_authorities(start_of_authority(TTLS.2));
-        }
-        (Found::Nothing, _) => {
-            answer.metadata.response_code = ResponseCode::NXDomain;
-            answer.add_authorities(start_of_authority(TTLS.2));
-        }
-        (Found::Elsewhere, _) => answer.metadata.response_code = ResponseCode::Refused,
+    let (world, now) = (sim.world(), sim.clock().now());
+    let kind = query.query_type();
+    let found = find(world, &query.name().to_ascii(), &kind.to_string(), client, now);
+    answer.metadata.authoritative = found.status != DnsStatus::Refused;
+    answer.metadata.response_code = match found.status {
+        DnsStatus::NoSuchName => ResponseCode::NXDomain,
+        DnsStatus::Refused => ResponseCode::Refused,
+        DnsStatus::NoError | DnsStatus::ServerFailure | DnsStatus::Other(_) => ResponseCode::NoError,
+    };
+    let name = query.name();
+    answer.add_answers(found.values.iter().filter_map(|value| record(name, kind, found.ttl, value)));
+    if found.values.is_empty() && answer.metadata.authoritative {
+        // Whoever asks for what there is not may keep that, too, for a while.
+        let start = find(world, ZONE_NAME, "SOA", None, now);
+        let zone = Name::from_ascii(ZONE_NAME).ok();
+        answer.add_authorities(zone.zip(start.values.first()).and_then(|(mut zone, value)| {
+            zone.set_fqdn(true);
+            record(&zone, RecordType::SOA, start.ttl, value)
+        }));
     }
-    matches!(found, Found::Site { chosen: true, .. })
+    found.chosen
 }
 
-fn data(site: usize, kind: AddressKind) -> RData {
-    match address(site, kind) {
-        IpAddr::V4(four) => RData::A(A(four)),
-        IpAddr::V6(six) => RData::AAAA(AAAA(six)),
-    }
-}
-
-fn start_of_authority(ttl: u32) -> Option<Record> {
-    let [first, ..] = name_servers();
-    let data = SOA::new(
-        absolute(first)?,
-        absolute("awsdns-hostmaster.amazon.com")?,
-        1,
-        7_200,
-        900,
-        1_209_600,
-        86_400,
-    );
-    Some(Record::from_rdata(absolute(ZONE_NAME)?, ttl, RData::SOA(data)))
-}
-
-fn absolute(name: &str) -> Option<Name> {
-    let mut name = Name::from_ascii(name).ok()?;
-    name.set_fqdn(true);
-    Some(name)
+/// A record of a value in the zone file's form.
+fn record(name: &Name, kind: RecordType, ttl: u32, value: &str) -> Option<Record> {
+    Some(Record::from_rdata(name.clone(), ttl, RData::try_from_str(kind, value).ok()?))
 }

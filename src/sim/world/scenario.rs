@@ -176,6 +176,8 @@ pub enum Effect {
         #[serde(default)]
         growth: f64,
     },
+    /// The Aurora cluster of the region does not run.
+    DatabaseDown,
     /// S3 replication to the region waits.
     ReplicationBacklog {
         /// Bytes a minute that pile up.
@@ -236,6 +238,7 @@ impl Effect {
             | Self::WriteThrottles { .. }
             | Self::ReplicaStatus { .. }
             | Self::AuroraLag { .. }
+            | Self::DatabaseDown
             | Self::ReplicationBacklog { .. }
             | Self::Throttle { .. }
             | Self::CredentialsExpired
