@@ -29,7 +29,7 @@ pub struct Call {
     pub access_key: String,
     /// The world's time at which the call arrived, by AWS's clock: what answers are about.
     pub now: Timestamp,
-    /// The world's time at which the call is served: when deeds happen.
+    /// The world's time at which the call is served, by AWS's clock: when deeds happen.
     pub served: Timestamp,
     /// The request id that the answer must carry.
     pub request_id: String,
