@@ -29,7 +29,7 @@ pub struct Call {
     pub access_key: String,
     /// The world's time at which the call arrived, by AWS's clock: what answers are about.
     pub now: Timestamp,
-    /// The world's time at which the call is served: when deeds happen.
+    /// The world's time at which the call is served, by AWS's clock: when deeds happen.
     pub served: Timestamp,
     /// The request id that the answer must carry.
     pub request_id: String,
@@ -60,7 +60,7 @@ pub struct Fault {
     /// AWS's words.
     pub message: String,
     /// Further members of the error, where the protocol is JSON.
-    pub details: Option<serde_json::Value>,
+    pub details: Option<Box<serde_json::Value>>,
 }
 
 impl Fault {
@@ -71,7 +71,7 @@ impl Fault {
 
     /// The same with further members.
     pub fn with_details(self, details: serde_json::Value) -> Self {
-        Self { details: Some(details), ..self }
+        Self { details: Some(Box::new(details)), ..self }
     }
 
     /// An error with a status of its own.

@@ -67,7 +67,8 @@ impl Sim {
         };
         self.travel(&call.region).await;
         let local = self.inner.clock.now();
-        let mut call = Call { served: local, ..call };
+        // Deeds and answers go by one clock, AWS's, also where it differs from ours.
+        let mut call = Call { served: local + self.inner.world.skew(local), ..call };
         let operation = services::operation(&call);
         let fail = |call: &Call, fault: &Fault| wire::error(call, &operation, fault);
         let named = |status: u16, code: &str| {

@@ -253,3 +253,12 @@ async fn wrong_names_and_numbers_are_refused() {
         quotas.get_service_quota().service_code("fargate").quota_code("L-3032A538").send().await.unwrap();
     assert_eq!(quota.quota.unwrap().value(), Some(256.0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_is_seen_at_once_where_clocks_differ() {
+    let sim = world("clock-skew");
+    let client = aws_sdk_ecs::Client::new(&super::retrying(&sim, "eu-west-1", 3));
+    client.update_service().cluster("prod").service("api").desired_count(9).send().await.unwrap();
+    let found = client.describe_services().cluster("prod").services("api").send().await.unwrap();
+    assert_eq!(found.services()[0].desired_count(), 9);
+}

@@ -4,6 +4,7 @@ use aws_sdk_rds::types::{GlobalCluster, SourceType};
 use jiff::SignedDuration;
 use switchtower::domain::ids::Region;
 use switchtower::domain::metric::floor_minute;
+use switchtower::ports::{HttpsProbe, ProbeRequest};
 use switchtower::sim::cloudwatch::source::{MetricId, MetricSource};
 use switchtower::sim::{Sim, SimOptions};
 
@@ -260,4 +261,25 @@ async fn protection_is_lifted_one_by_one() {
     assert_eq!(clusters.db_clusters()[0].deletion_protection(), Some(false));
     let other = rds(&sim, "eu-west-1").describe_db_clusters().send().await.unwrap();
     assert_eq!(other.db_clusters()[0].deletion_protection(), Some(true));
+}
+
+/// Status of a request that writes, through the public name.
+async fn write(sim: &Sim) -> u16 {
+    let request = ProbeRequest {
+        url: "https://api.example.com/write/canary".into(),
+        via: "api.example.com".into(),
+        timeout: std::time::Duration::from_secs(4),
+    };
+    sim.probe().probe(request).await.unwrap().status
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_synthetic_write_fails_until_a_writer_is_named() {
+    let sim = world("regional-outage");
+    assert_eq!(write(&sim).await, 503);
+    assert_eq!(failover(&sim, "eu-west-1", "eu-west-1", true).await, Ok(()));
+    pass(&sim, 60).await;
+    assert_eq!(write(&sim).await, 503);
+    pass(&sim, 90).await;
+    assert_eq!(write(&sim).await, 200);
 }

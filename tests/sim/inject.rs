@@ -18,7 +18,7 @@ async fn desire(sim: &Sim, region: &str, count: i32) -> Option<Result<(), String
     let client = ecs(sim, region);
     let call = client.update_service().cluster("prod").service("api").desired_count(count).send();
     let clock = sim.clock();
-    let sent = clock.timeout(Duration::from_secs(4), call).await.ok()?;
+    let sent = clock.timeout(Duration::from_secs(4), Box::pin(call)).await.ok()?;
     Some(if sent.is_ok() { Ok(()) } else { Err(code(sent)) })
 }
 

@@ -97,11 +97,11 @@ async fn conditions_compare_combine_and_negate() {
             (":nine", AttributeValue::N("9.0".into())),
             (":ten", number(10)),
         ];
-        let named =
+        let wanted =
             |name: &str| condition.split(|c: char| !c.is_alphanumeric() && c != ':').any(|word| word == name);
         let values: HashMap<String, AttributeValue> = all
             .into_iter()
-            .filter(|(name, _)| named(name))
+            .filter(|(name, _)| wanted(name))
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
         let sent = client

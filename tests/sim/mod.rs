@@ -13,6 +13,7 @@ mod faults;
 mod inject;
 mod lease;
 mod pace;
+mod purity;
 mod reads;
 mod scenarios;
 mod stores;

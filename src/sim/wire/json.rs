@@ -81,7 +81,7 @@ pub fn error(call: &Call, version: &str, operation: &str, fault: &Fault) -> Repl
     };
     let kind = format!("{namespace}{}", fault.code);
     let mut body = json!({"__type": kind, "message": fault.message});
-    if let (Value::Object(body), Some(Value::Object(details))) = (&mut body, &fault.details) {
+    if let (Value::Object(body), Some(Value::Object(details))) = (&mut body, fault.details.as_deref()) {
         body.extend(details.clone());
     }
     Reply {

@@ -52,7 +52,8 @@ pub fn parse(body: &[u8]) -> Option<Node> {
             Event::Empty(start) => open.last_mut()?.children.push(named(start.local_name().as_ref())),
             Event::End(_) => {
                 let mut done = open.pop()?;
-                done.text = done.text.trim().to_owned();
+                done.text.truncate(done.text.trim_end().len());
+                done.text.drain(..done.text.len() - done.text.trim_start().len());
                 match open.last_mut() {
                     Some(outer) => outer.children.push(done),
                     None => return Some(done),

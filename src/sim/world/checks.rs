@@ -219,8 +219,7 @@ impl World {
 
     fn last<T>(&self, at: Timestamp, find: impl Fn(&Deed) -> Option<T>) -> Option<T> {
         let deeds = self.deeds();
-        let found = deeds.until(at).rev().find_map(|done| find(&done.deed));
-        found
+        deeds.until(at).rev().find_map(|done| find(&done.deed))
     }
 
     /// Since when what was done keeps a site's records out of DNS, whatever its endpoint says; `None` when
@@ -246,11 +245,10 @@ impl World {
             let setting = self.setting(check, at);
             match check.kind {
                 _ if setting.disabled => setting.inverted,
-                Kind::Endpoint => setting.inverted,
                 Kind::Object => self.switch_object(site, at),
                 Kind::Metric => self.switch_metric(site, at),
                 Kind::Control => !self.control(site, at),
-                Kind::Calculated => setting.inverted,
+                Kind::Endpoint | Kind::Calculated => setting.inverted,
             }
         };
         let children = check.children.iter().filter_map(|child| self.check(child));

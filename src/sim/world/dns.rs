@@ -25,6 +25,8 @@ pub const CHECKER_REGIONS: [&str; 8] = [
 pub const CHECKERS_EACH: usize = 2;
 /// The path that health checks and our own probe ask for.
 pub const HEALTH_PATH: &str = "/health";
+/// Under this path the application writes to its database, for a synthetic write.
+pub const WRITE_PATH: &str = "/write";
 /// Three failed requests, ten seconds apart, until a checker calls an endpoint unhealthy.
 const DETECTION_SECONDS: i64 = 30;
 
@@ -100,7 +102,8 @@ impl World {
         }
     }
 
-    /// What the front door does with a path. `/health` touches nothing that may fail for users, so its
+    /// What the front door does with a path. A path under `/write` writes to the database, and fails while
+    /// nothing takes writes. `/health` touches nothing that may fail for users, so its
     /// answers know no share of errors; where it flaps, it flaps alone.
     pub fn front_of(&self, site: usize, path: &str, at: Timestamp) -> Front {
         match self.front(site, at) {
@@ -110,6 +113,9 @@ impl World {
                 } else {
                     Front::Serving(0.0)
                 }
+            }
+            Front::Serving(_) if path.starts_with(WRITE_PATH) && !self.writes_succeed(at) => {
+                Front::Failing(503)
             }
             front => front,
         }

@@ -175,7 +175,9 @@ impl World {
             if let Deed::Records { changes, insync, .. } = &done.deed
                 && holds(*insync)
             {
-                changes.iter().for_each(|change| apply(&mut records, change));
+                for change in changes {
+                    apply(&mut records, change);
+                }
             }
         }
         records
