@@ -19,6 +19,23 @@ impl<T> Shared<T> {
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
+
+    /// Goes through what it holds.
+    pub fn iter<'a>(&'a self) -> <&'a T as IntoIterator>::IntoIter
+    where
+        &'a T: IntoIterator,
+    {
+        (&**self).into_iter()
+    }
+
+    /// Goes through what it holds, to write.
+    pub fn iter_mut<'a>(&'a mut self) -> <&'a mut T as IntoIterator>::IntoIter
+    where
+        T: Clone,
+        &'a mut T: IntoIterator,
+    {
+        (&mut **self).into_iter()
+    }
 }
 
 impl<T> Clone for Shared<T> {
@@ -69,7 +86,7 @@ where
     type IntoIter = <&'a T as IntoIterator>::IntoIter;
 
     fn into_iter(self) -> Self::IntoIter {
-        (&**self).into_iter()
+        self.iter()
     }
 }
 
@@ -81,7 +98,7 @@ where
     type IntoIter = <&'a mut T as IntoIterator>::IntoIter;
 
     fn into_iter(self) -> Self::IntoIter {
-        (&mut **self).into_iter()
+        self.iter_mut()
     }
 }
 
