@@ -35,7 +35,11 @@ struct Server {
 
 impl Server {
     async fn start(scenario: &str) -> Self {
-        let options = SimOptions { scenario: scenario.to_owned(), latency: false, ..SimOptions::default() };
+        Self::of(SimOptions { scenario: scenario.to_owned(), ..SimOptions::default() }).await
+    }
+
+    async fn of(options: SimOptions) -> Self {
+        let options = SimOptions { latency: false, ..options };
         let sim = Sim::new(options, Clock::real()).unwrap();
         let (tell, told) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -277,4 +281,28 @@ async fn only_loopback_is_listened_on() {
     let server = Server::start("calm").await;
     let taken = serve(&server.address.to_string()).await.unwrap_err();
     assert!(taken.to_string().starts_with(&format!("cannot listen on {}: ", server.address)), "{taken}");
+}
+
+#[tokio::test]
+async fn a_served_world_obeys_at_its_pace() {
+    let server = Server::of(SimOptions { pace: 200.0, ..SimOptions::default() }).await;
+    let config = aws_sdk_ecs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(SdkRegion::new("eu-west-1"))
+        .credentials_provider(aws_credential_types::Credentials::new("AKID", "secret", None, None, "test"))
+        .endpoint_url(format!("http://{}", server.address))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let client = aws_sdk_ecs::Client::from_conf(config);
+    client.update_service().cluster("prod").service("api").desired_count(9).send().await.unwrap();
+    let tasks = async || server.world().await["regions"][1]["healthy_tasks"].as_u64().unwrap();
+    let deadline = Clock::real().now() + jiff::SignedDuration::from_secs(20);
+    while tasks().await < 17 {
+        assert!(Clock::real().now() < deadline, "three tasks more should run within a second");
+        Clock::real().sleep(Duration::from_millis(50)).await;
+    }
+    let (_, calls) = server.get("/_sim/calls").await;
+    let calls: Value = serde_json::from_str(&calls).unwrap();
+    let updated = calls.as_array().unwrap().iter().find(|call| call["operation"] == "UpdateService").unwrap();
+    assert_eq!((&updated["mutating"], &updated["done"]), (&Value::Bool(true), &Value::Bool(true)));
 }

@@ -106,7 +106,10 @@ impl PaneId {
             Self::Aurora => !topology.aurora.is_empty(),
             Self::Route53 => !topology.records.is_empty(),
             Self::S3 => !topology.replication.is_empty(),
-            Self::Alarms => topology.regions.iter().any(|region| !region.alarms.is_empty()),
+            Self::Alarms => {
+                !topology.dns.alarms.is_empty()
+                    || topology.regions.iter().any(|region| !region.alarms.is_empty())
+            }
         }
     }
 }

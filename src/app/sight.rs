@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::fleet::Standing;
 use super::pane::PaneId;
 use crate::domain::changes::{Change, Timeline};
-use crate::domain::checks::{self, RegionRows};
+use crate::domain::checks::{self, RegionRows, Rows};
 use crate::domain::ids::Region;
 use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, RegionSnapshot, Usage};
 use crate::domain::{Finding, Health, Topology, Verdict};
@@ -31,8 +31,12 @@ pub struct Sight {
 impl Sight {
     /// Derives and judges a snapshot.
     pub fn new(topology: &Topology, snapshot: FleetSnapshot, changes: Arc<[Change]>) -> Self {
-        let regions =
-            snapshot.regions.iter().map(|region| checks::rows(topology, &snapshot, &region.region)).collect();
+        Self::of(topology, snapshot, changes, &mut Rows::default())
+    }
+
+    /// The same, deriving only what differs from the snapshot before.
+    fn of(topology: &Topology, snapshot: FleetSnapshot, changes: Arc<[Change]>, rows: &mut Rows) -> Self {
+        let regions = rows.renew(topology, &snapshot).to_vec();
         let fleet = checks::Fleet { topology, snapshot: &snapshot, regions };
         let verdict = checks::judge(&fleet);
         let rows = fleet.regions;
@@ -48,8 +52,7 @@ impl Sight {
             dns: Arc::new(DnsSnapshot::skeleton(topology)),
             usage: Usage::default(),
         };
-        let rows =
-            snapshot.regions.iter().map(|region| checks::rows(topology, &snapshot, &region.region)).collect();
+        let rows = Rows::default().renew(topology, &snapshot).to_vec();
         Self { snapshot, rows, verdict: None, changes: Arc::from([]) }
     }
 }
@@ -61,6 +64,7 @@ const CHANGES: usize = 500;
 /// keeps one, on a thread that may compute.
 #[derive(Default)]
 pub struct Lookout {
+    rows: Rows,
     timeline: Timeline,
     changes: Arc<[Change]>,
 }
@@ -68,7 +72,7 @@ pub struct Lookout {
 impl Lookout {
     /// Derives, judges, and compares with the snapshot before.
     pub fn look(&mut self, topology: &Topology, snapshot: FleetSnapshot) -> Sight {
-        let mut sight = Sight::new(topology, snapshot, Arc::clone(&self.changes));
+        let mut sight = Sight::of(topology, snapshot, Arc::clone(&self.changes), &mut self.rows);
         if let Some(verdict) = &sight.verdict {
             let mut moved = self.timeline.observe_rows(&sight.rows, sight.snapshot.now, verdict);
             if !moved.is_empty() {

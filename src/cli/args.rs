@@ -3,7 +3,7 @@
 //! What it is for: every subcommand and flag with the words of `--help`, completions and the manual page.
 //! What it must not do: act on them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
@@ -115,9 +115,16 @@ pub(super) struct SimArgs {
     /// Address to serve on, loopback only; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
     pub(super) listen: SocketAddr,
+    /// Also answer DNS for the simulated zone here, UDP and TCP, loopback only; port 0 takes a free one. Clients
+    /// of 198.18.N.0/24 (EDNS client subnet) are near region N: 0 us-east-1, 1 eu-west-1, and so on
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
+    pub(super) dns: Option<SocketAddr>,
     /// What is simulated.
     #[command(flatten)]
     pub(super) world: World,
+    /// How many times as fast as AWS tasks start, health checks notice and Aurora moves; the clock stays real
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
+    pub(super) speed: f64,
 }
 
 /// `init`.
@@ -138,6 +145,12 @@ pub(super) struct Init {
     /// Where our own requests go instead of the load balancers; {region} is replaced
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     pub(super) probe_base: Option<String>,
+    /// A URL outside AWS that should always answer, to tell "our network" from "their region"
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    pub(super) probe_control: Option<String>,
+    /// Name server that proves where DNS sends people, instead of the hosted zone's own; port 53 if none is given
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = name_server)]
+    pub(super) dns_server: Option<SocketAddr>,
 }
 
 /// `status`.
@@ -175,6 +188,18 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
     } else {
         Err("the simulation answers anyone, so it serves on loopback only; write 127.0.0.1:PORT".into())
     }
+}
+
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let server = text
+        .parse()
+        .or_else(|_| bare.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53)))
+        .map_err(|_| "write an address, such as 192.0.2.53 or 127.0.0.1:5053".to_owned())?;
+    if server.port() == 0 || server.ip().is_unspecified() {
+        return Err("write a server's own address, such as 192.0.2.53 or 127.0.0.1:5053".into());
+    }
+    Ok(server)
 }
 
 fn hostname(text: &str) -> Result<HostName, String> {

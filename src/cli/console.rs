@@ -82,11 +82,7 @@ async fn observe(
     mut wanted: mpsc::UnboundedReceiver<Effect>,
     cancel: CancellationToken,
 ) {
-    let baseline = match &session.store {
-        Some(store) => store.load().await.0,
-        None => None,
-    };
-    let seed = baseline.and_then(|baseline| baseline.snapshot(session.clock.now()));
+    let seed = session.store.as_ref().and_then(|store| store.seed().0);
     let mut feed = poll::start(
         session.cloud.clone(),
         session.topology.clone(),
@@ -103,6 +99,7 @@ async fn observe(
     let opened = machine.stopwatch();
     // Without anything saved there is nothing to see before the first answer: the skeleton stays.
     let mut look = seed.is_some();
+    drop(seed);
     loop {
         if look {
             let spent = machine.stopwatch();

@@ -41,7 +41,8 @@ pub(super) fn run(global: &Global, args: &Init) -> Result<Exit, Failure> {
         regions: args.regions.clone(),
         profile: global.profile.clone(),
         probe_base: args.probe_base.clone(),
-        control: None,
+        control: args.probe_control.clone(),
+        dns_server: args.dns_server,
     };
     let runtime = worker(WORKERS)?;
     let discovered = runtime.block_on(discover(&cloud, request));

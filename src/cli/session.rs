@@ -22,8 +22,9 @@ use crate::sim::{Sim, SimOptions};
 /// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
 pub(super) const WORKERS: usize = 2;
 
-/// Up to this many regions one thread keeps up, and wakes the machine half as often.
-const FEW: usize = 4;
+/// Up to this many regions one thread keeps up, and wakes the machine half as often. A second would not only cost
+/// its own memory: the allocator never gives to one thread what another has freed.
+const FEW: usize = 40;
 
 /// Threads for watching an application for hours.
 pub(super) fn watchers(topology: &Topology) -> usize {
@@ -70,7 +71,7 @@ impl Session {
     /// A session on an embedded simulated AWS. Reads no environment and no files.
     pub(super) fn simulated(world: &World, speed: f64) -> Result<Self, Failure> {
         let clock = Clock::starting_at(Clock::real().now(), speed);
-        let sim = simulation(world, clock)?;
+        let sim = simulation(world, clock, 1.0)?;
         let credentials = sim.credentials();
         let cloud = Cloud::simulated(
             sim.http_client(),
@@ -98,12 +99,13 @@ pub(super) fn real_cloud(options: CloudOptions, global: &Global, clock: Clock) -
     Cloud::real(options, clock)
 }
 
-/// A simulated AWS as the command line wants it.
-pub(super) fn simulation(world: &World, clock: Clock) -> Result<Sim, Failure> {
+/// A simulated AWS as the command line wants it; `pace` shortens its own delays and leaves the clock alone.
+pub(super) fn simulation(world: &World, clock: Clock, pace: f64) -> Result<Sim, Failure> {
     let options = SimOptions {
         regions: SimOptions::first_regions(usize::from(world.regions)),
         seed: world.seed,
         scenario: world.scenario.clone(),
+        pace,
         ..SimOptions::default()
     };
     Sim::new(options, clock).map_err(|error| Failure::new(Exit::Usage, error))
@@ -127,7 +129,7 @@ pub(super) fn worker(threads: usize) -> Result<Runtime, Failure> {
         .map_err(|error| Failure::error(format_args!("no threads can be started: {error}")))
 }
 
-/// The saved baseline of an application: read once, written now and then.
+/// The saved baseline of an application: read at first, written now and then.
 #[derive(Clone)]
 pub(super) struct Store {
     path: Arc<PathBuf>,
@@ -147,21 +149,29 @@ impl Store {
     /// Reads the file on a thread for such work. The second part is what people should hear about it.
     pub(super) async fn load(&self) -> (Option<Baseline>, Option<String>) {
         let store = self.clone();
-        let loaded = tokio::task::spawn_blocking(move || {
-            let loaded = baseline::load(&store.path, &store.application);
-            store.lock().clone_from(&loaded.baseline);
-            loaded
-        });
-        match loaded.await {
-            Ok(loaded) => {
-                let warning = loaded.warning.map(|warning| warning.to_string());
-                if let Some(warning) = &warning {
-                    tracing::warn!("{warning}");
-                }
-                (loaded.baseline, warning)
-            }
+        match tokio::task::spawn_blocking(move || store.load_now()).await {
+            Ok(loaded) => loaded,
             Err(error) => (None, Some(format!("the saved baseline could not be read: {error}"))),
         }
+    }
+
+    /// The same on this thread, for who has nothing else to do before watching begins: memory is kept by thread, and
+    /// what reading frees is used again by watching.
+    fn load_now(&self) -> (Option<Baseline>, Option<String>) {
+        let loaded = baseline::load(&self.path, &self.application);
+        let warning = loaded.warning.map(|warning| warning.to_string());
+        if let Some(warning) = &warning {
+            tracing::warn!("{warning}");
+        }
+        (loaded.baseline, warning)
+    }
+
+    /// What watching starts from: the file's answers as a snapshot. They are not kept a second time here.
+    pub(super) fn seed(&self) -> (Option<FleetSnapshot>, Option<String>) {
+        let (mut baseline, warning) = self.load_now();
+        let seed = baseline.as_mut().and_then(|baseline| baseline.take_snapshot(self.clock.now()));
+        *self.lock() = baseline;
+        (seed, warning)
     }
 
     /// Takes over what is good in `snapshot` and writes the file on a thread for such work.
@@ -176,8 +186,9 @@ impl Store {
     /// The same on this thread.
     pub(super) fn save_now(&self, snapshot: &FleetSnapshot) {
         let mut known = self.lock();
-        let baseline =
-            known.get_or_insert_with(|| Baseline::new(self.application.as_ref().into(), self.clock.now()));
+        let earlier = || baseline::load(&self.path, &self.application).baseline;
+        let new = || Baseline::new(self.application.as_ref().into(), self.clock.now());
+        let baseline = known.get_or_insert_with(|| earlier().unwrap_or_else(new));
         baseline.absorb(snapshot);
         if let Err(error) = baseline.save(&self.path) {
             tracing::warn!("the baseline could not be saved to {}: {error}", self.path.display());

@@ -192,7 +192,7 @@ fn query(index: usize, key: &SeriesKey, period: i32) -> MetricDataQuery {
     let dimensions = spec
         .dimensions
         .iter()
-        .zip(&key.dimensions)
+        .zip(key.dimensions.iter())
         .map(|(name, value)| Dimension::builder().name(*name).value(value.as_ref()).build())
         .collect();
     let metric = SdkMetric::builder()

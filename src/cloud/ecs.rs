@@ -3,7 +3,8 @@
 //! What it is for: counts, deployments and events of services, ten of one cluster a call.
 //! What it must not do: list tasks; a service's counts and events tell what the console shows.
 
-use aws_sdk_ecs::types::{Deployment as SdkDeployment, Service};
+use aws_sdk_ecs::types::{Deployment as SdkDeployment, Service, ServiceEvent as SdkEvent};
+use jiff::Timestamp;
 
 use super::time::stamp;
 use super::{Each, Place};
@@ -18,8 +19,8 @@ pub const DESCRIBE_SERVICES: &str = "ecs:DescribeServices";
 /// Services that one DescribeServices takes, all of one cluster.
 pub const SERVICES_PER_CALL: usize = 10;
 
-/// Events kept a service.
-const EVENTS: usize = 5;
+/// Events kept a service: the one that is shown. AWS sends a hundred, twenty kilobytes of words.
+const EVENTS: usize = 1;
 
 impl Place {
     /// State of at most ten services of one cluster. A missing one is `NotFound`, the others unharmed.
@@ -56,27 +57,28 @@ impl Place {
 fn service_state(service: &Service) -> ServiceState {
     let mut deployments: Vec<Deployment> = service.deployments().iter().map(deployment).collect();
     deployments.sort_by_key(|deployment| deployment.status.as_str() != "PRIMARY");
-    let mut events: Vec<ServiceEvent> = service
-        .events()
-        .iter()
-        .filter_map(|event| {
-            Some(ServiceEvent {
-                id: Text::new(event.id().unwrap_or_default()),
-                at: stamp(event.created_at()?)?,
-                message: Text::new(event.message().unwrap_or_default()),
-            })
-        })
-        .collect();
-    events.sort_by_key(|event| std::cmp::Reverse(event.at));
-    events.truncate(EVENTS);
+    let mut events: Vec<(Timestamp, &SdkEvent)> =
+        service.events().iter().filter_map(|event| Some((stamp(event.created_at()?)?, event))).collect();
+    events.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let events = events.into_iter().take(EVENTS).map(|(at, event)| ServiceEvent {
+        id: Text::new(event.id().unwrap_or_default()),
+        at,
+        message: Text::new(event.message().unwrap_or_default()),
+    });
+    let task_definition = Text::new(service.task_definition().unwrap_or_default());
+    for deployment in &mut deployments {
+        if deployment.task_definition == task_definition {
+            deployment.task_definition = task_definition.clone();
+        }
+    }
     ServiceState {
         status: Text::new(service.status().unwrap_or_default()),
         desired: service.desired_count(),
         running: service.running_count(),
         pending: service.pending_count(),
-        task_definition: Text::new(service.task_definition().unwrap_or_default()),
+        task_definition,
         deployments,
-        events,
+        events: events.collect(),
     }
 }
 

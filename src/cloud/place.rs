@@ -138,51 +138,62 @@ impl Place {
     }
 
     /// Makes one call and explains its failure.
-    pub(super) async fn ask<T, E>(
+    ///
+    /// The SDK's futures are tens of kilobytes. Boxed here at once, before anything awaits, each lies in memory once
+    /// and not once more in every function that hands it on.
+    pub(super) fn ask<T, E>(
         &self,
         call: &'static str,
-        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, ProbeError>
+        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    ) -> impl Future<Output = Result<T, ProbeError>> + Send
+    where
+        T: Send,
+        E: ProvideErrorMetadata + Error + Send + 'static,
+    {
+        let answer = Box::pin(answer);
+        async move { answer.await.map_err(|error| self.explained(call, &error)) }
+    }
+
+    fn explained<E>(&self, call: &'static str, error: &SdkError<E, HttpResponse>) -> ProbeError
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        match answer.await {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                let access = self.seat.access.get();
-                let vault = access.and_then(|access| access.vault.as_ref());
-                let asked = Asked {
-                    call: Cow::Borrowed(call),
-                    region: &self.seat.region,
-                    at: self.cloud.0.clock.now(),
-                    profile: access.and_then(|access| access.profile.as_deref()),
-                    origin: vault.map_or(Origin::Unknown, Vault::origin),
-                    identity: self.identity(),
-                };
-                let explained = errors::explain(&error, &asked);
-                if explained.kind == ErrorKind::Expired
-                    && let Some(vault) = vault
-                {
-                    vault.doubt();
-                }
-                tracing::debug!(error = %explained, kind = ?explained.kind, "call failed");
-                Err(explained)
-            }
+        let access = self.seat.access.get();
+        let vault = access.and_then(|access| access.vault.as_ref());
+        let asked = Asked {
+            call: Cow::Borrowed(call),
+            region: &self.seat.region,
+            at: self.cloud.0.clock.now(),
+            profile: access.and_then(|access| access.profile.as_deref()),
+            origin: vault.map_or(Origin::Unknown, Vault::origin),
+            identity: self.identity(),
+        };
+        let explained = errors::explain(error, &asked);
+        if explained.kind == ErrorKind::Expired
+            && let Some(vault) = vault
+        {
+            vault.doubt();
         }
+        tracing::debug!(error = %explained, kind = ?explained.kind, "call failed");
+        explained
     }
 
     /// Makes one call to Route 53, after its budget allows it.
-    pub(super) async fn ask_route53<T, E>(
+    pub(super) fn ask_route53<T, E>(
         &self,
         budget: &Budget,
         call: &'static str,
-        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, ProbeError>
+        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    ) -> impl Future<Output = Result<T, ProbeError>> + Send
     where
-        E: ProvideErrorMetadata + Error + 'static,
+        T: Send,
+        E: ProvideErrorMetadata + Error + Send + 'static,
     {
-        budget.take().await;
-        self.ask(call, answer).await
+        let asked = self.ask(call, answer);
+        async move {
+            budget.take().await;
+            asked.await
+        }
     }
 
     /// An error of ours about a call made here.
@@ -219,8 +230,12 @@ impl Place {
     }
 
     pub(super) async fn access(&self) -> &Access {
+        if let Some(access) = self.seat.access.get() {
+            return access;
+        }
+        // Loading profiles is a large future that runs once: it must not lie in every later call's.
         let world = &self.cloud.0.world;
-        self.seat.access.get_or_init(|| world.access(&self.seat.scope, &self.seat.region)).await
+        Box::pin(self.seat.access.get_or_init(|| world.access(&self.seat.scope, &self.seat.region))).await
     }
 
     pub(super) fn know_identity(&self, arn: &str) {

@@ -31,9 +31,10 @@ pub struct Change {
 }
 
 /// Remembers the last known values and reports what differs. Keep one for as long as the console runs.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Timeline {
     known: BTreeMap<Key, Text>,
+    rows: Vec<RegionRows>,
 }
 
 /// One value that the timeline follows.
@@ -47,12 +48,8 @@ impl Timeline {
         snapshot: &FleetSnapshot,
         verdict: &Verdict,
     ) -> Vec<Change> {
-        let rows: Vec<RegionRows> = snapshot
-            .regions
-            .iter()
-            .map(|region| super::checks::rows(topology, snapshot, &region.region))
-            .collect();
-        self.observe_rows(&rows, snapshot.now, verdict)
+        let mut rows = super::checks::Rows::default();
+        self.observe_rows(rows.renew(topology, snapshot), snapshot.now, verdict)
     }
 
     /// The same for rows that are already derived from the snapshot taken at `now`.
@@ -62,13 +59,22 @@ impl Timeline {
             self.verdict(Some(region), *health, now, &mut changes);
         }
         self.verdict(None, verdict.fleet, now, &mut changes);
-        for rows in rows {
-            let here = Some(&rows.region);
+        let seen = std::mem::replace(&mut self.rows, rows.to_vec());
+        for (index, rows) in rows.iter().enumerate() {
+            self.region(rows, seen.get(index).filter(|seen| seen.region == rows.region), &mut changes);
+        }
+        changes
+    }
+
+    /// Follows the rows of one region; those that are the ones `seen` last hold nothing new.
+    fn region(&mut self, rows: &RegionRows, seen: Option<&RegionRows>, changes: &mut Vec<Change>) {
+        let here = Some(&rows.region);
+        if seen.is_none_or(|seen| !seen.ecs.is(&rows.ecs)) {
             for row in &rows.ecs {
                 let name: Text = row.service.as_str().into();
-                self.follow(here, "ecs", &name, "desired", &row.desired, &mut changes);
-                self.follow(here, "ecs", &name, "running", &row.running, &mut changes);
-                self.follow(here, "ecs", &name, "rollout", &row.rollout, &mut changes);
+                self.follow(here, "ecs", &name, "desired", &row.desired, changes);
+                self.follow(here, "ecs", &name, "running", &row.running, changes);
+                self.follow(here, "ecs", &name, "rollout", &row.rollout, changes);
                 if let Some(Some(limits)) = row.scaling.value() {
                     let limits = row.scaling.map(|_| {
                         let suspended = limits.scale_in_suspended
@@ -76,33 +82,41 @@ impl Timeline {
                             || limits.scheduled_suspended;
                         format!("{}-{}{}", limits.min, limits.max, if suspended { " suspended" } else { "" })
                     });
-                    self.follow(here, "ecs", &name, "scaling", &limits, &mut changes);
+                    self.follow(here, "ecs", &name, "scaling", &limits, changes);
                 }
             }
+        }
+        if seen.is_none_or(|seen| !seen.alb.is(&rows.alb)) {
             for row in &rows.alb {
-                self.follow(here, "alb", &row.name, "healthy targets", &row.healthy_targets, &mut changes);
-                self.follow(here, "alb", &row.name, "state", &row.state, &mut changes);
+                self.follow(here, "alb", &row.name, "healthy targets", &row.healthy_targets, changes);
+                self.follow(here, "alb", &row.name, "state", &row.state, changes);
             }
+        }
+        if seen.is_none_or(|seen| !seen.dynamodb.is(&rows.dynamodb)) {
             for row in &rows.dynamodb {
                 let name: Text = row.table.as_str().into();
-                self.follow(here, "dynamodb", &name, "status", &row.status, &mut changes);
+                self.follow(here, "dynamodb", &name, "status", &row.status, changes);
                 for replica in &row.replicas {
                     let resource: Text = format!("{} in {}", row.table, replica.region).into();
-                    self.follow(here, "dynamodb", &resource, "replica", &replica.status, &mut changes);
+                    self.follow(here, "dynamodb", &resource, "replica", &replica.status, changes);
                 }
             }
+        }
+        if seen.is_none_or(|seen| !seen.aurora.is(&rows.aurora)) {
             for row in &rows.aurora {
                 let name: Text = row.cluster.as_str().into();
-                self.follow(here, "aurora", &name, "role", &row.role, &mut changes);
-                self.follow(here, "aurora", &name, "status", &row.status, &mut changes);
-                self.follow(here, "aurora", &name, "synchronisation", &row.synchronization, &mut changes);
+                self.follow(here, "aurora", &name, "role", &row.role, changes);
+                self.follow(here, "aurora", &name, "status", &row.status, changes);
+                self.follow(here, "aurora", &name, "synchronisation", &row.synchronization, changes);
             }
+        }
+        if seen.is_none_or(|seen| !seen.route53.is(&rows.route53)) {
             for row in &rows.route53 {
                 let name: Text = format!("{} {}", row.name, row.record_type).into();
                 let verdict = row.verdict.map(|good| if *good { "healthy" } else { "unhealthy" });
-                self.follow(here, "route53", &row.name.as_str().into(), "verdict", &verdict, &mut changes);
+                self.follow(here, "route53", &row.name.as_str().into(), "verdict", &verdict, changes);
                 let answered = row.answers.map(|answers| if *answers { "answered" } else { "not answered" });
-                self.follow(here, "route53", &name, "record", &answered, &mut changes);
+                self.follow(here, "route53", &name, "record", &answered, changes);
                 let flags = match (row.disabled.value(), row.inverted.value()) {
                     (Some(disabled), Some(inverted)) => row.disabled.map(|_| match (disabled, inverted) {
                         (true, true) => "disabled and inverted",
@@ -112,11 +126,15 @@ impl Timeline {
                     }),
                     _ => continue,
                 };
-                self.follow(here, "route53", &row.name.as_str().into(), "check", &flags, &mut changes);
+                self.follow(here, "route53", &row.name.as_str().into(), "check", &flags, changes);
             }
+        }
+        if seen.is_none_or(|seen| !seen.alarms.is(&rows.alarms)) {
             for row in &rows.alarms {
-                self.follow(here, "alarms", &row.name.as_str().into(), "alarm", &row.state, &mut changes);
+                self.follow(here, "alarms", &row.name.as_str().into(), "alarm", &row.state, changes);
             }
+        }
+        if seen.is_none_or(|seen| !seen.probe.is(&rows.probe)) {
             for row in &rows.probe {
                 let outcome = match row.status.error() {
                     Some(error) => {
@@ -124,10 +142,9 @@ impl Timeline {
                     }
                     None => row.status.map(|status| format!("HTTP {status}")),
                 };
-                self.follow(here, "probe", &row.url, "answer", &outcome, &mut changes);
+                self.follow(here, "probe", &row.url, "answer", &outcome, changes);
             }
         }
-        changes
     }
 
     fn verdict(

@@ -51,6 +51,9 @@ pub struct Finding {
     pub message: Text,
     /// Further facts, a line each.
     pub evidence: Vec<Text>,
+    /// What to do next; empty where no step is right in every case.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub next: Text,
     /// True when it says that something which matters is not known; it makes a verdict Unknown
     /// instead of Healthy or Degraded.
     #[serde(default)]
@@ -149,6 +152,7 @@ impl Finding {
             resource: resource.into(),
             message: message.into(),
             evidence: Vec::new(),
+            next: Text::default(),
             blind: false,
             peer: None,
         }

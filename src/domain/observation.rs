@@ -4,6 +4,7 @@
 //! write down. What it must not do: decide what a value means (that is `checks`), or fetch anything.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -32,7 +33,8 @@ pub struct Reading<T> {
 pub struct Observed<T> {
     reading: Option<Reading<T>>,
     source: Source,
-    error: Option<ProbeError>,
+    // Most values have none, and one failed call is the error of many values.
+    error: Option<Arc<ProbeError>>,
 }
 
 /// Where a value comes from.
@@ -219,12 +221,12 @@ impl<T> Observed<T> {
 
     /// Asked, and failed; nothing was known before.
     pub fn failed(source: Source, error: ProbeError) -> Self {
-        Self { reading: None, source, error: Some(error) }
+        Self { reading: None, source, error: Some(Arc::new(error)) }
     }
 
     /// Built from parts, as derived values are.
     pub fn from_parts(source: Source, reading: Option<Reading<T>>, error: Option<ProbeError>) -> Self {
-        Self { reading, source, error }
+        Self { reading, source, error: error.map(Arc::new) }
     }
 
     /// Replaces the reading and clears the error.
@@ -234,8 +236,8 @@ impl<T> Observed<T> {
     }
 
     /// Keeps the last reading and notes why there is no newer one.
-    pub fn fail(&mut self, error: ProbeError) {
-        self.error = Some(error);
+    pub fn fail(&mut self, error: impl Into<Arc<ProbeError>>) {
+        self.error = Some(error.into());
     }
 
     /// The last known value, however old. Who paints it must paint its age too.
@@ -255,7 +257,7 @@ impl<T> Observed<T> {
 
     /// Why the last attempt failed, if it did.
     pub fn error(&self) -> Option<&ProbeError> {
-        self.error.as_ref()
+        self.error.as_deref()
     }
 
     /// Who says so.
@@ -307,7 +309,7 @@ impl<T> Observed<T> {
         let reading = self.reading.as_ref().and_then(|reading| match f(&reading.value) {
             Ok(value) => Some(Reading { value, as_of: reading.as_of, saved: reading.saved }),
             Err(absent) => {
-                error.get_or_insert(absent);
+                error.get_or_insert_with(|| Arc::new(absent));
                 None
             }
         });
@@ -316,10 +318,15 @@ impl<T> Observed<T> {
 
     /// The same, marked as read from the saved baseline.
     pub fn into_saved(mut self) -> Self {
+        self.set_saved();
+        self
+    }
+
+    /// Marks the reading as read from the saved baseline, and forgets the error.
+    pub fn set_saved(&mut self) {
         if let Some(reading) = &mut self.reading {
             reading.saved = true;
         }
         self.error = None;
-        self
     }
 }

@@ -16,6 +16,7 @@ use super::ids::{
 };
 use super::metric::{Series, SeriesKey};
 use super::observation::Observed;
+use super::shared::Shared;
 use super::text::Text;
 use super::topology::RoutingPolicy;
 
@@ -32,7 +33,7 @@ pub struct FleetSnapshot {
     pub usage: Usage,
 }
 
-/// What one region answered.
+/// What one region answered. Maps are shared between versions of it: one answer copies the map it changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegionSnapshot {
     /// Which region.
@@ -40,30 +41,30 @@ pub struct RegionSnapshot {
     /// Who we are there (STS GetCallerIdentity).
     pub identity: Observed<Identity>,
     /// State of each load balancer (ELBv2 DescribeLoadBalancers).
-    pub load_balancers: BTreeMap<Arn, Observed<LoadBalancerState>>,
+    pub load_balancers: Shared<BTreeMap<Arn, Observed<LoadBalancerState>>>,
     /// Targets of each target group (ELBv2 DescribeTargetHealth).
-    pub target_groups: BTreeMap<Arn, Observed<Vec<Target>>>,
+    pub target_groups: Shared<BTreeMap<Arn, Observed<Vec<Target>>>>,
     /// Services (ECS DescribeServices).
     #[serde(with = "pairs")]
-    pub services: BTreeMap<ServiceKey, Observed<ServiceState>>,
+    pub services: Shared<BTreeMap<ServiceKey, Observed<ServiceState>>>,
     /// Scalable targets (Application Auto Scaling); `None` inside when the service has none.
     #[serde(with = "pairs")]
-    pub scaling: BTreeMap<ServiceKey, Observed<Option<ScalableTarget>>>,
+    pub scaling: Shared<BTreeMap<ServiceKey, Observed<Option<ScalableTarget>>>>,
     /// Tables (DynamoDB DescribeTable).
-    pub tables: BTreeMap<TableName, Observed<TableState>>,
+    pub tables: Shared<BTreeMap<TableName, Observed<TableState>>>,
     /// Global clusters as this region tells it (RDS DescribeGlobalClusters).
-    pub global_clusters: BTreeMap<GlobalClusterId, Observed<GlobalClusterState>>,
+    pub global_clusters: Shared<BTreeMap<GlobalClusterId, Observed<GlobalClusterState>>>,
     /// Member clusters of this region (RDS DescribeDBClusters).
-    pub db_clusters: BTreeMap<DbClusterId, Observed<DbClusterState>>,
+    pub db_clusters: Shared<BTreeMap<DbClusterId, Observed<DbClusterState>>>,
     /// Replication configuration of buckets of this region (S3 GetBucketReplication).
-    pub buckets: BTreeMap<BucketName, Observed<Vec<ReplicationRule>>>,
+    pub buckets: Shared<BTreeMap<BucketName, Observed<Vec<ReplicationRule>>>>,
     /// Alarms (CloudWatch DescribeAlarms).
-    pub alarms: BTreeMap<AlarmName, Observed<AlarmState>>,
+    pub alarms: Shared<BTreeMap<AlarmName, Observed<AlarmState>>>,
     /// Topics (SNS GetTopicAttributes).
-    pub topics: BTreeMap<Arn, Observed<TopicState>>,
+    pub topics: Shared<BTreeMap<Arn, Observed<TopicState>>>,
     /// Series (CloudWatch GetMetricData). The observation's time is the end of the window asked for.
     #[serde(with = "pairs")]
-    pub metrics: BTreeMap<SeriesKey, Observed<Series>>,
+    pub metrics: Shared<BTreeMap<SeriesKey, Observed<Series>>>,
     /// Our own requests, per load balancer and hostname.
     pub probes: Vec<ProbeTarget>,
 }
@@ -85,16 +86,22 @@ pub struct DnsSnapshot {
     /// Who we are for Route 53.
     pub identity: Observed<Identity>,
     /// Record sets of each hostname (ListResourceRecordSets), all names of the topology's records.
-    pub records: BTreeMap<HostName, Observed<Vec<RecordSet>>>,
+    pub records: Shared<BTreeMap<HostName, Observed<Vec<RecordSet>>>>,
     /// Health check configuration (ListHealthChecks or GetHealthCheck).
-    pub health_checks: BTreeMap<HealthCheckId, Observed<HealthCheckConfig>>,
+    pub health_checks: Shared<BTreeMap<HealthCheckId, Observed<HealthCheckConfig>>>,
     /// What checkers last saw (GetHealthCheckStatus).
-    pub checkers: BTreeMap<HealthCheckId, Observed<CheckerTally>>,
+    pub checkers: Shared<BTreeMap<HealthCheckId, Observed<CheckerTally>>>,
     /// Why checkers last failed (GetHealthCheckLastFailureReason); `None` inside when none did.
-    pub last_failures: BTreeMap<HealthCheckId, Observed<Option<LastFailure>>>,
+    pub last_failures: Shared<BTreeMap<HealthCheckId, Observed<Option<LastFailure>>>>,
     /// Series of `AWS/Route53`, read in us-east-1.
     #[serde(with = "pairs")]
-    pub metrics: BTreeMap<SeriesKey, Observed<Series>>,
+    pub metrics: Shared<BTreeMap<SeriesKey, Observed<Series>>>,
+    /// Alarms on health checks, in us-east-1, where that is no region of the application.
+    #[serde(default)]
+    pub alarms: Shared<BTreeMap<AlarmName, Observed<AlarmState>>>,
+    /// Topics that those alarms notify.
+    #[serde(default)]
+    pub topics: Shared<BTreeMap<Arn, Observed<TopicState>>>,
     /// Our request to the control host outside AWS; `None` when the topology names none.
     pub control: Option<ProbeTarget>,
 }
@@ -149,7 +156,7 @@ pub struct ServiceState {
     pub task_definition: Text,
     /// Deployments, primary first.
     pub deployments: Vec<Deployment>,
-    /// The newest events, newest first, at most five.
+    /// The newest events, newest first: at least the newest one, where there is any.
     pub events: Vec<ServiceEvent>,
 }
 
@@ -459,19 +466,21 @@ mod pairs {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    use super::Shared;
+
     pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
-        map: &BTreeMap<K, V>,
+        map: &Shared<BTreeMap<K, V>>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(map.iter())
     }
 
-    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<Shared<BTreeMap<K, V>>, D::Error>
     where
         K: Deserialize<'de> + Ord,
         V: Deserialize<'de>,
         D: Deserializer<'de>,
     {
-        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect::<BTreeMap<K, V>>().into())
     }
 }

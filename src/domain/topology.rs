@@ -5,6 +5,7 @@
 //! What it must not do: read or write files (`files::topology`), or hold anything that changes by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,9 @@ pub struct Topology {
     /// Replicated buckets, one entry a direction and rule.
     #[serde(default, rename = "replication", skip_serializing_if = "Vec::is_empty")]
     pub replication: Vec<BucketReplication>,
+    /// What belongs to Route 53 rather than to a region.
+    #[serde(default)]
+    pub dns: DnsEntry,
     /// Our own requests.
     #[serde(default)]
     pub probe: ProbeSettings,
@@ -322,6 +326,21 @@ pub struct BucketReplication {
     /// True when the rule publishes metrics (Metrics or RTC enabled).
     #[serde(default)]
     pub metrics: bool,
+}
+
+/// What belongs to Route 53 rather than to a region of the application.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DnsEntry {
+    /// The one name server that proves where DNS sends people; absent means those of the hosted zones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<SocketAddr>,
+    /// Alarms on health checks, which live in [`DNS_REGION`], where that is no region of the application.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<AlarmName>,
+    /// Topics that those alarms notify, in the same region.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<Arn>,
 }
 
 /// Our own HTTPS requests.

@@ -5,7 +5,7 @@
 //! What it must not do: know what is written.
 
 use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// What happens when the file is already there.
@@ -19,6 +19,15 @@ pub enum Existing {
 
 /// Writes `bytes` to `path`; missing directories are made.
 pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+    write_with(path, existing, |file| file.write_all(bytes))
+}
+
+/// The same for content that is too large to be held in memory at once: `content` writes it piece by piece.
+pub fn write_with(
+    path: &Path,
+    existing: Existing,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -26,7 +35,10 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     make_directory(directory)?;
     // A temporary file of this crate has mode 0600 from the start.
     let mut file = tempfile::Builder::new().prefix(".switchtower-").tempfile_in(directory)?;
-    file.write_all(bytes)?;
+    let mut pieces = BufWriter::new(&mut file);
+    content(&mut pieces)?;
+    pieces.flush()?;
+    drop(pieces);
     file.as_file().sync_all()?;
     match existing {
         Existing::Keep => file.persist_noclobber(path).map_err(|failure| failure.error)?,

@@ -5,7 +5,8 @@
 //! What it must not do: present a saved value as a present one: whatever is loaded is marked as saved.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::atomic::{self, Existing};
 use crate::domain::ids::{Region, ServiceKey};
 use crate::domain::metric::{Metric, Series};
-use crate::domain::observation::Observed;
+use crate::domain::observation::{Observed, Reading};
+use crate::domain::shared::Shared;
 use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, ProbeTarget, RegionSnapshot};
 use crate::domain::text::Text;
 
@@ -63,6 +65,9 @@ pub struct ServicePeak {
     pub running: i32,
 }
 
+/// The answers of one kind of question.
+type Answers<K, T> = Shared<BTreeMap<K, Observed<T>>>;
+
 /// What a saved file brought.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -75,17 +80,15 @@ pub struct Loaded {
 /// Reads the baseline of `application` at `path`. A file that cannot be used is moved aside, so that it
 /// is neither lost nor met again; nothing here is fatal.
 pub fn load(path: &Path, application: &str) -> Loaded {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
+    let file = match File::open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Loaded::default(),
-        Err(error) => {
-            let words = format!("the saved baseline {} cannot be read: {error}", path.display());
-            return Loaded { baseline: None, warning: Some(words.into()) };
-        }
+        Err(error) => return Loaded { baseline: None, warning: Some(unreadable(path, &error)) },
     };
-    match decode(&bytes, application) {
+    match decode(file, application) {
         Ok(baseline) => Loaded { baseline: Some(baseline), warning: None },
-        Err(reason) => {
+        Err(Unusable::Unread(error)) => Loaded { baseline: None, warning: Some(unreadable(path, &error)) },
+        Err(Unusable::Wrong(reason)) => {
             let mut aside = path.as_os_str().to_owned();
             aside.push(".damaged");
             let moved = match std::fs::rename(path, &aside) {
@@ -98,18 +101,38 @@ pub fn load(path: &Path, application: &str) -> Loaded {
     }
 }
 
-fn decode(bytes: &[u8], application: &str) -> Result<Baseline, String> {
+fn unreadable(path: &Path, error: &io::Error) -> Text {
+    format!("the saved baseline {} cannot be read: {error}", path.display()).into()
+}
+
+/// Why a file brings no baseline.
+enum Unusable {
+    /// The disk says so.
+    Unread(io::Error),
+    /// It holds something else.
+    Wrong(String),
+}
+
+impl From<serde_json::Error> for Unusable {
+    fn from(error: serde_json::Error) -> Self {
+        if error.is_io() { Self::Unread(error.into()) } else { Self::Wrong(error.to_string()) }
+    }
+}
+
+/// Reads piece by piece: the file of a large fleet has megabytes, and is needed as text only once.
+fn decode(mut file: File, application: &str) -> Result<Baseline, Unusable> {
     #[derive(Deserialize)]
     struct Head {
         schema: String,
     }
-    let head: Head = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let head: Head = serde_json::from_reader(BufReader::new(&file))?;
     if head.schema != SCHEMA {
-        return Err(format!("its format is {:?}, not {SCHEMA}", head.schema));
+        return Err(Unusable::Wrong(format!("its format is {:?}, not {SCHEMA}", head.schema)));
     }
-    let baseline: Baseline = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    file.rewind().map_err(Unusable::Unread)?;
+    let baseline: Baseline = serde_json::from_reader(BufReader::new(&file))?;
     if baseline.application.as_str() != application {
-        return Err(format!("it is of the application {:?}", baseline.application));
+        return Err(Unusable::Wrong(format!("it is of the application {:?}", baseline.application)));
     }
     Ok(baseline)
 }
@@ -127,8 +150,8 @@ impl Baseline {
         }
     }
 
-    /// Takes over every good reading of `snapshot` that is not itself a saved one. What failed or was not
-    /// asked keeps its earlier reading; regions that the snapshot no longer holds are forgotten.
+    /// Takes over every good reading of `snapshot`; one that is itself a saved one only where nothing is known. What
+    /// failed or was not asked keeps its earlier reading; what the snapshot no longer names is forgotten.
     pub fn absorb(&mut self, snapshot: &FleetSnapshot) {
         self.saved_at = snapshot.now;
         let mut earlier = std::mem::take(&mut self.regions);
@@ -144,8 +167,9 @@ impl Baseline {
 
     /// Writes to `path`; mode 0600, whole or not at all.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
-        atomic::write(path, &bytes, Existing::Replace)
+        atomic::write_with(path, Existing::Replace, |file| {
+            serde_json::to_writer(file, self).map_err(io::Error::other)
+        })
     }
 
     /// The saved answers of a region, each marked as saved.
@@ -164,11 +188,22 @@ impl Baseline {
 
     /// Everything saved as a snapshot of its own, marked as saved; `now` is the moment of ages.
     pub fn snapshot(&self, now: Timestamp) -> Option<FleetSnapshot> {
-        let regions = self.regions.iter().filter_map(|known| self.region(&known.region)).map(Arc::new);
+        self.clone().take_snapshot(now)
+    }
+
+    /// The same, taken out: the answers then live in the snapshot only, which gives back through
+    /// [`Self::absorb`] those that nothing newer has replaced.
+    pub fn take_snapshot(&mut self, now: Timestamp) -> Option<FleetSnapshot> {
+        let mut dns = self.dns.take()?;
+        mark_dns(&mut dns);
+        let regions = std::mem::take(&mut self.regions).into_iter().map(|mut known| {
+            mark_region(&mut known);
+            Arc::new(known)
+        });
         Some(FleetSnapshot {
             now,
             regions: regions.collect(),
-            dns: Arc::new(self.dns()?),
+            dns: Arc::new(dns),
             usage: crate::domain::snapshot::Usage::default(),
         })
     }
@@ -219,6 +254,9 @@ impl Baseline {
                 None => services.push(ServicePeak { service: key.clone(), desired, running }),
             }
         }
+        for day in days.values_mut() {
+            day.services.retain(|peak| region.services.contains_key(&peak.service));
+        }
         let oldest = day_of(now - SignedDuration::from_hours(24 * (PEAK_DAYS as i64 - 1)));
         days.retain(|day, _| *day >= oldest);
     }
@@ -261,6 +299,8 @@ fn merge_dns(known: Option<DnsSnapshot>, new: &DnsSnapshot) -> DnsSnapshot {
     keep_all(&mut known.health_checks, &new.health_checks);
     keep_all(&mut known.checkers, &new.checkers);
     keep_all(&mut known.last_failures, &new.last_failures);
+    keep_all(&mut known.alarms, &new.alarms);
+    keep_all(&mut known.topics, &new.topics);
     keep_series(&mut known.metrics, &new.metrics);
     match (&mut known.control, &new.control) {
         (Some(known), Some(new)) if known.url == new.url => keep(&mut known.result, &new.result),
@@ -274,15 +314,29 @@ fn merge_dns(known: Option<DnsSnapshot>, new: &DnsSnapshot) -> DnsSnapshot {
     known
 }
 
-/// A good new reading replaces the known one; errors are never kept.
+/// True when there is nothing to leave out of a value: a present reading, without an error.
+fn is_good<T>(observed: &Observed<T>) -> bool {
+    observed.error().is_none() && observed.reading().is_some_and(|reading| !reading.saved)
+}
+
+/// A good new reading replaces the known one, a saved one only none at all; errors are never kept.
 fn keep<T: Clone>(known: &mut Observed<T>, new: &Observed<T>) {
-    if let Some(reading) = new.reading().filter(|reading| !reading.saved) {
-        *known = Observed::from_parts(new.source().clone(), Some(reading.clone()), None);
+    if let Some(reading) = new.reading().filter(|reading| !reading.saved || known.value().is_none()) {
+        let reading = Reading { saved: false, ..reading.clone() };
+        *known = Observed::from_parts(new.source().clone(), Some(reading), None);
     }
 }
 
-/// The same for each entry. An entry that the snapshot does not name stays: it may not have been asked yet.
-fn keep_all<K: Ord + Clone, T: Clone>(known: &mut BTreeMap<K, Observed<T>>, new: &BTreeMap<K, Observed<T>>) {
+/// The same for each entry. A snapshot names everything that its topology names, asked or not: what it does not
+/// name is no part of the application any more, and is forgotten.
+/// Where all is well, as it mostly is, the snapshot's own map is kept, and lies in memory once.
+fn keep_all<K: Ord + Clone, T: Clone>(known: &mut Answers<K, T>, new: &Answers<K, T>) {
+    if known.is(new) || new.values().all(is_good) {
+        *known = new.clone();
+        return;
+    }
+    let known = &mut **known;
+    known.retain(|key, _| new.contains_key(key));
     for (key, observed) in new {
         let empty = || Observed::pending(observed.source().clone());
         keep(known.entry(key.clone()).or_insert_with(empty), observed);
@@ -290,24 +344,22 @@ fn keep_all<K: Ord + Clone, T: Clone>(known: &mut BTreeMap<K, Observed<T>>, new:
 }
 
 /// Series keep their newest point. A window without any says only that nothing newer came.
-fn keep_series<K: Ord + Clone>(
-    known: &mut BTreeMap<K, Observed<Series>>,
-    new: &BTreeMap<K, Observed<Series>>,
-) {
+fn keep_series<K: Ord + Clone>(known: &mut Answers<K, Series>, new: &Answers<K, Series>) {
+    let known = &mut **known;
+    known.retain(|key, _| new.contains_key(key));
     for (key, observed) in new {
         let known = known.entry(key.clone()).or_insert_with(|| Observed::pending(observed.source().clone()));
-        let Some(reading) = observed.reading().filter(|reading| !reading.saved) else { continue };
+        let Some(reading) = observed.reading() else { continue };
+        if reading.saved && known.value().is_some() {
+            continue;
+        }
         let newest = reading.value.last().or_else(|| known.value().and_then(Series::last));
-        let reading =
-            crate::domain::Reading { value: Series::new(newest), as_of: reading.as_of, saved: false };
+        let reading = Reading { value: Series::new(newest), as_of: reading.as_of, saved: false };
         *known = Observed::from_parts(observed.source().clone(), Some(reading), None);
     }
 }
 
 fn keep_probes(known: &mut Vec<ProbeTarget>, new: &[ProbeTarget]) {
-    if new.is_empty() {
-        return;
-    }
     let merged = new.iter().map(|target| {
         let same = |known: &&ProbeTarget| known.url == target.url && known.via == target.via;
         let mut kept = known.iter().find(same).cloned().unwrap_or_else(|| ProbeTarget {
@@ -346,6 +398,8 @@ fn fill_dns(new: &mut DnsSnapshot, known: &DnsSnapshot) {
     fill_all(&mut new.health_checks, &known.health_checks);
     fill_all(&mut new.checkers, &known.checkers);
     fill_all(&mut new.last_failures, &known.last_failures);
+    fill_all(&mut new.alarms, &known.alarms);
+    fill_all(&mut new.topics, &known.topics);
     fill_all(&mut new.metrics, &known.metrics);
     if let Some(target) = &mut new.control {
         let known = known.control.as_ref().filter(|known| known.url == target.url);
@@ -353,7 +407,10 @@ fn fill_dns(new: &mut DnsSnapshot, known: &DnsSnapshot) {
     }
 }
 
-fn fill_all<K: Ord, T: Clone>(new: &mut BTreeMap<K, Observed<T>>, known: &BTreeMap<K, Observed<T>>) {
+fn fill_all<K: Ord + Clone, T: Clone>(new: &mut Answers<K, T>, known: &Answers<K, T>) {
+    if new.values().all(|observed| observed.reading().is_some()) {
+        return;
+    }
     for (key, observed) in new {
         fill(observed, known.get(key));
     }
@@ -369,24 +426,38 @@ fn fill<T: Clone>(new: &mut Observed<T>, known: Option<&Observed<T>>) {
 trait Visit {
     fn each<T: Clone>(&mut self, observed: &mut Observed<T>);
 
-    fn series(&mut self, observed: &mut Observed<Series>) {
-        self.each(observed);
+    fn all<K: Ord + Clone, T: Clone>(&mut self, map: &mut Answers<K, T>) {
+        map.values_mut().for_each(|observed| self.each(observed));
+    }
+
+    fn series<K: Ord + Clone>(&mut self, map: &mut Answers<K, Series>) {
+        self.all(map);
     }
 }
 
-/// Leaves good, present readings only, and of series the newest point.
+/// Leaves readings only, and of series the newest point.
 struct Strip;
 
 impl Visit for Strip {
     fn each<T: Clone>(&mut self, observed: &mut Observed<T>) {
-        let good = observed.reading().filter(|reading| !reading.saved).cloned();
-        *observed = Observed::from_parts(observed.source().clone(), good, None);
+        if !is_good(observed) {
+            let good = observed.reading().map(|reading| Reading { saved: false, ..reading.clone() });
+            *observed = Observed::from_parts(observed.source().clone(), good, None);
+        }
     }
 
-    fn series(&mut self, observed: &mut Observed<Series>) {
-        self.each(observed);
-        if observed.value().is_some() {
-            *observed = observed.map(|series| Series::new(series.last()));
+    fn all<K: Ord + Clone, T: Clone>(&mut self, map: &mut Answers<K, T>) {
+        if !map.values().all(is_good) {
+            map.values_mut().for_each(|observed| self.each(observed));
+        }
+    }
+
+    fn series<K: Ord + Clone>(&mut self, map: &mut Answers<K, Series>) {
+        for observed in map.values_mut() {
+            self.each(observed);
+            if observed.value().is_some() {
+                *observed = observed.map(|series| Series::new(series.last()));
+            }
         }
     }
 }
@@ -396,7 +467,7 @@ struct Mark;
 
 impl Visit for Mark {
     fn each<T: Clone>(&mut self, observed: &mut Observed<T>) {
-        *observed = observed.clone().into_saved();
+        observed.set_saved();
     }
 }
 
@@ -410,27 +481,29 @@ fn mark_dns(dns: &mut DnsSnapshot) {
 
 fn visit_region(region: &mut RegionSnapshot, visit: &mut impl Visit) {
     visit.each(&mut region.identity);
-    region.load_balancers.values_mut().for_each(|observed| visit.each(observed));
-    region.target_groups.values_mut().for_each(|observed| visit.each(observed));
-    region.services.values_mut().for_each(|observed| visit.each(observed));
-    region.scaling.values_mut().for_each(|observed| visit.each(observed));
-    region.tables.values_mut().for_each(|observed| visit.each(observed));
-    region.global_clusters.values_mut().for_each(|observed| visit.each(observed));
-    region.db_clusters.values_mut().for_each(|observed| visit.each(observed));
-    region.buckets.values_mut().for_each(|observed| visit.each(observed));
-    region.alarms.values_mut().for_each(|observed| visit.each(observed));
-    region.topics.values_mut().for_each(|observed| visit.each(observed));
-    region.metrics.values_mut().for_each(|observed| visit.series(observed));
+    visit.all(&mut region.load_balancers);
+    visit.all(&mut region.target_groups);
+    visit.all(&mut region.services);
+    visit.all(&mut region.scaling);
+    visit.all(&mut region.tables);
+    visit.all(&mut region.global_clusters);
+    visit.all(&mut region.db_clusters);
+    visit.all(&mut region.buckets);
+    visit.all(&mut region.alarms);
+    visit.all(&mut region.topics);
+    visit.series(&mut region.metrics);
     region.probes.iter_mut().for_each(|target| visit.each(&mut target.result));
 }
 
 fn visit_dns(dns: &mut DnsSnapshot, visit: &mut impl Visit) {
     visit.each(&mut dns.identity);
-    dns.records.values_mut().for_each(|observed| visit.each(observed));
-    dns.health_checks.values_mut().for_each(|observed| visit.each(observed));
-    dns.checkers.values_mut().for_each(|observed| visit.each(observed));
-    dns.last_failures.values_mut().for_each(|observed| visit.each(observed));
-    dns.metrics.values_mut().for_each(|observed| visit.series(observed));
+    visit.all(&mut dns.records);
+    visit.all(&mut dns.health_checks);
+    visit.all(&mut dns.checkers);
+    visit.all(&mut dns.last_failures);
+    visit.all(&mut dns.alarms);
+    visit.all(&mut dns.topics);
+    visit.series(&mut dns.metrics);
     if let Some(control) = &mut dns.control {
         visit.each(&mut control.result);
     }

@@ -87,7 +87,7 @@ fn read<S: 'static>(
     let (place, asked) = (place.clone(), keys.clone());
     Read::custom(
         ask,
-        async move { place.metric_data(&asked, window).await },
+        move || async move { place.metric_data(&asked, window).await },
         |each: &Each<SeriesKey, Vec<Point>>| {
             each.iter().any(|(_, result)| is_throttled(result.as_ref().err()))
         },

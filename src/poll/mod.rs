@@ -24,7 +24,7 @@ use crate::domain::observation::{Observed, SourceKind};
 use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, Identity, RegionSnapshot};
 use crate::domain::topology::Topology;
 use crate::ports::{Clock, HttpsProbe};
-use schedule::{Controls, Publisher, Task};
+use schedule::{Controls, Publisher, Task, Turn};
 use sources::{DNS_SOURCES, REGION_SOURCES, Sources, Whose};
 
 /// How long before the end of credentials the identity is read again: they are renewed five minutes
@@ -59,10 +59,11 @@ pub fn start(
     let controls = Arc::new(Controls::default());
     let version = watch::Sender::new(0);
     let mut regions = Vec::new();
-    for known in skeletons {
+    let count = skeletons.len();
+    for (index, known) in skeletons.into_iter().enumerate() {
         let publisher = Publisher { latest: watch::Sender::new(Arc::new(known)), version: version.clone() };
         regions.push(publisher.latest.subscribe());
-        watch_region(&sources, &controls, &publisher, &cancel);
+        watch_region(&sources, &controls, &publisher, Turn::of(index, count), &cancel);
     }
     let publisher = Publisher { latest: watch::Sender::new(Arc::new(dns)), version: version.clone() };
     watch_dns(&sources, &controls, &publisher, &cancel);
@@ -142,6 +143,7 @@ fn watch_region(
     sources: &Sources,
     controls: &Arc<Controls>,
     publisher: &Publisher<RegionSnapshot>,
+    turn: Turn,
     cancel: &CancellationToken,
 ) {
     let known = publisher.latest.borrow().clone();
@@ -149,8 +151,13 @@ fn watch_region(
         if sources.of_region(kind, &known).is_empty() {
             continue;
         }
-        let task =
-            Task { kind, clock: sources.clock, controls: controls.clone(), publisher: publisher.clone() };
+        let task = Task {
+            kind,
+            turn,
+            clock: sources.clock,
+            controls: controls.clone(),
+            publisher: publisher.clone(),
+        };
         let sources = sources.clone();
         let mut coarse = metrics::Coarse::default();
         let questions = move |known: &RegionSnapshot| {
@@ -175,8 +182,13 @@ fn watch_dns(
         if sources.of_dns(kind, &known, Whose::All).is_empty() {
             continue;
         }
-        let task =
-            Task { kind, clock: sources.clock, controls: controls.clone(), publisher: publisher.clone() };
+        let task = Task {
+            kind,
+            turn: Turn::first(),
+            clock: sources.clock,
+            controls: controls.clone(),
+            publisher: publisher.clone(),
+        };
         let (sources, focus) = (sources.clone(), controls.focus.subscribe());
         let mut first = true;
         let questions = move |known: &DnsSnapshot| {

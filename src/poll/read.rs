@@ -17,6 +17,10 @@ use crate::ports::{BoxFuture, Clock};
 /// What an answer does to a snapshot.
 type Change<S> = Box<dyn FnOnce(&mut S) + Send>;
 
+/// Asks, when it is called: what a call keeps while it waits is tens of kilobytes, and of hundreds of questions only
+/// a few are asked at once.
+type Question<S> = Box<dyn FnOnce() -> BoxFuture<'static, Landed<S>> + Send>;
+
 /// What a missed deadline does to a snapshot.
 type Miss<S> = Box<dyn FnOnce(&mut S, &ProbeError) + Send>;
 
@@ -29,7 +33,7 @@ pub(super) struct Read<S> {
     region: Option<Region>,
     deadline: Duration,
     clock: Clock,
-    answer: BoxFuture<'static, Landed<S>>,
+    answer: Question<S>,
     miss: Miss<S>,
 }
 
@@ -58,7 +62,12 @@ pub(super) struct Ask {
 
 impl<S: 'static> Read<S> {
     /// A read of many values of one map.
-    pub(super) fn each<K, T, F>(ask: &Ask, keys: Vec<K>, map: Map<S, K, T>, answer: F) -> Self
+    pub(super) fn each<K, T, F>(
+        ask: &Ask,
+        keys: Vec<K>,
+        map: Map<S, K, T>,
+        answer: impl FnOnce() -> F + Send + 'static,
+    ) -> Self
     where
         K: Ord + Clone + Send + 'static,
         T: Send + 'static,
@@ -88,18 +97,30 @@ impl<S: 'static> Read<S> {
     }
 
     /// A read of one value of a map.
-    pub(super) fn one<K, T, F>(ask: &Ask, key: K, map: Map<S, K, T>, answer: F) -> Self
+    pub(super) fn one<K, T, F>(
+        ask: &Ask,
+        key: K,
+        map: Map<S, K, T>,
+        answer: impl FnOnce() -> F + Send + 'static,
+    ) -> Self
     where
         K: Ord + Clone + Send + 'static,
         T: Send + 'static,
         F: Future<Output = Result<T, ProbeError>> + Send + 'static,
     {
         let keys = vec![key.clone()];
-        Self::each(ask, keys, map, async move { vec![(key, answer.await)] })
+        Self::each(ask, keys, map, move || {
+            let answer = answer();
+            async move { vec![(key, answer.await)] }
+        })
     }
 
     /// A read of one value that lies anywhere.
-    pub(super) fn single<T, F>(ask: &Ask, find: impl FindOne<S, T>, answer: F) -> Self
+    pub(super) fn single<T, F>(
+        ask: &Ask,
+        find: impl FindOne<S, T>,
+        answer: impl FnOnce() -> F + Send + 'static,
+    ) -> Self
     where
         T: Send + 'static,
         F: Future<Output = Result<T, ProbeError>> + Send + 'static,
@@ -125,7 +146,7 @@ impl<S: 'static> Read<S> {
     /// A read whose answer changes the snapshot in its own way.
     pub(super) fn custom<A, F>(
         ask: &Ask,
-        answer: F,
+        answer: impl FnOnce() -> F + Send + 'static,
         throttled: impl FnOnce(&A) -> bool + Send + 'static,
         apply: impl FnOnce(A, &mut S, jiff::Timestamp) + Send + 'static,
         miss: impl FnOnce(&mut S, &ProbeError) + Send + 'static,
@@ -135,20 +156,23 @@ impl<S: 'static> Read<S> {
         F: Future<Output = A> + Send + 'static,
     {
         let clock = ask.clock;
-        let landed = async move {
-            let answer = answer.await;
-            let now = clock.now();
-            Landed {
-                throttled: throttled(&answer),
-                change: Box::new(move |snapshot: &mut S| apply(answer, snapshot, now)) as Change<S>,
-            }
+        let landed = move || {
+            let answer = answer();
+            Box::pin(async move {
+                let answer = answer.await;
+                let now = clock.now();
+                Landed {
+                    throttled: throttled(&answer),
+                    change: Box::new(move |snapshot: &mut S| apply(answer, snapshot, now)) as Change<S>,
+                }
+            }) as BoxFuture<'static, Landed<S>>
         };
         Self {
             call: ask.call,
             region: ask.region.clone(),
             deadline: ask.deadline,
             clock,
-            answer: Box::pin(landed),
+            answer: Box::new(landed),
             miss: Box::new(miss),
         }
     }
@@ -157,7 +181,7 @@ impl<S: 'static> Read<S> {
     pub(super) async fn run(self, limit: Option<Duration>) -> Landed<S> {
         let Self { call, region, deadline, clock, answer, miss } = self;
         let deadline = limit.map_or(deadline, |limit| limit.min(deadline));
-        match clock.timeout(deadline, answer).await {
+        match clock.timeout(deadline, answer()).await {
             Ok(landed) => landed,
             Err(_) => {
                 let error = ProbeError {

@@ -26,7 +26,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const SHORTEST_FOCUS: Duration = Duration::from_secs(20);
 
 /// How many questions of one source of one region are asked side by side: enough for a sweep of one round
-/// trip in a usual region, few enough for ELB's burst of forty calls and for the memory of a large fleet.
+/// trip in a usual region, few enough for ELB's burst of forty calls.
 const AT_ONCE: usize = 16;
 
 /// How long after a whole minute metrics are asked for, at least and at most.
@@ -87,9 +87,41 @@ impl<S: Clone> Publisher<S> {
     }
 }
 
+/// How a task goes easy on memory where it has many neighbours: every call under way holds a connection, its buffers
+/// and a future, tens of kilobytes together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// Waited before the first question, and before the answer to a refresh.
+    pub(super) wait: Duration,
+    /// Questions asked side by side, at most.
+    pub(super) at_once: usize,
+}
+
+impl Turn {
+    /// Up to so many regions are asked all at once.
+    const FEW: usize = 4;
+
+    /// From one region of a large fleet to the next.
+    const APART: Duration = Duration::from_millis(100);
+
+    /// Asked at once, as few regions are.
+    pub(super) fn first() -> Self {
+        Self { wait: Duration::ZERO, at_once: AT_ONCE }
+    }
+
+    /// The turn of one region out of `count`. No region waits for another: each has its own moment.
+    pub(super) fn of(index: usize, count: usize) -> Self {
+        if count <= Self::FEW {
+            return Self::first();
+        }
+        Self { wait: Self::APART * index as u32, at_once: (AT_ONCE * Self::FEW / count).max(2) }
+    }
+}
+
 /// One source, on its own schedule.
 pub(super) struct Task<S> {
     pub(super) kind: SourceKind,
+    pub(super) turn: Turn,
     pub(super) clock: Clock,
     pub(super) controls: Arc<Controls>,
     pub(super) publisher: Publisher<S>,
@@ -108,6 +140,9 @@ impl<S: Clone + Send + Sync + 'static> Task<S> {
         let mut focus = self.controls.focus.subscribe();
         let mut throttles = 0u32;
         let mut asked: Option<Timestamp> = None;
+        if !self.turn.wait.is_zero() {
+            self.clock.sleep(self.turn.wait).await;
+        }
         loop {
             refresh.mark_unchanged();
             let started = self.clock.now();
@@ -137,7 +172,7 @@ impl<S: Clone + Send + Sync + 'static> Task<S> {
             };
             if let (Some(shortest), Some(asked)) = (shortest, asked) {
                 let since = Duration::try_from(self.clock.now().duration_since(asked)).unwrap_or_default();
-                self.clock.sleep(shortest.saturating_sub(since)).await;
+                self.clock.sleep(self.turn.wait + shortest.saturating_sub(since)).await;
             }
         }
     }
@@ -151,7 +186,8 @@ impl<S: Clone + Send + Sync + 'static> Task<S> {
         let mut throttled = false;
         // Checkers are many and their budget is small: waiting side by side they would stand in the way of
         // records and health checks.
-        let at_once = if self.kind == SourceKind::Checkers { 2 } else { reads.len().clamp(1, AT_ONCE) };
+        let at_once =
+            if self.kind == SourceKind::Checkers { 2 } else { reads.len().clamp(1, self.turn.at_once) };
         let running = stream::iter(reads).map(|read| read.run(None)).buffer_unordered(at_once);
         let mut landed = std::pin::pin!(running.ready_chunks(at_once));
         while let Some(answers) = landed.next().await {

@@ -9,6 +9,7 @@ use crate::cloud::calls;
 use crate::domain::ids::{BucketName, HostName, Region, ZoneId};
 use crate::domain::metric::{Series, SeriesKey};
 use crate::domain::observation::{Observed, Source, SourceKind};
+use crate::domain::shared::Shared;
 use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, ProbeTarget, RegionSnapshot};
 use crate::domain::text::Text;
 use crate::domain::topology::{RegionEntry, Topology};
@@ -69,7 +70,7 @@ impl RegionSnapshot {
             ),
             alarms: all(alarms.cloned(), SourceKind::Alarms, calls::DESCRIBE_ALARMS, at),
             topics: all(topics.cloned(), SourceKind::Topics, calls::GET_TOPIC_ATTRIBUTES, at),
-            metrics,
+            metrics: metrics.into(),
             probes: probes(topology, region),
         }
     }
@@ -90,7 +91,19 @@ impl DnsSnapshot {
             health_checks: all(checks(), SourceKind::HealthChecks, calls::GET_HEALTH_CHECK, None),
             checkers: all(checks(), SourceKind::Checkers, calls::GET_HEALTH_CHECK_STATUS, None),
             last_failures: all(checks(), SourceKind::Checkers, calls::GET_LAST_FAILURE, None),
-            metrics,
+            metrics: metrics.into(),
+            alarms: all(
+                topology.dns.alarms.iter().cloned(),
+                SourceKind::Alarms,
+                calls::DESCRIBE_ALARMS,
+                Some(&region),
+            ),
+            topics: all(
+                topology.dns.topics.iter().cloned(),
+                SourceKind::Topics,
+                calls::GET_TOPIC_ATTRIBUTES,
+                Some(&region),
+            ),
             control: topology.probe.control.as_ref().map(|url| ProbeTarget {
                 url: Text::new(url),
                 via: host_of(url),
@@ -162,18 +175,14 @@ fn all<K: Ord, T>(
     kind: SourceKind,
     call: &'static str,
     region: Option<&Region>,
-) -> BTreeMap<K, Observed<T>> {
-    keys.into_iter().map(|key| (key, pending(kind, call, region))).collect()
+) -> Shared<BTreeMap<K, Observed<T>>> {
+    keys.into_iter().map(|key| (key, pending(kind, call, region))).collect::<BTreeMap<_, _>>().into()
 }
 
 fn series(key: &SeriesKey, region: &Region) -> Observed<Series> {
     let spec = key.metric.spec();
     let kind = if spec.percentile { SourceKind::Percentiles } else { SourceKind::Metrics };
-    Observed::pending(Source::new(
-        kind,
-        format!("cloudwatch:{} {}", spec.name, spec.stat),
-        Some(region.clone()),
-    ))
+    Observed::pending(Source::new(kind, spec.call, Some(region.clone())))
 }
 
 /// One request a load balancer and hostname that leads to it, or one to the place that the topology names
@@ -268,6 +277,8 @@ fn fill_dns(dns: &mut DnsSnapshot, saved: &DnsSnapshot) {
     fill_all(&mut dns.checkers, &saved.checkers);
     fill_all(&mut dns.last_failures, &saved.last_failures);
     fill_all(&mut dns.metrics, &saved.metrics);
+    fill_all(&mut dns.alarms, &saved.alarms);
+    fill_all(&mut dns.topics, &saved.topics);
     if let (Some(control), Some(saved)) = (&mut dns.control, &saved.control) {
         fill_probe(control, std::slice::from_ref(saved));
     }

@@ -3,16 +3,19 @@
 //! What it is for: one list of questions a source, batched to AWS's limits, that schedules and `status`
 //! both ask. What it must not do: know when.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::metrics;
-use super::read::{Ask, Read};
+use super::read::{Ask, Map, Read};
 use super::skeleton::{OUR_REQUEST, record_names};
 use crate::cloud::{Cloud, Place, calls, limits};
-use crate::domain::ids::{ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
+use crate::domain::ids::{AlarmName, Arn, ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, SourceKind};
-use crate::domain::snapshot::{CheckerTally, DnsSnapshot, LastFailure, ProbeTarget, RegionSnapshot};
+use crate::domain::snapshot::{
+    AlarmState, CheckerTally, DnsSnapshot, LastFailure, ProbeTarget, RegionSnapshot, TopicState,
+};
 use crate::domain::text::Text;
 use crate::domain::topology::Topology;
 use crate::ports::{Clock, HttpsProbe, ProbeRequest};
@@ -34,11 +37,13 @@ pub(super) const REGION_SOURCES: [SourceKind; 12] = [
 ];
 
 /// Sources of Route 53, in the order in which they start: the first have the budget first.
-pub(super) const DNS_SOURCES: [SourceKind; 6] = [
+pub(super) const DNS_SOURCES: [SourceKind; 8] = [
     SourceKind::Records,
     SourceKind::HealthChecks,
     SourceKind::Metrics,
+    SourceKind::Alarms,
     SourceKind::Probe,
+    SourceKind::Topics,
     SourceKind::Identity,
     SourceKind::Checkers,
 ];
@@ -89,7 +94,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_SERVICES),
                         keys,
                         |s: &mut RegionSnapshot| &mut s.services,
-                        async move { place.services(&cluster, &asked).await },
+                        move || async move { place.services(&cluster, &asked).await },
                     )
                 })
                 .collect(),
@@ -101,7 +106,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_SCALABLE_TARGETS),
                         keys,
                         |s: &mut RegionSnapshot| &mut s.scaling,
-                        async move {
+                        move || async move {
                             match place.scalable_targets(&asked).await {
                                 Ok(found) => {
                                     found.into_iter().map(|(key, target)| (key, Ok(target))).collect()
@@ -120,7 +125,7 @@ impl Sources {
                     &ask(calls::DESCRIBE_TABLE),
                     name,
                     |s: &mut RegionSnapshot| &mut s.tables,
-                    async move { place.table(&asked).await },
+                    move || async move { place.table(&asked).await },
                 )
             }),
             SourceKind::Aurora => {
@@ -130,7 +135,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_GLOBAL_CLUSTERS),
                         id,
                         |s: &mut RegionSnapshot| &mut s.global_clusters,
-                        async move { place.global_cluster(&asked).await },
+                        move || async move { place.global_cluster(&asked).await },
                     )
                 });
                 reads.extend(each_one(known.db_clusters.keys(), |id| {
@@ -139,7 +144,7 @@ impl Sources {
                         &ask(calls::DESCRIBE_DB_CLUSTERS),
                         id,
                         |s: &mut RegionSnapshot| &mut s.db_clusters,
-                        async move { place.db_cluster(&asked).await },
+                        move || async move { place.db_cluster(&asked).await },
                     )
                 }));
                 reads
@@ -157,34 +162,23 @@ impl Sources {
                     &ask(calls::GET_BUCKET_REPLICATION),
                     bucket,
                     |s: &mut RegionSnapshot| &mut s.buckets,
-                    async move { place.bucket_replication(&asked).await },
+                    move || async move { place.bucket_replication(&asked).await },
                 )
             }),
-            SourceKind::Alarms => chunks(known.alarms.keys(), limits::ALARMS_PER_CALL)
-                .into_iter()
-                .map(|names| {
-                    let (place, asked) = (place.clone(), names.clone());
-                    Read::each(
-                        &ask(calls::DESCRIBE_ALARMS),
-                        names,
-                        |s: &mut RegionSnapshot| &mut s.alarms,
-                        async move { place.alarms(&asked).await },
-                    )
+            SourceKind::Alarms => {
+                alarms(&ask(calls::DESCRIBE_ALARMS), &place, &known.alarms, |s: &mut RegionSnapshot| {
+                    &mut s.alarms
                 })
-                .collect(),
-            SourceKind::Topics => each_one(known.topics.keys(), |arn| {
-                let (place, asked) = (place.clone(), arn.clone());
-                Read::one(
-                    &ask(calls::GET_TOPIC_ATTRIBUTES),
-                    arn,
-                    |s: &mut RegionSnapshot| &mut s.topics,
-                    async move { place.topic(&asked).await },
-                )
-            }),
+            }
+            SourceKind::Topics => {
+                topics(&ask(calls::GET_TOPIC_ATTRIBUTES), &place, &known.topics, |s: &mut RegionSnapshot| {
+                    &mut s.topics
+                })
+            }
             SourceKind::Identity => vec![Read::single(
                 &ask(calls::GET_CALLER_IDENTITY),
                 |s: &mut RegionSnapshot| Some(&mut s.identity),
-                async move { place.identity_now().await },
+                move || async move { place.identity_now().await },
             )],
             SourceKind::Probe => known
                 .probes
@@ -211,7 +205,7 @@ impl Sources {
                     &self.ask(calls::DESCRIBE_LOAD_BALANCERS, region, DEADLINE),
                     arns,
                     |s: &mut RegionSnapshot| &mut s.load_balancers,
-                    async move { place.load_balancers(&asked).await },
+                    move || async move { place.load_balancers(&asked).await },
                 )
             })
             .collect();
@@ -221,7 +215,7 @@ impl Sources {
                 &self.ask(calls::DESCRIBE_TARGET_HEALTH, region, DEADLINE),
                 group,
                 |s: &mut RegionSnapshot| &mut s.target_groups,
-                async move { place.target_health(&asked).await },
+                move || async move { place.target_health(&asked).await },
             )
         }));
         reads
@@ -243,7 +237,7 @@ impl Sources {
             .as_ref()
             .filter(|_| self.topology.probe.base.is_none())
             .map(|region| (self.cloud.clone(), self.cloud.at(region)));
-        Read::single(&ask, find, async move {
+        Read::single(&ask, find, move || async move {
             let failed = |kind, message: Text| ProbeError {
                 kind,
                 call: OUR_REQUEST.into(),
@@ -283,7 +277,7 @@ impl Sources {
                         &ask(calls::LIST_RECORDS, BUDGETED),
                         names,
                         |s: &mut DnsSnapshot| &mut s.records,
-                        async move { place.records(&zone, &asked).await },
+                        move || async move { place.records(&zone, &asked).await },
                     )
                 })
                 .collect(),
@@ -297,7 +291,7 @@ impl Sources {
                     &ask(calls::GET_HEALTH_CHECK, BUDGETED),
                     ids,
                     |s: &mut DnsSnapshot| &mut s.health_checks,
-                    async move { place.health_checks(&asked).await },
+                    move || async move { place.health_checks(&asked).await },
                 )]
             }
             SourceKind::Checkers => known
@@ -318,10 +312,18 @@ impl Sources {
                 false,
                 |s: &mut DnsSnapshot| &mut s.metrics,
             ),
+            SourceKind::Alarms => {
+                let ask = ask(calls::DESCRIBE_ALARMS, DEADLINE);
+                alarms(&ask, &place, &known.alarms, |s: &mut DnsSnapshot| &mut s.alarms)
+            }
+            SourceKind::Topics => {
+                let ask = ask(calls::GET_TOPIC_ATTRIBUTES, DEADLINE);
+                topics(&ask, &place, &known.topics, |s: &mut DnsSnapshot| &mut s.topics)
+            }
             SourceKind::Identity => vec![Read::single(
                 &ask(calls::GET_CALLER_IDENTITY, DEADLINE),
                 |s: &mut DnsSnapshot| Some(&mut s.identity),
-                async move { place.identity_now().await },
+                move || async move { place.identity_now().await },
             )],
             SourceKind::Probe => known
                 .control
@@ -349,6 +351,35 @@ impl Sources {
     }
 }
 
+/// The alarms of a region, or of Route 53.
+fn alarms<S: 'static>(
+    ask: &Ask,
+    place: &Place,
+    known: &BTreeMap<AlarmName, Observed<AlarmState>>,
+    map: Map<S, AlarmName, AlarmState>,
+) -> Vec<Read<S>> {
+    let chunks = chunks(known.keys(), limits::ALARMS_PER_CALL).into_iter();
+    chunks
+        .map(|names| {
+            let (place, asked) = (place.clone(), names.clone());
+            Read::each(ask, names, map, move || async move { place.alarms(&asked).await })
+        })
+        .collect()
+}
+
+/// The topics that alarms of a region, or of Route 53, notify.
+fn topics<S: 'static>(
+    ask: &Ask,
+    place: &Place,
+    known: &BTreeMap<Arn, Observed<TopicState>>,
+    map: Map<S, Arn, TopicState>,
+) -> Vec<Read<S>> {
+    each_one(known.keys(), |arn| {
+        let (place, asked) = (place.clone(), arn.clone());
+        Read::one(ask, arn, map, move || async move { place.topic(&asked).await })
+    })
+}
+
 /// The checkers of one check and, when one of them complains, why. Who is not patient asks only while
 /// the budget lets it ask at once.
 fn checkers(ask: &Ask, place: &Place, id: &HealthCheckId, patient: bool) -> Read<DnsSnapshot> {
@@ -356,7 +387,7 @@ fn checkers(ask: &Ask, place: &Place, id: &HealthCheckId, patient: bool) -> Read
     let (place, asked, id, missed) = (place.clone(), id.clone(), id.clone(), id.clone());
     Read::custom(
         ask,
-        async move {
+        move || async move {
             let budget = place.cloud().route53_budget();
             if !patient && !budget.would_allow() {
                 let why = "not asked: the Route 53 budget of this program is spent";
@@ -444,7 +475,7 @@ fn by_cluster<'a>(keys: impl Iterator<Item = &'a ServiceKey>) -> Vec<(ClusterNam
 }
 
 fn by_zone(topology: &Topology) -> Vec<(ZoneId, Vec<HostName>)> {
-    let mut zones: std::collections::BTreeMap<ZoneId, Vec<HostName>> = std::collections::BTreeMap::new();
+    let mut zones: BTreeMap<ZoneId, Vec<HostName>> = BTreeMap::new();
     for (name, zone) in record_names(topology) {
         zones.entry(zone).or_default().push(name);
     }

@@ -7,7 +7,6 @@
 mod dial;
 mod tls;
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,13 +19,9 @@ use rustls::RootCertStore;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Clock;
-use super::probe::{BoxFuture, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest};
-use crate::domain::ids::HostName;
+use super::probe::{BoxFuture, HttpsProbe, ProbeFailure, ProbeRequest, seconds, words};
 use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::ProbeResult;
-
-/// How long a lookup by itself may take; resolvers of operating systems try for longer.
-const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Makes real requests over the network.
 pub struct RealProbe {
@@ -147,21 +142,6 @@ impl HttpsProbe for RealProbe {
     }
 }
 
-impl DnsLookup for RealProbe {
-    fn lookup<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, Result<Vec<IpAddr>, ProbeFailure>> {
-        Box::pin(async move {
-            let found = self.clock.timeout(LOOKUP_LIMIT, dial::lookup(host.as_str(), 0)).await;
-            let found = found.unwrap_or_else(|elapsed| {
-                let message = format!("lookup of {host}: no answer within {}", seconds(elapsed.0));
-                Err(ProbeFailure { kind: ErrorKind::TimedOut, message: message.into() })
-            })?;
-            let mut addresses: Vec<IpAddr> = found.into_iter().map(|address| address.ip()).collect();
-            addresses.dedup();
-            Ok(addresses)
-        })
-    }
-}
-
 /// A request taken apart.
 #[derive(Debug)]
 struct Target {
@@ -220,38 +200,12 @@ impl Phase {
     }
 }
 
-fn seconds(limit: Duration) -> String {
-    if limit.subsec_millis() == 0 {
-        format!("{} s", limit.as_secs())
-    } else {
-        format!("{} ms", limit.as_millis())
-    }
-}
-
 fn unreachable(message: String) -> ProbeFailure {
     ProbeFailure { kind: ErrorKind::Unreachable, message: message.into() }
 }
 
 fn rejected(message: String) -> ProbeFailure {
     ProbeFailure { kind: ErrorKind::Rejected, message: message.into() }
-}
-
-/// The words of a network error without numbers of the operating system.
-fn words(error: &std::io::Error) -> String {
-    use std::io::ErrorKind as Io;
-    match error.kind() {
-        Io::ConnectionRefused => "connection refused".into(),
-        Io::ConnectionReset => "connection reset by the other side".into(),
-        Io::ConnectionAborted => "connection aborted".into(),
-        Io::TimedOut => "timed out".into(),
-        Io::HostUnreachable => "no route to the host".into(),
-        Io::NetworkUnreachable => "network unreachable".into(),
-        Io::UnexpectedEof => "the connection was closed".into(),
-        _ => match error.get_ref() {
-            Some(inner) => inner.to_string(),
-            None => error.to_string(),
-        },
-    }
 }
 
 /// A root store shared between requests.

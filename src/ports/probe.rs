@@ -1,10 +1,9 @@
-//! Our own requests: name lookup and HTTPS, as a user's client would make them.
+//! Our own requests over HTTPS, as a user's client would make them.
 //!
-//! What it is for: the traits that the poller asks and that the simulation answers.
+//! What it is for: the trait that the poller asks and that the simulation answers.
 //! What it must not do: judge an answer; a 503 is a result, not a failure.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::ProbeResult;
 use crate::domain::text::Text;
 
-/// A boxed future, so that the traits below can be used as objects.
+/// A boxed future, so that traits with it can be used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// One request.
@@ -43,8 +42,29 @@ pub trait HttpsProbe: Send + Sync {
     fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, Result<ProbeResult, ProbeFailure>>;
 }
 
-/// Looks names up as the operating system would.
-pub trait DnsLookup: Send + Sync {
-    /// All addresses of a name.
-    fn lookup<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, Result<Vec<IpAddr>, ProbeFailure>>;
+/// A limit in the words of a timeout.
+pub(super) fn seconds(limit: Duration) -> String {
+    if limit.subsec_millis() == 0 {
+        format!("{} s", limit.as_secs())
+    } else {
+        format!("{} ms", limit.as_millis())
+    }
+}
+
+/// The words of a network error without numbers of the operating system.
+pub(super) fn words(error: &std::io::Error) -> String {
+    use std::io::ErrorKind as Io;
+    match error.kind() {
+        Io::ConnectionRefused => "connection refused".into(),
+        Io::ConnectionReset => "connection reset by the other side".into(),
+        Io::ConnectionAborted => "connection aborted".into(),
+        Io::TimedOut => "timed out".into(),
+        Io::HostUnreachable => "no route to the host".into(),
+        Io::NetworkUnreachable => "network unreachable".into(),
+        Io::UnexpectedEof => "the connection was closed".into(),
+        _ => match error.get_ref() {
+            Some(inner) => inner.to_string(),
+            None => error.to_string(),
+        },
+    }
 }

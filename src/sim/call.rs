@@ -27,8 +27,10 @@ pub struct Call {
     pub region: String,
     /// Access key id of the SigV4 scope.
     pub access_key: String,
-    /// The world's time at which the call arrived.
+    /// The world's time at which the call arrived, by AWS's clock: what answers are about.
     pub now: Timestamp,
+    /// The world's time at which the call is served, by AWS's clock: when deeds happen.
+    pub served: Timestamp,
     /// The request id that the answer must carry.
     pub request_id: String,
 }
@@ -57,17 +59,24 @@ pub struct Fault {
     pub code: String,
     /// AWS's words.
     pub message: String,
+    /// Further members of the error, where the protocol is JSON.
+    pub details: Option<Box<serde_json::Value>>,
 }
 
 impl Fault {
     /// An error of the caller's making, status 400.
     pub fn sender(code: &str, message: impl Into<String>) -> Self {
-        Self { status: 400, code: code.to_owned(), message: message.into() }
+        Self { status: 400, code: code.to_owned(), message: message.into(), details: None }
+    }
+
+    /// The same with further members.
+    pub fn with_details(self, details: serde_json::Value) -> Self {
+        Self { details: Some(Box::new(details)), ..self }
     }
 
     /// An error with a status of its own.
     pub fn with_status(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self { status, code: code.to_owned(), message: message.into(), details: None }
     }
 }
 

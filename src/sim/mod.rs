@@ -2,7 +2,8 @@
 //!
 //! What it is for: the demo, hermetic tests and `sim --listen`. The real SDK clients serialise, sign, retry
 //! and parse; calls are routed by their SigV4 scope; nothing is mocked above the wire.
-//! What it must not do: read the environment, know any aws_sdk_* type, or open a socket (but for [`listen`]).
+//! What it must not do: read the environment, know any aws_sdk_* type, or open a socket (but for [`listen`]
+//! and [`dns::server`]).
 //!
 //! | module | what it is |
 //! |---|---|
@@ -14,17 +15,25 @@
 //! | [`route`] | from an HTTP request to a service: scope, credentials, faults, rate limits, the call log |
 //! | [`client`] | the SDK's `HttpClient` |
 //! | [`listen`] | the same world on a loopback socket |
+//! | [`dns`] | the zone's name servers, inside the world and on a loopback port |
+//! | `inject` | faults on single calls |
+//! | `trouble` | regions that go dark and control planes that fail, beside the scenario |
+//! | `evacuation` | which switches are wired to take a region out of service |
 //! | [`probe`] | our own HTTPS requests and name lookups inside the world |
 
 pub mod call;
 pub mod client;
 pub mod cloudwatch;
+pub mod dns;
+mod evacuation;
+mod inject;
 pub mod limits;
 pub mod listen;
 pub mod probe;
 pub mod route;
 pub mod services;
 mod topology;
+mod trouble;
 pub mod wire;
 pub mod world;
 
@@ -39,8 +48,13 @@ use crate::domain::ids::Region;
 use crate::ports::Clock;
 
 pub use client::http_client;
+pub use evacuation::{EvacuationWiring, RoutingControls, SwitchMetric, SwitchObjects};
+pub use inject::{FaultId, FaultKind, InjectedFault};
 pub use route::{CallRecord, Outcome};
-pub use world::scenario::{Scenario, names as scenario_names};
+pub use world::checks::Wiring;
+pub use world::fleet::LeaseTable;
+pub use world::scenario::{Mode, Scenario, ScenarioError, names as scenario_names};
+pub use world::stores::Message;
 pub use world::{RegionView, WorldView};
 
 use world::geography::PLACES;
@@ -67,6 +81,21 @@ pub struct SimOptions {
     pub scenario_region: Option<Region>,
     /// Whether calls take time, as a network's do.
     pub latency: bool,
+    /// Factor by which the world's own delays (task start, health checks, TTL, Aurora, replication of a moved
+    /// writer) are shorter than AWS's. Metrics keep their minutes, and the clock its speed.
+    pub pace: f64,
+    /// Which switches are wired into the records' health checks.
+    pub wiring: Wiring,
+    /// The table of the lease; by default in a region that need not serve users.
+    pub lease: LeaseTable,
+    /// Region of the switch objects and of the switch metric.
+    pub switch_region: Region,
+    /// The region whose registry holds the images and secrets of all regions' tasks; each its own when absent.
+    pub images_in: Option<Region>,
+    /// Regions whose health checks belong to another service, which makes them read-only.
+    pub linked_checks: Vec<Region>,
+    /// Fargate vCPUs that the account may use in each region; a task takes one.
+    pub vcpus: f64,
 }
 
 impl Default for SimOptions {
@@ -78,6 +107,13 @@ impl Default for SimOptions {
             scenario: "calm".into(),
             scenario_region: None,
             latency: true,
+            pace: 1.0,
+            wiring: Wiring::default(),
+            lease: LeaseTable::default(),
+            switch_region: Region::new("us-west-2"),
+            images_in: None,
+            linked_checks: Vec::new(),
+            vcpus: 256.0,
         }
     }
 }
@@ -139,6 +175,7 @@ struct Inner {
     latency: bool,
     scenario: Mutex<(String, String)>,
     limits: Mutex<limits::Limits>,
+    injected: Mutex<inject::Injected>,
     log: Mutex<VecDeque<CallRecord>>,
     counter: AtomicU64,
 }
@@ -152,7 +189,8 @@ impl fmt::Debug for Sim {
 impl Sim {
     /// Makes a world that starts now, with the scenario already under way.
     pub fn new(options: SimOptions, clock: Clock) -> Result<Self, SimError> {
-        let SimOptions { regions, services, seed, scenario, scenario_region, latency } = options;
+        let SimOptions { regions, services, seed, scenario, scenario_region, latency, pace, wiring, .. } =
+            options.clone();
         let count = regions.len();
         if !(2..=PLACES.len()).contains(&count) {
             return Err(SimError::RegionCount(count));
@@ -165,14 +203,20 @@ impl Sim {
         }
         let started = clock.now();
         let names: Vec<String> = regions.into_iter().map(|region| region.to_string()).collect();
-        let fleet = Fleet::new(&names, services, seed, started);
+        let mut fleet = Fleet::new(&names, services, seed, started);
+        fleet.lease = options.lease;
+        fleet.switch_region = options.switch_region.to_string();
+        fleet.images_in = options.images_in.map(|region| region.to_string());
+        fleet.linked = options.linked_checks.iter().map(Region::to_string).collect();
+        fleet.vcpus = options.vcpus;
         let sim = Self {
             inner: Arc::new(Inner {
-                world: World::new(fleet, started),
+                world: World::new(fleet, wiring, pace, started),
                 clock,
                 latency,
                 scenario: Mutex::default(),
                 limits: Mutex::default(),
+                injected: Mutex::default(),
                 log: Mutex::default(),
                 counter: AtomicU64::new(0),
             }),
@@ -226,6 +270,20 @@ impl Sim {
         self.inner.world.view(self.inner.clock.now())
     }
 
+    /// Users' requests that failed since a moment of this world, by the region that should have served them, in
+    /// the order of the regions. A part of a minute counts as its part of the minute.
+    pub fn users_failed_since(&self, from: Timestamp) -> Vec<(Region, f64)> {
+        let world = &self.inner.world;
+        let failed = world.failed_between(from, self.inner.clock.now());
+        let regions = world.fleet.sites.iter().map(|site| Region::new(&site.region));
+        regions.zip(failed).collect()
+    }
+
+    /// The messages that were published to topics, oldest first.
+    pub fn messages(&self) -> Vec<Message> {
+        self.inner.world.stores.messages()
+    }
+
     /// The calls so far, oldest first.
     pub fn calls(&self) -> Vec<CallRecord> {
         lock(&self.inner.log).iter().cloned().collect()
@@ -255,7 +313,8 @@ impl Sim {
             world.started + SignedDuration::from_hours(12)
         };
         SimCredentials {
-            access_key_id: "ASIASIMULATEDWORLD01".into(),
+            // Each time that credentials expire by a fault there are new ones.
+            access_key_id: format!("ASIASIMULATEDWORLD{:02}", self.inner.keys_expired() + 1),
             secret_access_key: "simulated/secret/key/that/opens/nothing0".into(),
             session_token: "simulated-session-token".into(),
             expires,

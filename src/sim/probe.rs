@@ -3,20 +3,27 @@
 //! What it is for: implementing the probe's ports over the world's front doors and DNS.
 //! What it must not do: open a socket.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Sim;
+use super::dns;
 use super::world::dns::Front;
-use super::world::fleet::{CONTROL_HOST, Fleet, HOSTNAMES};
-use super::world::{geography, noise};
+use super::world::fleet::CONTROL_HOST;
+use super::world::{World, geography, noise};
 use crate::domain::ids::HostName;
 use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::ProbeResult;
-use crate::ports::{BoxFuture, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest};
+use crate::ports::{
+    BoxFuture, DnsAnswer, DnsLookup, DnsQuestion, DnsStatus, HttpsProbe, NameServer, ProbeFailure,
+    ProbeRequest,
+};
+
+/// How long a name server takes to answer.
+const ANSWER_TIME: Duration = Duration::from_millis(8);
 
 /// The probe of a world.
 #[derive(Clone, Debug)]
@@ -38,27 +45,16 @@ enum Destination {
 
 impl SimProbe {
     fn resolve(&self, host: &str, now: Timestamp) -> Option<Destination> {
-        let world = self.0.world();
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        if host == CONTROL_HOST {
+        if host.trim_end_matches('.').eq_ignore_ascii_case(CONTROL_HOST) {
             return Some(Destination::Control);
         }
-        if HOSTNAMES.contains(&host.as_str()) {
-            return Some(Destination::Site(world.answer_near(0, now)));
-        }
-        let bare = host.strip_prefix("dualstack.").unwrap_or(&host);
-        world
-            .fleet
-            .sites
-            .iter()
-            .find(|site| site.lb_dns == bare || Fleet::regional_name(site) == host)
-            .map(|site| Destination::Site(site.index))
+        dns::find(self.0.world(), host, "A", None, now).site.map(Destination::Site)
     }
 
-    fn address(to: Destination) -> Ipv4Addr {
+    fn address(to: Destination) -> IpAddr {
         match to {
-            Destination::Site(site) => Ipv4Addr::new(203, 0, 113, (10 + site * 4) as u8),
-            Destination::Control => Ipv4Addr::new(192, 0, 2, 80),
+            Destination::Site(site) => World::balancer_address(site, "A"),
+            Destination::Control => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 80)),
         }
     }
 
@@ -203,9 +199,65 @@ impl DnsLookup for SimProbe {
             let to = self.resolve(host.as_str(), now).ok_or_else(|| {
                 failure(ErrorKind::Unreachable, format!("DNS lookup of {host}: no such name"))
             })?;
-            let four = Self::address(to);
-            let six = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(four.octets()[3]));
-            Ok(vec![IpAddr::V4(four), IpAddr::V6(six)])
+            let six = match to {
+                Destination::Site(site) => World::balancer_address(site, "AAAA"),
+                Destination::Control => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 80)),
+            };
+            Ok(vec![Self::address(to), six])
+        })
+    }
+
+    fn ask(&self, question: DnsQuestion) -> BoxFuture<'_, Result<DnsAnswer, ProbeFailure>> {
+        Box::pin(self.question(question))
+    }
+
+    fn name_servers<'a>(
+        &'a self,
+        zone: &'a HostName,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Vec<NameServer>, ProbeFailure>> {
+        Box::pin(async move {
+            let clock = self.0.clock();
+            if self.0.world().our_network_down(clock.now()) {
+                clock.sleep(timeout).await;
+                let message = format!("name servers of {zone}: none found within {timeout:?}");
+                return Err(failure(ErrorKind::TimedOut, message));
+            }
+            clock.sleep(ANSWER_TIME).await;
+            let found = dns::find(self.0.world(), zone.as_str(), "NS", None, clock.now());
+            if found.values.is_empty() {
+                let message = format!("name servers of {zone}: NXDOMAIN, and none is named");
+                return Err(failure(ErrorKind::NotFound, message));
+            }
+            let server = |name: &String| NameServer {
+                name: HostName::normalized(name),
+                addresses: vec![SocketAddr::from((dns::SERVER, 53))],
+            };
+            Ok(found.values.iter().map(server).collect())
+        })
+    }
+}
+
+impl SimProbe {
+    /// The zone's name servers answer; nobody answers elsewhere, as nobody would in a network without one.
+    async fn question(&self, question: DnsQuestion) -> Result<DnsAnswer, ProbeFailure> {
+        let (world, clock) = (self.0.world(), self.0.clock());
+        let there = question.server == SocketAddr::from((dns::SERVER, 53));
+        if !there || world.our_network_down(clock.now()) {
+            clock.sleep(question.timeout).await;
+            let message = format!("{question}: no answer within {:?}", question.timeout);
+            return Err(failure(ErrorKind::TimedOut, message));
+        }
+        clock.sleep(ANSWER_TIME).await;
+        let kind = question.kind.to_string();
+        let found = dns::find(world, question.name.as_str(), &kind, question.client, clock.now());
+        Ok(DnsAnswer {
+            status: found.status,
+            authoritative: found.status != DnsStatus::Refused,
+            addresses: found.values.iter().filter_map(|value| value.parse().ok()).collect(),
+            ttl: (!found.values.is_empty()).then(|| Duration::from_secs(u64::from(found.ttl))),
+            scope: question.client.map(|client| dns::scope(client, found.chosen)),
+            took: ANSWER_TIME,
         })
     }
 }

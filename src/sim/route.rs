@@ -17,7 +17,7 @@ use super::call::{Call, Fault, Reply};
 use super::wire::{self, Trouble};
 use super::world::scenario::Mode;
 use super::world::{geography, lock, noise};
-use super::{IDENTITY_ARN, Sim, services};
+use super::{FaultKind, IDENTITY_ARN, Sim, services};
 
 /// What a request comes to.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct CallRecord {
     pub status: u16,
     /// AWS error code.
     pub error: Option<String>,
+    /// Whether the service did what was asked, whatever was answered.
+    pub done: bool,
     /// Whether it would change anything.
     pub mutating: bool,
     /// Request id of the answer.
@@ -64,45 +66,78 @@ impl Sim {
             Err(refusal) => return Outcome::Answered(*refusal),
         };
         self.travel(&call.region).await;
-        let token = noise::hash(self.inner.world.seed, &call.request_id);
         let local = self.inner.clock.now();
-        let (reply, operation) = match self.inner.world.api_down(&call.service, &call.region, local, token) {
+        // Deeds and answers go by one clock, AWS's, also where it differs from ours.
+        let mut call = Call { served: local + self.inner.world.skew(local), ..call };
+        let operation = services::operation(&call);
+        let fail = |call: &Call, fault: &Fault| wire::error(call, &operation, fault);
+        let named = |status: u16, code: &str| {
+            Fault::with_status(status, code, format!("{code}, as this simulation was told to answer."))
+        };
+        let mut after = None;
+        match self.inner.struck(&call, &operation) {
+            None | Some(FaultKind::ExpireCredentials) => {}
+            Some(FaultKind::Refuse { status, code }) => {
+                return self.finish(&call, &operation, fail(&call, &named(status, &code)), false);
+            }
+            Some(FaultKind::Throttle) => {
+                let fault = wire::trouble(&call.service, &Trouble::Throttled);
+                return self.finish(&call, &operation, fail(&call, &fault), false);
+            }
+            Some(FaultKind::Hang) => {
+                self.log(&call, &operation, 0, None, false);
+                return Outcome::Hung;
+            }
+            Some(FaultKind::Stale(age)) => call.now -= age,
+            Some(kind) => after = Some(kind),
+        }
+        let token = noise::hash(self.inner.world.seed, &call.request_id);
+        let reply = match self.inner.world.api_down(&call.service, &call.region, local, token) {
             Some(Mode::Hang) => {
-                self.log(&call, &services::operation(&call), 0, None);
+                self.log(&call, &operation, 0, None, false);
                 return Outcome::Hung;
             }
             Some(Mode::Refuse) => {
-                self.log(&call, &services::operation(&call), 0, None);
+                self.log(&call, &operation, 0, None, false);
                 return Outcome::Refused;
             }
-            Some(Mode::Error) => {
-                let operation = services::operation(&call);
-                let fault = wire::trouble(&call.service, &Trouble::Down);
-                (wire::error(&call, &operation, &fault), operation)
-            }
-            None => self.serve(&call, local),
+            Some(Mode::Error) => fail(&call, &wire::trouble(&call.service, &Trouble::Down)),
+            None => self.serve(&call, &operation, local),
         };
-        self.log(&call, &operation, reply.status, reply.error.clone());
-        Outcome::Answered(Self::response(&call, reply))
+        let done = reply.error.is_none();
+        match after {
+            Some(FaultKind::HangAfter) => {
+                self.log(&call, &operation, 0, None, done);
+                Outcome::Hung
+            }
+            Some(FaultKind::ErrorAfter { status, code }) => {
+                self.finish(&call, &operation, fail(&call, &named(status, &code)), done)
+            }
+            _ => self.finish(&call, &operation, reply, done),
+        }
+    }
+
+    fn finish(&self, call: &Call, operation: &str, reply: Reply, done: bool) -> Outcome {
+        self.log(call, operation, reply.status, reply.error.clone(), done);
+        Outcome::Answered(Self::response(call, reply))
     }
 
     /// Credentials, permissions, rate, then the service.
-    fn serve(&self, call: &Call, local: Timestamp) -> (Reply, String) {
+    fn serve(&self, call: &Call, operation: &str, local: Timestamp) -> Reply {
         let world = &self.inner.world;
-        let operation = services::operation(call);
-        let trouble = if world.expired(&call.region, local) {
+        let trouble = if world.expired(&call.region, local) || self.inner.key_expired(&call.access_key) {
             Some(Trouble::Expired)
         } else if let Some(words) = skewed(call) {
             Some(Trouble::Skewed(words))
         } else if !lock(&self.inner.limits).take(
             &call.service,
-            &operation,
+            operation,
             &call.region,
             world.throttled_rate(&call.service, &call.region, local),
             local,
         ) {
             Some(Trouble::Throttled)
-        } else if world.denied(&call.service, &operation, &call.region, local) {
+        } else if world.denied(&call.service, operation, &call.region, local) {
             Some(Trouble::Denied(format!(
                 "User: {IDENTITY_ARN} is not authorized to perform: {}:{operation} because no identity-based policy allows the {}:{operation} action",
                 permission_prefix(&call.service),
@@ -111,11 +146,10 @@ impl Sim {
         } else {
             None
         };
-        let reply = match trouble {
-            Some(trouble) => wire::error(call, &operation, &wire::trouble(&call.service, &trouble)),
-            None => services::answer(world, call, &operation),
-        };
-        (reply, operation)
+        match trouble {
+            Some(trouble) => wire::error(call, operation, &wire::trouble(&call.service, &trouble)),
+            None => services::answer(world, call, operation),
+        }
     }
 
     /// Reads a request, or refuses it.
@@ -138,6 +172,7 @@ impl Sim {
                 region: String::new(),
                 access_key: String::new(),
                 now,
+                served: now,
                 request_id: request_id.clone(),
             };
             Box::new(Self::response(&call, wire::error(&call, "", &fault)))
@@ -181,6 +216,7 @@ impl Sim {
             access_key: scope.access_key.to_owned(),
             headers: parts.headers.clone(),
             now,
+            served: now,
             request_id,
         })
     }
@@ -201,7 +237,7 @@ impl Sim {
         }
     }
 
-    fn log(&self, call: &Call, operation: &str, status: u16, error: Option<String>) {
+    fn log(&self, call: &Call, operation: &str, status: u16, error: Option<String>, done: bool) {
         self.record(CallRecord {
             at: call.now,
             service: call.service.clone(),
@@ -209,7 +245,8 @@ impl Sim {
             region: call.region.clone(),
             status,
             error,
-            mutating: !["Get", "List", "Describe", "Head"].iter().any(|verb| operation.starts_with(verb)),
+            done,
+            mutating: is_mutating(operation),
             request_id: call.request_id.clone(),
         });
     }
@@ -235,6 +272,13 @@ impl Sim {
             response
         })
     }
+}
+
+/// Whether an operation would change anything.
+pub(super) fn is_mutating(operation: &str) -> bool {
+    !["Get", "List", "Describe", "Head", "Query", "TestDNSAnswer"]
+        .iter()
+        .any(|verb| operation.starts_with(verb))
 }
 
 /// IAM's name of a service, where it differs from the signing name.

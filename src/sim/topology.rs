@@ -14,9 +14,9 @@ use crate::domain::ids::{
     ServiceKey, TableName, ZoneId,
 };
 use crate::domain::topology::{
-    AuroraGlobal, AuroraMember, BucketReplication, FrontDoor, Hostname, LoadBalancer, LoadBalancerKind,
-    OnEvacuate, Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope, Service, Table, Thresholds,
-    Topology,
+    AuroraGlobal, AuroraMember, BucketReplication, DNS_REGION, DnsEntry, FrontDoor, Hostname, LoadBalancer,
+    LoadBalancerKind, OnEvacuate, Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope, Service,
+    Table, Thresholds, Topology,
 };
 
 impl Sim {
@@ -44,7 +44,11 @@ impl Sim {
                     front_door: FrontDoor::LoadBalancer,
                 })
                 .collect(),
-            records: fleet.sites.iter().flat_map(|site| records(fleet, site)).collect(),
+            records: fleet
+                .sites
+                .iter()
+                .flat_map(|site| records(fleet, site, self.world().record_check(site.index)))
+                .collect(),
             regions: fleet.sites.iter().map(|site| self.region_entry(site)).collect(),
             tables: fleet
                 .tables
@@ -82,6 +86,7 @@ impl Sim {
                     metrics: true,
                 })
                 .collect(),
+            dns: self.dns_entry(),
             probe: ProbeSettings {
                 control: Some(format!("https://{CONTROL_HOST}/")),
                 ..ProbeSettings::default()
@@ -131,10 +136,22 @@ impl Sim {
             topics: vec![Arn::new(&site.topic)],
         }
     }
+
+    /// Alarms on health checks live in us-east-1, which need be no region of the application.
+    fn dns_entry(&self) -> DnsEntry {
+        if self.world().fleet.site(DNS_REGION).is_some() {
+            return DnsEntry::default();
+        }
+        DnsEntry {
+            server: None,
+            alarms: self.world().alarm_names(DNS_REGION).into_iter().map(AlarmName::from).collect(),
+            topics: vec![Arn::new(Fleet::topic(DNS_REGION))],
+        }
+    }
 }
 
 /// The records that point at a region's load balancer, A and AAAA of each name.
-fn records(fleet: &Fleet, site: &Site) -> Vec<Record> {
+fn records(fleet: &Fleet, site: &Site, check: &str) -> Vec<Record> {
     let record = |name: &str, kind: &str, latency: bool| Record {
         name: HostName::normalized(name),
         record_type: kind.to_owned(),
@@ -145,7 +162,7 @@ fn records(fleet: &Fleet, site: &Site) -> Vec<Record> {
         alias_target: HostName::normalized(&site.lb_dns),
         alias_zone_id: ZoneId::new(&site.lb_zone),
         evaluate_target_health: latency,
-        health_check: latency.then(|| HealthCheckId::new(&site.health_check)),
+        health_check: latency.then(|| HealthCheckId::new(check)),
     };
     let regional = Fleet::regional_name(site);
     let mut records = Vec::new();

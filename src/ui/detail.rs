@@ -83,6 +83,9 @@ fn sheet(
         for evidence in &finding.evidence {
             sheet.text(("      ", theme.plain()), evidence.as_str(), room, theme.quiet());
         }
+        if !finding.next.is_empty() {
+            sheet.text(("      next: ", theme.strong()), finding.next.as_str(), room, theme.plain());
+        }
     }
     if !short {
         sheet.gap();

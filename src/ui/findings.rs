@@ -43,6 +43,9 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, list: &Findings, theme: Theme)
             for evidence in &finding.evidence {
                 page.text(("      ", theme.plain()), evidence.as_str(), room, theme.quiet());
             }
+            if !finding.next.is_empty() {
+                page.text(("      next: ", theme.strong()), finding.next.as_str(), room, theme.plain());
+            }
             page.text(("      ", theme.plain()), &finding.code, room, theme.quiet());
         }
     }

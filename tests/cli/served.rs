@@ -56,6 +56,27 @@ fn init_writes_once_and_prints_the_path() {
 }
 
 #[test]
+fn init_writes_where_to_ask_for_proof() {
+    let home = Home::new();
+    let sim = Sim::start(&home, &[]);
+    let fixed = ["init", "--endpoint-url", &sim.url, "--hostname", "api.example.com"];
+    let regions = ["--regions", "us-east-1,eu-west-1", "--output", "orders.toml", "--force"];
+    let cases = [
+        (
+            &["--dns-server", "2001:db8::53", "--probe-control", "https://example.net/"][..],
+            ["\nserver = \"[2001:db8::53]:53\"\n", "\ncontrol = \"https://example.net/\"\n"],
+        ),
+        (&[], ["\n# server = \"192.0.2.53:53\"\n", "\n# control = \"https://example.net/\"\n"]),
+    ];
+    for (arguments, expected) in cases {
+        let ran = home.run(&[&fixed[..], &regions, arguments].concat());
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
+        let text = std::fs::read_to_string(home.path("orders.toml")).unwrap();
+        assert!(expected.iter().all(|line| text.contains(line)), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
 fn status_tells_every_number_as_json_and_as_text() {
     let home = home();
     let ran = status(&home, &serve(&home, &[]), &["--json"]);
@@ -117,6 +138,11 @@ fn refused_credentials_are_told_from_an_outage() {
     assert!(ran.err.contains("every region refuses the credentials"), "{}", ran.err);
     let kind = &json(&ran.out)["regions"][0]["ecs"][0]["running"]["error"]["kind"];
     assert_eq!(kind, "expired");
+    let document = json(&ran.out);
+    let mut findings = document["findings"].as_array().unwrap().iter();
+    let finding = findings.find(|finding| finding["code"] == "region.credentials").unwrap();
+    let next = finding["next"].as_str().unwrap();
+    assert!(next.starts_with("renew the keys in the environment"), "{finding}");
 
     let mut nobody = home.command(&["status", "--topology", "orders", "--endpoint-url", &sim.url]);
     nobody.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
@@ -169,4 +195,35 @@ fn the_log_is_a_file_and_never_the_terminal() {
     let missing = home.run(&["status", "--log-file", "my.log/below-a-file.log"]);
     assert_eq!(missing.code, Some(2));
     assert!(missing.err.contains("choose another file with --log-file"), "{}", missing.err);
+}
+
+#[test]
+fn the_simulation_answers_dns_beside_and_ends_with_a_signal() {
+    let home = Home::new();
+    let arguments = ["sim", "--listen", "127.0.0.1:0", "--dns", "127.0.0.1:0"];
+    let mut child = home.command(&arguments).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut line = || out.next().unwrap().unwrap();
+    assert!(line().starts_with("listening on http://127.0.0.1:"));
+    let said = line();
+    let server: std::net::SocketAddr = said.strip_prefix("answering DNS on ").unwrap().parse().unwrap();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    // api.example.com A, by hand.
+    let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03api\x07example\x03com\0\0\x01\0\x01";
+    socket.send_to(question, server).unwrap();
+    let mut answer = [0; 512];
+    let length = socket.recv(&mut answer).unwrap();
+    assert_eq!(answer[length - 4..length], [203, 0, 113, 10]);
+
+    let taken = home.run(&["sim", "--listen", "127.0.0.1:0", "--dns", &server.to_string()]);
+    assert_eq!(taken.code, Some(1), "{taken:?}");
+    assert!(taken.err.contains("choose another port, or 0"), "{}", taken.err);
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let ran = finish(child);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let hint =
+        format!("near eu-west-1: dig @127.0.0.1 -p {} api.example.com +subnet=198.18.1.0/24", server.port());
+    assert!(ran.err.contains(&hint), "{}", ran.err);
 }

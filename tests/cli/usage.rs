@@ -17,6 +17,9 @@ fn help_of_every_subcommand() {
     }
 }
 
+/// Enough for `init`.
+const INIT: &[&str] = &["init", "--hostname", "api.example.com", "--regions", "us-east-1,eu-west-1"];
+
 /// Arguments, exit code, and what stderr says; stdout stays empty.
 #[test]
 fn wrong_usage_says_what_to_do() {
@@ -29,10 +32,14 @@ fn wrong_usage_says_what_to_do() {
         (&["demo", "--scenario", "apocalypse"], 2, "there is no scenario \"apocalypse\"; there are"),
         (&["sim", "--listen", "0.0.0.0:5005"], 2, "serves on loopback only"),
         (&["sim", "--listen", "5005"], 2, "such as 127.0.0.1:5005"),
+        (&["sim", "--listen", "127.0.0.1:0", "--dns", "0.0.0.0:53"], 2, "serves on loopback only"),
         (&["sim"], 2, "--listen"),
         (&["init", "--hostname", "api.example.com"], 2, "--regions"),
         (&["init", "--hostname", "https://a.b/", "--regions", "us-east-1"], 2, "such as api.example.com"),
         (&["init", "--hostname", "a.example.com", "--regions", "Ireland"], 2, "such as us-east-1,eu-west-1"),
+        (&[INIT, &["--dns-server", "ns1.example.com"]].concat(), 2, "such as 192.0.2.53 or 127.0.0.1:5053"),
+        (&[INIT, &["--dns-server", "0.0.0.0"]].concat(), 2, "a server's own address"),
+        (&[INIT, &["--probe-control", "example.net"]].concat(), 2, "http:// or https://"),
         (&["status", "--endpoint-url", "localhost:5005"], 2, "http:// or https://"),
         (&["completions", "tcsh"], 2, "possible values"),
         (&["--color", "sometimes"], 2, "possible values"),

@@ -41,6 +41,7 @@ async fn everything_of_the_world_is_found() {
     assert_eq!(ours.replication, theirs.replication);
     assert_eq!(ours.hostnames, theirs.hostnames);
     assert_eq!(ours.scope, theirs.scope);
+    assert_eq!(ours.dns, theirs.dns);
     assert_eq!(ours.probe, theirs.probe, "the path is that of the health checks");
     assert!(found.missing.is_empty(), "{}", lines(&found));
     assert!(world.sim.calls().iter().all(|call| !call.mutating), "discovering changes nothing");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod apart;
 mod budget;
 mod credentials;
 mod discover;

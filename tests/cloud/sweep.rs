@@ -11,7 +11,7 @@ use switchtower::poll::{DEADLINE, observe_once};
 
 use super::fixture::{World, world};
 
-async fn observe(world: &World, deadline: Duration) -> FleetSnapshot {
+pub(crate) async fn observe(world: &World, deadline: Duration) -> FleetSnapshot {
     observe_once(world.cloud.clone(), world.topology.clone(), world.sim.probe(), world.clock, deadline).await
 }
 
@@ -50,6 +50,8 @@ pub(crate) fn dns_outcomes(dns: &DnsSnapshot) -> Vec<Outcome<'_>> {
     all.extend(dns.health_checks.iter().map(|(k, v)| (format!("check {k}"), outcome(v))));
     all.extend(dns.checkers.iter().map(|(k, v)| (format!("checkers {k}"), outcome(v))));
     all.extend(dns.metrics.iter().map(|(k, v)| (format!("series {k:?}"), outcome(v))));
+    all.extend(dns.alarms.iter().map(|(k, v)| (format!("alarm {k}"), outcome(v))));
+    all.extend(dns.topics.iter().map(|(k, v)| (format!("topic {k}"), outcome(v))));
     all.extend(dns.control.iter().map(|probe| (format!("probe {}", probe.url), outcome(&probe.result))));
     all
 }

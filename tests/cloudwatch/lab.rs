@@ -124,6 +124,7 @@ impl Lab {
                 region: REGION.to_owned(),
                 access_key: "AKIDLAB".to_owned(),
                 now: now(),
+                served: now(),
                 request_id: "lab-1".to_owned(),
             },
         )

@@ -310,3 +310,26 @@ fn what_was_saved_is_never_fresh() {
     *service = service.clone().into_saved();
     assert_eq!(world.codes(), ["warning region.stale us-east-1"]);
 }
+
+/// Every code of the table is one that a check can find, once, and its step is one line.
+#[test]
+fn next_steps_belong_to_codes_that_exist() {
+    use switchtower::domain::checks::next::{NEXT, next};
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/domain/checks");
+    let mut sources = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.ends_with("next.rs") {
+            sources += &std::fs::read_to_string(path).unwrap();
+        }
+    }
+    for (index, (code, step)) in NEXT.iter().enumerate() {
+        // What cannot be read has its codes from the kind of the error.
+        let short = code.strip_prefix("region.").unwrap_or(code);
+        assert!(sources.contains(&format!("\"{short}\"")), "no check finds {code}");
+        assert!(NEXT[..index].iter().all(|(earlier, _)| earlier != code), "{code} is there twice");
+        assert!((10..=100).contains(&step.len()) && !step.ends_with('.'), "{code}: {step}");
+    }
+    assert_eq!(next("route53.denied"), next("region.denied"));
+    assert_eq!(next("alb.5xx"), None);
+}

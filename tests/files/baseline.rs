@@ -208,6 +208,49 @@ fn a_peak_adds_all_load_balancers_of_a_minute() {
 }
 
 #[test]
+fn what_left_the_topology_is_forgotten() {
+    let topology = example();
+    let mut baseline = Baseline::new("orders".into(), start());
+    baseline.absorb(&good(&topology, start()));
+    let mut smaller = topology.clone();
+    smaller.regions[0].services.clear();
+    smaller.regions[0].load_balancers.clear();
+    smaller.records.clear();
+    smaller.tables.clear();
+    // Whether the rest answers or not.
+    let later = start() + SignedDuration::from_mins(10);
+    for change in [
+        |_: &mut RegionSnapshot| {},
+        |region: &mut RegionSnapshot| {
+            for topic in region.topics.values_mut() {
+                topic.succeed(TopicState { subscriptions: 1, pending: 0 }, start());
+            }
+        },
+    ] {
+        let mut baseline = baseline.clone();
+        baseline.absorb(&snapshot(&smaller, later, change));
+        let known = baseline.region(&us()).unwrap();
+        let skeleton = RegionSnapshot::skeleton(&smaller, &us());
+        let keys = |region: &RegionSnapshot| {
+            (
+                region.services.keys().cloned().collect::<Vec<_>>(),
+                region.load_balancers.keys().cloned().collect::<Vec<_>>(),
+                region.tables.keys().cloned().collect::<Vec<_>>(),
+                region.metrics.keys().cloned().collect::<Vec<_>>(),
+                region.topics.keys().cloned().collect::<Vec<_>>(),
+                region.probes.len(),
+            )
+        };
+        assert_eq!(keys(&known), keys(&skeleton));
+        assert!(!known.topics.is_empty() && known.identity.value().is_some(), "what is left is kept");
+        let dns = baseline.dns().unwrap();
+        assert!(dns.health_checks.is_empty() && dns.metrics.is_empty());
+        let peaks = baseline.peaks[&us()].values();
+        assert!(peaks.clone().all(|day| day.services.is_empty()), "{peaks:?}");
+    }
+}
+
+#[test]
 fn a_damaged_file_is_named_and_moved_aside() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("orders.json");

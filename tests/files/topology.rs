@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use switchtower::domain::Topology;
 use switchtower::domain::ids::{Arn, HostName, Region, ServiceKey};
 use switchtower::domain::topology::{
-    AuroraGlobal, AuroraMember, BucketReplication, Freeze, Freshness, FrontDoor, Hostname, Levels,
+    AuroraGlobal, AuroraMember, BucketReplication, DnsEntry, Freeze, Freshness, FrontDoor, Hostname, Levels,
     LoadBalancer, LoadBalancerKind, Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope,
     Service, Table, Thresholds,
 };
@@ -216,6 +216,7 @@ pub(super) fn example() -> Topology {
             rule: "everything".into(),
             metrics: true,
         }],
+        dns: DnsEntry::default(),
         probe: ProbeSettings::default(),
         evacuation: Vec::new(),
         thresholds: Thresholds::default(),
@@ -260,6 +261,7 @@ fn any_topology() -> impl Strategy<Value = Topology> {
             if parts.0 {
                 topology.aurora.clear();
                 topology.probe.control = Some("https://example.net/".into());
+                topology.dns.server = Some("[2001:db8::53]:53".parse().unwrap());
             }
             if parts.1 {
                 topology.tables[0].witness = Some("us-west-2".into());
@@ -271,6 +273,7 @@ fn any_topology() -> impl Strategy<Value = Topology> {
                 topology.replication.clear();
                 topology.hostnames.clear();
                 topology.probe.base = Some("http://127.0.0.1:8080/_sim/app/{region}".into());
+                topology.dns.server = Some("127.0.0.1:5053".parse().unwrap());
                 topology.scope.clear();
             }
             topology

@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use switchtower::domain::ErrorKind;
 use switchtower::domain::ids::HostName;
 use switchtower::domain::snapshot::ProbeResult;
-use switchtower::ports::{Clock, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest, RealProbe};
+use switchtower::ports::{Clock, HttpsProbe, ProbeFailure, ProbeRequest, RealProbe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -27,7 +27,8 @@ const KEY: &[u8] = include_bytes!("test-only-server-key.pem");
 /// What a server saw: the request line and the Host header of each request.
 type Seen = Arc<Mutex<Vec<String>>>;
 
-fn run<T>(test: impl Future<Output = T>) -> T {
+/// Runs a test that must end.
+pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let limited = Clock::real().timeout(Duration::from_secs(20), test).await;
@@ -258,16 +259,5 @@ fn a_proxy_is_asked_for_a_tunnel_and_may_refuse() {
         // This machine itself is never asked through another.
         let (address, _) = serve(200, false).await;
         assert_eq!(ask(&probe, format!("http://{address}/"), "127.0.0.1").await.unwrap().status, 200);
-    });
-}
-
-#[test]
-fn names_are_looked_up_as_the_system_does() {
-    run(async {
-        let probe = trusting();
-        let found = probe.lookup(&HostName::new("localhost")).await.unwrap();
-        assert!(found.iter().all(std::net::IpAddr::is_loopback) && !found.is_empty());
-        let failure = probe.lookup(&HostName::new("no-such-host.invalid")).await.unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::Unreachable);
     });
 }

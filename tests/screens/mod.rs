@@ -92,6 +92,8 @@ fn expired_credentials() {
     screen!("expired-80x24", stage);
     stage.press("j enter");
     screen!("expired-detail-80x24", stage);
+    stage.press("esc f");
+    screen!("expired-findings-80x24", stage);
 }
 
 #[test]

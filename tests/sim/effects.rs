@@ -163,11 +163,34 @@ async fn lost_tasks_leave_empty_groups_and_an_unplaceable_service() {
 
 #[test]
 fn scenario_files_say_what_they_do_not_know() {
-    for wrong in
-        ["[[effect]]\nkind = \"meteor\"", "[[effect]]\nkind = \"app_down\"\nmode = \"maybe\"", "colour = 3"]
-    {
-        let text = format!("name = \"own\"\ndescription = \"…\"\n{wrong}");
-        assert!(Scenario::parse(&text).is_err(), "{wrong}");
+    let known = "at, until, where, services, fraction";
+    let cases = [
+        ("colour = 3", 3, "unknown field `colour`"),
+        ("lead_seconds = \"long\"", 3, "invalid type: string \"long\""),
+        ("[[effect]]\nkind = \"meteor\"", 3, "effect[0]: unknown variant `meteor`"),
+        ("[[effect]]\nat = 3", 3, "effect[0]: has no `kind`"),
+        ("[[effect]]\nkind = \"app_down\"\nmode = \"maybe\"", 5, "effect[0].mode: unknown variant `maybe`"),
+        ("[[effect]]\nkind = \"app_down\"", 3, "effect[0]: missing field `mode`"),
+        (
+            "[[effect]]\nkind = \"tasks_lost\"\nfraction = 1.0\n\n[[effect]]\nkind = \"tasks_lost\"\nfractoin = 0.5",
+            9,
+            &format!("effect[1].fractoin: is not a key of tasks_lost; there are {known}"),
+        ),
+        ("[[effect]]\nkind = \"tasks_lost\"\nfraction = \"all\"", 5, "effect[0].fraction: invalid type"),
+        ("[[effect]]\nuntil = \"noon\"\nkind = \"our_network_down\"", 4, "effect[0].until: invalid type"),
+        // An effect that takes nothing takes nothing.
+        (
+            "[[effect]]\nkind = \"credentials_expired\"\nmode = \"hang\"",
+            5,
+            "effect[0].mode: is not a key of credentials_expired; there are at, until, where",
+        ),
+        ("[[effect]\n", 3, "unclosed"),
+    ];
+    for (wrong, line, words) in cases {
+        let text = format!("name = \"own\"\ndescription = \"…\"\n{wrong}\n");
+        let error = Scenario::parse(&text).unwrap_err().to_string();
+        let expected = format!("scenario:{line}: ");
+        assert!(error.starts_with(&expected) && error.contains(words), "{wrong}\n{error}");
     }
 }
 

@@ -3,10 +3,20 @@
 // The helpers below are tests too, though they carry no attribute that says so.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod capacity;
+mod controls;
+mod database;
+mod dns;
 mod effects;
+mod evacuate;
 mod faults;
+mod inject;
+mod lease;
+mod pace;
+mod purity;
 mod reads;
 mod scenarios;
+mod stores;
 mod wire;
 
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -97,4 +107,25 @@ where
 /// Names of the default regions.
 pub(crate) fn regions(count: usize) -> Vec<Region> {
     SimOptions::first_regions(count)
+}
+
+/// Waits until something holds, looking every five seconds; fails after `limit` seconds of the world.
+pub(crate) async fn until(sim: &Sim, limit: u64, what: &str, holds: impl Fn(&Sim) -> bool) -> u64 {
+    for passed in (0..=limit).step_by(5) {
+        if holds(sim) {
+            return passed;
+        }
+        sim.clock().sleep(std::time::Duration::from_secs(5)).await;
+    }
+    panic!("not within {limit} s: {what}; {:#?}", sim.view());
+}
+
+/// Lets time pass.
+pub(crate) async fn pass(sim: &Sim, seconds: u64) {
+    sim.clock().sleep(std::time::Duration::from_secs(seconds)).await;
+}
+
+/// Which regions are answered.
+pub(crate) fn in_dns(sim: &Sim) -> Vec<bool> {
+    sim.view().regions.iter().map(|region| region.in_dns).collect()
 }

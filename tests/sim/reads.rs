@@ -360,7 +360,7 @@ async fn every_series_of_the_topology_has_an_hour_of_data() {
             let dimensions = spec
                 .dimensions
                 .iter()
-                .zip(&key.dimensions)
+                .zip(key.dimensions.iter())
                 .map(|(name, value)| Dimension::builder().name(*name).value(&**value).build())
                 .collect();
             let metric = Metric::builder()

@@ -25,13 +25,12 @@ pub const SCHEMA: &str = "switchtower.status/1";
 /// The document. `now` of the snapshot is its `as_of`.
 pub fn document(topology: &Topology, snapshot: &FleetSnapshot, verdict: &Verdict) -> Value {
     let scribe = Scribe { now: snapshot.now, freshness: &topology.freshness };
-    let regions: Vec<Value> = snapshot
-        .regions
+    let mut rows = checks::Rows::default();
+    let regions: Vec<Value> = rows
+        .renew(topology, snapshot)
         .iter()
-        .map(|region| {
-            let rows = checks::rows(topology, snapshot, &region.region);
-            scribe.region(&rows, health_of(verdict, &region.region), &region.identity)
-        })
+        .zip(&snapshot.regions)
+        .map(|(rows, region)| scribe.region(rows, health_of(verdict, &region.region), &region.identity))
         .collect();
     let mut document = json!({
         "schema": SCHEMA,
@@ -76,6 +75,7 @@ fn finding(finding: &Finding) -> Value {
         "resource": finding.resource,
         "message": finding.message,
         "evidence": finding.evidence,
+        "next": finding.next,
         "blind": finding.blind,
     })
 }
@@ -246,6 +246,7 @@ impl Scribe<'_> {
     fn alarm(&self, row: &AlarmRow) -> Value {
         json!({
             "name": row.name,
+            "home": row.home,
             "state": self.word(&row.state),
             "since": self.field(&row.since, None, |since| json!(since.map(|since| since.to_string()))),
             "reason": self.word(&row.reason),

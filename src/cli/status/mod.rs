@@ -65,10 +65,14 @@ async fn load(session: &Session) -> Option<crate::files::Baseline> {
         Some(store) => store.load().await,
         None => (None, None),
     };
+    warn(warning);
+    baseline
+}
+
+fn warn(warning: Option<String>) {
     if let Some(warning) = warning {
         out::say(&format!("switchtower: {warning}"));
     }
-    baseline
 }
 
 /// Watches as the console does and prints what is known, first when everything has answered once.
@@ -76,7 +80,8 @@ async fn watch(session: &Session, printer: &Printer) -> Result<Exit, Failure> {
     let failed = |error| Failure::error(format_args!("signals cannot be watched: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let seed = load(session).await.and_then(|baseline| baseline.snapshot(session.clock.now()));
+    let (seed, warning) = session.store.as_ref().map(Store::seed).unwrap_or_default();
+    warn(warning);
     let cancel = CancellationToken::new();
     let mut feed = poll::start(
         session.cloud.clone(),
@@ -202,6 +207,8 @@ struct Attempt<'a> {
 fn is_settled(snapshot: &FleetSnapshot) -> bool {
     attempts(snapshot).iter().flatten().all(|attempt| attempt.read || attempt.error.is_some())
         && snapshot.dns.records.values().all(|records| !records.is_pending())
+        && snapshot.dns.metrics.values().all(|series| !series.is_pending())
+        && snapshot.dns.alarms.values().all(|alarm| !alarm.is_pending())
 }
 
 /// The first refusal, when every region answers nothing but refusals of credentials or permission.

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::inventory::{Alarm, Inventory};
+use super::inventory::Alarm;
 use super::report::{Report, listed};
-use crate::domain::ids::{Arn, DbClusterId};
+use crate::domain::ids::{AlarmName, Arn, DbClusterId, Region};
+use crate::domain::observation::ProbeError;
 use crate::domain::topology::{AuroraGlobal, BucketReplication, RegionEntry, Table};
 
 /// Values of the dimensions by which an alarm is known to watch the application, in one region.
@@ -60,6 +61,12 @@ impl Ours {
         Self { dimensions, services }
     }
 
+    /// The health checks alone.
+    pub(super) fn checks(checks: &BTreeSet<&str>) -> Self {
+        let dimensions = checks.iter().map(|check| ("HealthCheckId", (*check).to_owned()));
+        Self { dimensions: dimensions.collect(), services: BTreeSet::new() }
+    }
+
     fn watched_by(&self, alarm: &Alarm) -> bool {
         alarm.dimensions.iter().any(|set| {
             let service = set.get("ClusterName").zip(set.get("ServiceName"));
@@ -69,11 +76,20 @@ impl Ours {
     }
 }
 
-pub(super) fn alarms(entry: &mut RegionEntry, inventory: &Inventory, ours: &Ours, report: &mut Report) {
-    let at = entry.name.as_str().to_owned();
-    let all = match &inventory.alarms {
+/// The alarms of `region` that watch the application, and the topics there that they notify.
+pub(super) fn watching(
+    region: &Region,
+    alarms: &Result<Vec<Alarm>, ProbeError>,
+    ours: &Ours,
+    report: &mut Report,
+) -> (Vec<AlarmName>, Vec<Arn>) {
+    let at = region.as_str();
+    let all = match alarms {
         Ok(all) => all,
-        Err(error) => return report.failed(&at, "CloudWatch alarms", error),
+        Err(error) => {
+            report.failed(at, "CloudWatch alarms", error);
+            return (Vec::new(), Vec::new());
+        }
     };
     let mut kept: Vec<&Alarm> = all.iter().filter(|alarm| ours.watched_by(alarm)).collect();
     let composite: Vec<&Alarm> = all
@@ -88,7 +104,7 @@ pub(super) fn alarms(entry: &mut RegionEntry, inventory: &Inventory, ours: &Ours
     let topics: BTreeSet<Arn> = kept
         .iter()
         .flat_map(|alarm| &alarm.actions)
-        .filter(|arn| arn.as_str().contains(":sns:") && arn.region().as_ref() == Some(&entry.name))
+        .filter(|arn| arn.as_str().contains(":sns:") && arn.region().as_ref() == Some(region))
         .cloned()
         .collect();
     if kept.is_empty() {
@@ -100,8 +116,7 @@ pub(super) fn alarms(entry: &mut RegionEntry, inventory: &Inventory, ours: &Ours
     for topic in &topics {
         report.found(format!("{at}: topic {}", topic.short_name()));
     }
-    entry.alarms = kept.into_iter().map(|alarm| alarm.name.clone()).collect();
-    entry.topics = topics.into_iter().collect();
+    (kept.into_iter().map(|alarm| alarm.name.clone()).collect(), topics.into_iter().collect())
 }
 
 /// A composite rule names alarms as `ALARM("name")`, `ALARM(name)` or by ARN.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::alarms::{Ours, alarms};
+use super::alarms::{Ours, watching};
 use super::data::{aurora, replication, tables};
 use super::inventory::Inventory;
 use super::report::{Report, listed};
@@ -15,8 +15,8 @@ use crate::domain::ids::{HostName, Region};
 use crate::domain::snapshot::Identity;
 use crate::domain::text::Text;
 use crate::domain::topology::{
-    ACTED_PARTITION, Freshness, FrontDoor, Hostname, OnEvacuate, Policy, ProbeSettings, Record, RegionEntry,
-    Scope, Service, Thresholds, Topology,
+    ACTED_PARTITION, DnsEntry, Freshness, FrontDoor, Hostname, OnEvacuate, Policy, ProbeSettings, Record,
+    RegionEntry, Scope, Service, Thresholds, Topology,
 };
 
 /// The scope of Route 53.
@@ -36,8 +36,9 @@ pub(super) fn assemble(gathered: &Gathered) -> Discovery {
         records.iter().filter_map(|record| Some(record.health_check.as_ref()?.as_str())).collect();
     for (entry, inventory) in regions.iter_mut().zip(&gathered.regions) {
         let ours = Ours::of(entry, &tables, &aurora, &replication, &checks);
-        alarms(entry, inventory, &ours, &mut report);
+        (entry.alarms, entry.topics) = watching(&entry.name, &inventory.alarms, &ours, &mut report);
     }
+    let dns = dns_entry(gathered, &checks, &mut report);
     let scope = scopes(gathered, &mut report);
     let probe = ProbeSettings {
         path: probe_path(gathered).unwrap_or_else(|| ProbeSettings::default().path),
@@ -56,6 +57,7 @@ pub(super) fn assemble(gathered: &Gathered) -> Discovery {
         tables,
         aurora,
         replication,
+        dns,
         probe,
         evacuation: Vec::new(),
         switches: Vec::new(),
@@ -69,6 +71,16 @@ pub(super) fn assemble(gathered: &Gathered) -> Discovery {
     };
     let Report { found, missing, notes } = report;
     Discovery { topology, found, missing, notes }
+}
+
+/// What is watched for Route 53 alone: alarms on the health checks, where their region was not named.
+fn dns_entry(gathered: &Gathered, checks: &BTreeSet<&str>, report: &mut Report) -> DnsEntry {
+    let mut entry = DnsEntry { server: gathered.request.dns_server, ..DnsEntry::default() };
+    if let Some(found) = &gathered.dns_alarms {
+        let watching = watching(&gathered.dns_region, found, &Ours::checks(checks), report);
+        (entry.alarms, entry.topics) = watching;
+    }
+    entry
 }
 
 fn hostnames(gathered: &Gathered, report: &mut Report) -> Vec<Hostname> {

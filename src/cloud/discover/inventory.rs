@@ -383,7 +383,8 @@ async fn bucket_region(place: &Place, name: &BucketName) -> Option<String> {
     })
 }
 
-async fn alarms(place: &Place) -> Result<Vec<Alarm>, ProbeError> {
+/// Every alarm of a place.
+pub(super) async fn alarms(place: &Place) -> Result<Vec<Alarm>, ProbeError> {
     use aws_sdk_cloudwatch::types::{AlarmType, Dimension};
     fn set(dimensions: &[Dimension]) -> BTreeMap<String, String> {
         let pairs = dimensions.iter().filter_map(|d| Some((d.name()?.to_owned(), d.value()?.to_owned())));

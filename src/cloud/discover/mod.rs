@@ -19,6 +19,8 @@ mod inventory;
 mod report;
 mod zones;
 
+use std::net::SocketAddr;
+
 use futures_util::future::join_all;
 
 use super::{Cloud, Each};
@@ -43,6 +45,8 @@ pub struct DiscoverRequest {
     pub probe_base: Option<String>,
     /// A URL outside AWS, to tell our network from their region.
     pub control: Option<String>,
+    /// The name server that proves where DNS sends people, instead of the zones' own.
+    pub dns_server: Option<SocketAddr>,
 }
 
 /// What was discovered.
@@ -92,6 +96,10 @@ struct Gathered {
     zones: zones::Zones,
     checks: Each<HealthCheckId, HealthCheckConfig>,
     regions: Vec<inventory::Inventory>,
+    /// Where Route 53's metrics, and so alarms on health checks, live.
+    dns_region: Region,
+    /// All alarms there, where that is none of the regions, or one of another account; not asked without a health check.
+    dns_alarms: Option<Result<Vec<inventory::Alarm>, ProbeError>>,
     /// The endpoint is a fake's, which may not know global tables.
     fake: bool,
 }
@@ -126,15 +134,34 @@ pub async fn discover(cloud: &Cloud, mut request: DiscoverRequest) -> Result<Dis
     let wanted = zones.load_balancer_names(&request.hostnames);
     let ids = zones.health_checks(&wanted);
     let shared = data::shared_tables(&regions);
-    let (checks, ()) = tokio::join!(Box::pin(dns.health_checks(&ids)), async {
-        join_all(regions.iter_mut().map(|region| {
-            Box::pin(async {
-                region.deepen(&wanted).await;
-                region.describe(&shared).await;
-            })
-        }))
-        .await;
-    });
+    let dns_region = cloud.dns_region();
+    // A region of the same name is another place when it belongs to another account.
+    let other = |identity: &Result<Identity, ProbeError>| match (identity, &dns_identity) {
+        (Ok(there), Ok(here)) => there.account != here.account,
+        _ => false,
+    };
+    let named = regions.iter().find(|inventory| inventory.region == dns_region);
+    let apart = !ids.is_empty() && named.is_none_or(|named| other(&named.identity));
+    let dns_alarms = async { if apart { Some(inventory::alarms(&dns).await) } else { None } };
+    let (checks, dns_alarms, ()) =
+        tokio::join!(Box::pin(dns.health_checks(&ids)), Box::pin(dns_alarms), async {
+            join_all(regions.iter_mut().map(|region| {
+                Box::pin(async {
+                    region.deepen(&wanted).await;
+                    region.describe(&shared).await;
+                })
+            }))
+            .await;
+        });
     let fake = cloud.custom_endpoint().is_some();
-    Ok(assemble::assemble(&Gathered { request, dns_identity, zones, checks, regions, fake }))
+    Ok(assemble::assemble(&Gathered {
+        request,
+        dns_identity,
+        zones,
+        checks,
+        regions,
+        dns_region,
+        dns_alarms,
+        fake,
+    }))
 }

@@ -10,13 +10,16 @@ pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rows in &fleet.regions {
         for row in &rows.alarms {
-            // Alarms on health checks live in us-east-1, whichever region they are about.
+            // Alarms on health checks live in us-east-1, whichever region they are about. Others that live
+            // outside the application's regions are about none of them.
             let about = match &row.subject {
-                AlarmSubject::HealthCheck(region) => region,
-                AlarmSubject::Serving | AlarmSubject::Link(_) | AlarmSubject::Other => &rows.region,
+                AlarmSubject::HealthCheck(region) => Some(region),
+                AlarmSubject::Serving | AlarmSubject::Link(_) | AlarmSubject::Other => {
+                    Some(&rows.region).filter(|region| **region == row.home)
+                }
             };
             let found = |code: &str, severity: Severity, message: String| {
-                Finding::new(code, severity, Some(about), row.name.as_str(), message)
+                Finding::new(code, severity, about, row.name.as_str(), message)
             };
             let state = fleet.fresh(&row.state).map(crate::domain::text::Text::as_str);
             let since = match row.since.value() {

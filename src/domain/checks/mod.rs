@@ -10,18 +10,23 @@ mod disagreement;
 mod dynamodb;
 mod ecs;
 mod identity;
+pub mod next;
 mod probe;
 mod reading;
+mod renew;
 mod route53;
 mod s3;
 mod visibility;
 
 use std::collections::BTreeMap;
 
+pub use renew::Rows;
+
 use super::derive;
 use super::health::{Finding, Health, Severity, Verdict};
 use super::ids::Region;
 use super::observation::Observed;
+use super::shared::Shared;
 use super::snapshot::FleetSnapshot;
 use super::topology::Topology;
 
@@ -69,60 +74,72 @@ pub struct Fleet<'a> {
     pub regions: Vec<RegionRows>,
 }
 
-/// All rows of one region.
+/// All rows of one region. Cheap to clone; rows that did not move are shared with those of the sight before.
+#[derive(Clone)]
 pub struct RegionRows {
     /// Which region.
     pub region: Region,
     /// Load balancers.
-    pub alb: Vec<derive::AlbRow>,
+    pub alb: Shared<Vec<derive::AlbRow>>,
     /// Services.
-    pub ecs: Vec<derive::EcsRow>,
+    pub ecs: Shared<Vec<derive::EcsRow>>,
     /// Tables.
-    pub dynamodb: Vec<derive::DynamoRow>,
+    pub dynamodb: Shared<Vec<derive::DynamoRow>>,
     /// Aurora members.
-    pub aurora: Vec<derive::AuroraRow>,
+    pub aurora: Shared<Vec<derive::AuroraRow>>,
     /// Records.
-    pub route53: Vec<derive::Route53Row>,
+    pub route53: Shared<Vec<derive::Route53Row>>,
     /// Replication rules.
-    pub s3: Vec<derive::S3Row>,
+    pub s3: Shared<Vec<derive::S3Row>>,
     /// Alarms.
-    pub alarms: Vec<derive::AlarmRow>,
+    pub alarms: Shared<Vec<derive::AlarmRow>>,
     /// Our own requests.
-    pub probe: Vec<derive::ProbeRow>,
+    pub probe: Shared<Vec<derive::ProbeRow>>,
     /// Whether DNS sends users here.
     pub in_dns: Observed<bool>,
 }
 
-/// Derives the rows of one region.
+/// Derives the rows of one region. For a whole fleet, [`Rows`] does so with less work.
 pub fn rows(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) -> RegionRows {
+    rows_by(topology, snapshot, region, &derive::Healths::of(topology, snapshot))
+}
+
+fn rows_by(
+    topology: &Topology,
+    snapshot: &FleetSnapshot,
+    region: &Region,
+    healths: &derive::Healths,
+) -> RegionRows {
+    let route53 = derive::route53_by(topology, snapshot, region, healths);
     RegionRows {
         region: region.clone(),
-        alb: derive::alb(topology, snapshot, region),
-        ecs: derive::ecs(topology, snapshot, region),
-        dynamodb: derive::dynamodb(topology, snapshot, region),
-        aurora: derive::aurora(topology, snapshot, region),
-        route53: derive::route53(topology, snapshot, region),
-        s3: derive::s3(topology, snapshot, region),
-        alarms: derive::alarms(topology, snapshot, region),
-        probe: derive::probe(topology, snapshot, region),
-        in_dns: derive::in_dns(topology, snapshot, region),
+        alb: derive::alb(topology, snapshot, region).into(),
+        ecs: derive::ecs(topology, snapshot, region).into(),
+        dynamodb: derive::dynamodb(topology, snapshot, region).into(),
+        aurora: derive::aurora(topology, snapshot, region).into(),
+        s3: derive::s3(topology, snapshot, region).into(),
+        alarms: derive::alarms(topology, snapshot, region).into(),
+        probe: derive::probe(topology, snapshot, region).into(),
+        in_dns: derive::in_dns_by(topology, region, &route53),
+        route53: route53.into(),
     }
 }
 
 /// Runs every check and draws the verdicts: a region's from the findings about it; the fleet's is the worst
 /// of the regions', of the links between them, and of findings that belong to no region.
 pub fn verdict(topology: &Topology, snapshot: &FleetSnapshot) -> Verdict {
-    let fleet = Fleet {
-        topology,
-        snapshot,
-        regions: snapshot.regions.iter().map(|region| rows(topology, snapshot, &region.region)).collect(),
-    };
+    let fleet = Fleet { topology, snapshot, regions: Rows::default().renew(topology, snapshot).to_vec() };
     judge(&fleet)
 }
 
 /// The same for rows that are already derived.
 pub fn judge(fleet: &Fleet<'_>) -> Verdict {
     let mut findings: Vec<Finding> = CHECKS.iter().flat_map(|check| (check.run)(fleet)).collect();
+    for finding in &mut findings {
+        if finding.next.is_empty() {
+            finding.next = next::next(&finding.code).map(Into::into).unwrap_or_default();
+        }
+    }
     // Worst first; among equals, what a region cannot do goes before what happens between regions.
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.peer.is_some()));
     let mut by_region: BTreeMap<&Region, Vec<&Finding>> = BTreeMap::new();

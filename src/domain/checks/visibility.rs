@@ -21,7 +21,7 @@ pub(super) fn run(fleet: &Fleet<'_>) -> Vec<Finding> {
         let gaps = Gaps::of_region(fleet, region);
         gaps.report(fleet, Some(&region.region), &ESSENTIAL, &mut findings);
     }
-    if !fleet.topology.records.is_empty() {
+    if !fleet.topology.records.is_empty() || !fleet.topology.dns.alarms.is_empty() {
         Gaps::of_dns(fleet, &fleet.snapshot.dns).report(fleet, None, &ESSENTIAL_DNS, &mut findings);
     }
     findings
@@ -61,6 +61,8 @@ impl Gaps {
         gaps.look(fleet, dns.records.values());
         gaps.look(fleet, dns.health_checks.values());
         gaps.look(fleet, dns.metrics.values());
+        gaps.look(fleet, dns.alarms.values());
+        gaps.look(fleet, dns.topics.values());
         gaps
     }
 
@@ -121,6 +123,10 @@ impl Gaps {
                     Some(error) => format!("{}: {error}; {last}", kind.label()),
                     None => format!("{}: {last}", kind.label()),
                 });
+            }
+            // The error knows the profile, so its step is the more exact one.
+            if let Some(error) = members.iter().find_map(|(.., error)| error.as_ref()) {
+                finding.next = error.next_step.clone();
             }
             findings.push(if blind { finding.blind() } else { finding });
         }

@@ -35,6 +35,7 @@ pub use aurora::aurora;
 pub use dynamodb::{FUSE, FUSE_STATES, dynamodb};
 pub use ecs::ecs;
 pub use probe::{control, probe};
+pub(crate) use route53::{Healths, in_dns_by, route53_by};
 pub use route53::{in_dns, route53};
 pub use s3::s3;
 
@@ -237,6 +238,8 @@ pub struct S3Row {
 pub struct AlarmRow {
     /// Name.
     pub name: AlarmName,
+    /// The region that holds it, which for alarms on health checks is us-east-1.
+    pub home: Region,
     /// `OK`, `ALARM`, `INSUFFICIENT_DATA`.
     pub state: Observed<Text>,
     /// AWS's reason.

@@ -68,7 +68,7 @@ pub(super) fn unread<T>(metric: Metric, region: &Region) -> Observed<T> {
     let spec = metric.spec();
     Observed::pending(Source::new(
         if spec.percentile { SourceKind::Percentiles } else { SourceKind::Metrics },
-        format!("cloudwatch:{} {}", spec.name, spec.stat),
+        spec.call,
         Some(region.clone()),
     ))
 }

@@ -3,24 +3,31 @@
 //! The rules of answering (aws-facts sections 0 and 5): a disabled check is healthy unless it is inverted
 //! too; a record without a check is healthy; when every record of a set is unhealthy all are answered.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 
 use super::Route53Row;
 use super::reading::{Metrics, absent, never_asked};
-use crate::domain::ids::{HealthCheckId, Region};
+use crate::domain::ids::{HealthCheckId, HostName, Region};
 use crate::domain::metric::Metric;
 use crate::domain::observation::{ErrorKind, Observed, Reading, SourceKind};
 use crate::domain::snapshot::{FleetSnapshot, RecordSet};
-use crate::domain::topology::{DNS_REGION, Record, RoutingPolicy, Topology};
+use crate::domain::topology::{DNS_REGION, LoadBalancer, Record, RoutingPolicy, Topology};
 
 /// Rows of the records that lead to `region`, in the order of the topology.
 pub fn route53(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) -> Vec<Route53Row> {
-    topology
-        .records
-        .iter()
-        .filter(|record| &record.region == region)
-        .map(|record| row(record, topology, snapshot))
-        .collect()
+    route53_by(topology, snapshot, region, &Healths::of(topology, snapshot))
+}
+
+/// The same for healths that are already known.
+pub(crate) fn route53_by(
+    topology: &Topology,
+    snapshot: &FleetSnapshot,
+    region: &Region,
+    healths: &Healths,
+) -> Vec<Route53Row> {
+    records_of(topology, region).map(|record| row(record, snapshot, healths)).collect()
 }
 
 /// Whether DNS would send users to `region`: true when any record of a public name that leads there would
@@ -29,31 +36,41 @@ pub fn route53(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) -
 /// A plain record of another name (`eu-west-1.api.example.com`, which a health check asks) is always
 /// answered and chooses nothing: it says where the region is, not that users are sent there.
 pub fn in_dns(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) -> Observed<bool> {
-    let public = |record: &&Record| {
+    in_dns_by(topology, region, &route53(topology, snapshot, region))
+}
+
+/// The same for the rows of all records that lead to `region`.
+pub(crate) fn in_dns_by(topology: &Topology, region: &Region, rows: &[Route53Row]) -> Observed<bool> {
+    let public = |record: &Record| {
         record.policy != RoutingPolicy::Simple
             || topology.hostnames.iter().any(|hostname| hostname.name == record.name)
     };
-    let mut result: Option<Observed<bool>> = None;
-    for record in topology.records.iter().filter(|record| &record.region == region).filter(public) {
-        let answers = answers(record, topology, snapshot);
-        let better = match (&result, answers.value()) {
+    let mut result: Option<&Observed<bool>> = None;
+    for (_, row) in records_of(topology, region).zip(rows).filter(|(record, _)| public(record)) {
+        let answers = &row.answers;
+        let better = match (result, answers.value()) {
             (None, _) | (Some(_), Some(true)) => true,
             // A record that would be answered settles it; an unknown one outweighs a negative.
             (Some(known), None) => known.value() == Some(&false),
             (Some(_), Some(false)) => false,
         };
         if better {
-            let settled = answers.value() == Some(&true);
             result = Some(answers);
-            if settled {
+            if answers.value() == Some(&true) {
                 break;
             }
         }
     }
-    result.unwrap_or_else(|| never_asked(SourceKind::Records, "route53:ListResourceRecordSets", None))
+    result
+        .cloned()
+        .unwrap_or_else(|| never_asked(SourceKind::Records, "route53:ListResourceRecordSets", None))
 }
 
-fn row(record: &Record, topology: &Topology, snapshot: &FleetSnapshot) -> Route53Row {
+fn records_of<'a>(topology: &'a Topology, region: &'a Region) -> impl Iterator<Item = &'a Record> {
+    topology.records.iter().filter(move |record| &record.region == region)
+}
+
+fn row(record: &Record, snapshot: &FleetSnapshot, healths: &Healths) -> Route53Row {
     let dns = &snapshot.dns;
     let found = in_zone(record, snapshot);
     let unchecked = |kind, call: &'static str| -> Observed<bool> {
@@ -113,7 +130,7 @@ fn row(record: &Record, topology: &Topology, snapshot: &FleetSnapshot) -> Route5
                 })
             },
         ),
-        answers: answers(record, topology, snapshot),
+        answers: answers(record, snapshot, healths),
         checkers_history: record.health_check.as_ref().map_or_else(Vec::new, |check| {
             metrics.history(Metric::HealthCheckPercentageHealthy, &[check.as_str()])
         }),
@@ -160,7 +177,7 @@ enum RecordHealth {
 
 /// Whether Route 53 would answer with this record. The time is that of the record listing, or of the
 /// verdict where that is older.
-fn answers(record: &Record, topology: &Topology, snapshot: &FleetSnapshot) -> Observed<bool> {
+fn answers(record: &Record, snapshot: &FleetSnapshot, healths: &Healths) -> Observed<bool> {
     let listing = in_zone(record, snapshot);
     let Some(sets) = snapshot.dns.records.get(&record.name).and_then(Observed::reading) else {
         return listing.map(|_| false);
@@ -172,7 +189,7 @@ fn answers(record: &Record, topology: &Topology, snapshot: &FleetSnapshot) -> Ob
         .value
         .iter()
         .filter(|set| set.name == own.name && set.record_type == own.record_type)
-        .map(|set| (set, health(set, topology, snapshot)))
+        .map(|set| (set, healths.of_set(set)))
         .collect();
     let decided = decide(own, &group);
     let as_of = verdict_time(own, snapshot).map_or(sets.as_of, |verdict| verdict.min(sets.as_of));
@@ -250,17 +267,45 @@ fn decide_failover(own: &RecordSet, group: &[(&RecordSet, RecordHealth)]) -> Opt
     Some(is_primary == primary_answers)
 }
 
-/// Both the check and, where the alias asks for it, the load balancer's own health must be good.
-fn health(set: &RecordSet, topology: &Topology, snapshot: &FleetSnapshot) -> RecordHealth {
-    let by_check = set.health_check.as_ref().map_or(RecordHealth::Healthy, |check| by_check(check, snapshot));
-    let by_target = match &set.alias {
-        Some(alias) if alias.evaluate_target_health => by_target(alias.dns_name.as_str(), topology, snapshot),
-        _ => RecordHealth::Healthy,
-    };
-    match (by_check, by_target) {
-        (RecordHealth::Unhealthy, _) | (_, RecordHealth::Unhealthy) => RecordHealth::Unhealthy,
-        (RecordHealth::Healthy, RecordHealth::Healthy) => RecordHealth::Healthy,
-        _ => RecordHealth::Unknown,
+/// The health of everything that records lean on, judged once a snapshot and not once a record: each record looks at
+/// all records beside it.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Healths {
+    checks: BTreeMap<HealthCheckId, RecordHealth>,
+    balancers: BTreeMap<HostName, RecordHealth>,
+}
+
+impl Healths {
+    pub(crate) fn of(topology: &Topology, snapshot: &FleetSnapshot) -> Self {
+        let sets = || snapshot.dns.records.values().filter_map(Observed::value).flatten();
+        let checks = sets().filter_map(|set| set.health_check.clone()).collect::<BTreeSet<_>>();
+        let balancers = topology.regions.iter().flat_map(|entry| {
+            let judged =
+                |lb: &LoadBalancer| (lb.dns_name.clone(), by_target(lb, &entry.name, topology, snapshot));
+            entry.load_balancers.iter().map(judged)
+        });
+        Self {
+            balancers: balancers.rev().collect(),
+            checks: checks.into_iter().map(|check| (check.clone(), by_check(&check, snapshot))).collect(),
+        }
+    }
+
+    /// Both the check and, where the alias asks for it, the load balancer's own health must be good.
+    fn of_set(&self, set: &RecordSet) -> RecordHealth {
+        let known = |health: Option<&RecordHealth>| health.copied().unwrap_or(RecordHealth::Unknown);
+        let by_check = match &set.health_check {
+            Some(check) => known(self.checks.get(check)),
+            None => RecordHealth::Healthy,
+        };
+        let by_target = match &set.alias {
+            Some(alias) if alias.evaluate_target_health => known(self.balancers.get(&alias.dns_name)),
+            _ => RecordHealth::Healthy,
+        };
+        match (by_check, by_target) {
+            (RecordHealth::Unhealthy, _) | (_, RecordHealth::Unhealthy) => RecordHealth::Unhealthy,
+            (RecordHealth::Healthy, RecordHealth::Healthy) => RecordHealth::Healthy,
+            _ => RecordHealth::Unknown,
+        }
     }
 }
 
@@ -278,11 +323,12 @@ fn by_check(check: &HealthCheckId, snapshot: &FleetSnapshot) -> RecordHealth {
 
 /// An ALB is unhealthy for Route 53 when any of its target groups holds only unhealthy targets. A group
 /// without targets is documented both ways, so it leaves the answer unknown.
-fn by_target(alias: &str, topology: &Topology, snapshot: &FleetSnapshot) -> RecordHealth {
-    let found = topology.regions.iter().find_map(|entry| {
-        entry.load_balancers.iter().find(|lb| lb.dns_name.as_str() == alias).map(|lb| (&entry.name, lb))
-    });
-    let Some((region, lb)) = found else { return RecordHealth::Unknown };
+fn by_target(
+    lb: &LoadBalancer,
+    region: &Region,
+    topology: &Topology,
+    snapshot: &FleetSnapshot,
+) -> RecordHealth {
     let Some(observed) = snapshot.region(region) else { return RecordHealth::Unknown };
     let mut unknown = lb.target_groups.is_empty();
     for group in &lb.target_groups {

@@ -45,6 +45,7 @@ pub fn check(topology: &Topology) -> Vec<Problem> {
     for (index, rule) in topology.replication.iter().enumerate() {
         checker.replication(&format!("replication[{index}]"), index, rule);
     }
+    checker.dns();
     checker.probe();
     checker.thresholds();
     checker.freshness();

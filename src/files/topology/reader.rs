@@ -5,6 +5,7 @@
 //! What it must not do: know any key by name (that is `schema`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -422,6 +423,20 @@ impl FromToml for bool {
 
     fn stand_in() -> Self {
         false
+    }
+}
+
+impl FromToml for SocketAddr {
+    const EXPECTED: &'static str =
+        "an address with a port, such as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"";
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Option<String>> {
+        let text = value.as_str().ok_or(None)?;
+        text.parse().map_err(|_| Some(format!("\"{text}\" is no server; write {}", Self::EXPECTED)))
+    }
+
+    fn stand_in() -> Self {
+        Self::from(([127, 0, 0, 1], 53))
     }
 }
 

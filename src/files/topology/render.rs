@@ -10,8 +10,8 @@ use crate::domain::Topology;
 use crate::domain::ids::{AccountId, AlarmName, Arn, HealthCheckId, Region, ZoneId};
 use crate::domain::text::Text;
 use crate::domain::topology::{
-    AuroraGlobal, BucketReplication, FrontDoor, Hostname, Levels, LoadBalancer, LoadBalancerKind, Policy,
-    ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope, Service, Table, Thresholds,
+    AuroraGlobal, BucketReplication, DnsEntry, FrontDoor, Hostname, Levels, LoadBalancer, LoadBalancerKind,
+    Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope, Service, Table, Thresholds,
 };
 
 /// The text of the file.
@@ -81,6 +81,7 @@ fn document(out: &mut String, topology: &Topology) -> fmt::Result {
         &topology.replication,
         replication,
     )?;
+    dns(out, &topology.dns)?;
     probe(out, &topology.probe)?;
     thresholds(out, &topology.thresholds)?;
     freshness(out, topology)?;
@@ -265,6 +266,28 @@ fn probe(out: &mut String, probe: &ProbeSettings) -> fmt::Result {
         entry(out, "base", base)?;
     }
     Ok(())
+}
+
+fn dns(out: &mut String, dns: &DnsEntry) -> fmt::Result {
+    writeln!(out)?;
+    writeln!(out, "# What belongs to Route 53 rather than to a region.")?;
+    writeln!(out, "[dns]")?;
+    if !dns.alarms.is_empty() {
+        writeln!(out, "# Alarms on health checks, which live in us-east-1, also when nothing else does.")?;
+        writeln!(out, "alarms = {}", list(dns.alarms.iter().map(AlarmName::as_str)))?;
+    }
+    if !dns.topics.is_empty() {
+        writeln!(out, "# SNS topics that those alarms notify.")?;
+        writeln!(out, "topics = {}", list(dns.topics.iter().map(Arn::as_str)))?;
+    }
+    writeln!(
+        out,
+        "# The name server that proves where DNS sends people; by default those of the hosted zone."
+    )?;
+    match &dns.server {
+        Some(server) => entry(out, "server", &server.to_string()),
+        None => writeln!(out, "# server = \"192.0.2.53:53\""),
+    }
 }
 
 fn thresholds(out: &mut String, found: &Thresholds) -> fmt::Result {

@@ -10,8 +10,8 @@ use super::reader::{Reader, SwitchKind, View};
 use crate::domain::Topology;
 use crate::domain::ids::ServiceKey;
 use crate::domain::topology::{
-    ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, CleanupSettings, Freeze,
-    Freshness, Hostname, LeaseSettings, Levels, LoadBalancer, NetworkStack, NotifySettings, Policy,
+    ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, CleanupSettings, DnsEntry,
+    Freeze, Freshness, Hostname, LeaseSettings, Levels, LoadBalancer, NetworkStack, NotifySettings, Policy,
     ProbeSettings, Record, RegionEntry, RoutingControl, Scope, Service, Switch, SwitchWire, Table,
     Thresholds,
 };
@@ -34,6 +34,7 @@ pub(super) fn topology(reader: &mut Reader<'_>, document: &Spanned<DeTable<'_>>)
         tables: each(reader, &mut root, "table", table),
         aurora: each(reader, &mut root, "aurora", aurora),
         replication: each(reader, &mut root, "replication", replication),
+        dns: reader.table(&mut root, "dns").map(|view| dns(reader, view)).unwrap_or_default(),
         probe: reader.table(&mut root, "probe").map(|view| probe(reader, view)).unwrap_or_default(),
         thresholds: reader
             .table(&mut root, "thresholds")
@@ -263,6 +264,16 @@ fn cleanup(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> CleanupSettings {
     };
     reader.close(&view);
     cleanup
+}
+
+fn dns(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> DnsEntry {
+    let dns = DnsEntry {
+        server: reader.optional(&mut view, "server"),
+        alarms: reader.list(&mut view, "alarms"),
+        topics: reader.list(&mut view, "topics"),
+    };
+    reader.close(&view);
+    dns
 }
 
 fn probe(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> ProbeSettings {

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use super::{BoxStream, Phase, Target, rejected, unreachable, words};
 use crate::domain::observation::ErrorKind;
 use crate::ports::Clock;
+use crate::ports::dns::lookup;
 use crate::ports::probe::ProbeFailure;
 
 /// How long one address is tried before the next is tried beside it (RFC 8305 has 250 ms).
@@ -59,20 +60,6 @@ pub(super) async fn dial(
     }
     let address = proxy.is_none().then(|| address.ip());
     Ok(Dialled { stream: Box::new(stream), dns, tcp, address })
-}
-
-/// All addresses of a name, as the operating system has them.
-pub(super) async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, ProbeFailure> {
-    let found = tokio::net::lookup_host((host, port)).await.map_err(|error| {
-        let reason = error.to_string();
-        let reason = reason.rsplit(": ").next().unwrap_or(&reason).to_owned();
-        unreachable(format!("lookup of {host}: {reason}"))
-    })?;
-    let addresses: Vec<SocketAddr> = found.collect();
-    if addresses.is_empty() {
-        return Err(unreachable(format!("lookup of {host}: it has no address")));
-    }
-    Ok(addresses)
 }
 
 /// The first address that accepts. A silent one costs a quarter of a second, a refusing one nothing.

@@ -1,6 +1,6 @@
 //! The simulated CloudWatch.
 //!
-//! What it is for: answering the read operations of CloudWatch, in its three protocols, with its limits,
+//! What it is for: answering the operations of CloudWatch, in its three protocols, with its limits,
 //! paging, errors and metric math, over whatever world stands behind [`source::MetricSource`].
 //! What it must not do: keep state, or make up a number that the world did not measure.
 
@@ -10,6 +10,7 @@ mod input;
 mod label;
 mod math;
 mod metrics;
+mod put;
 mod series;
 pub mod source;
 mod stat;
@@ -35,6 +36,7 @@ pub fn answer(source: &dyn MetricSource, call: &Call) -> Reply {
     let output = match operation {
         "GetMetricData" => data::get_metric_data(source, call, input).map_err(plain),
         "GetMetricStatistics" => metrics::get_metric_statistics(source, call, input).map_err(plain),
+        "PutMetricData" => put::put_metric_data(source, call, input).map_err(plain),
         "ListMetrics" => metrics::list_metrics(source, call, input).map_err(plain),
         "DescribeAlarms" => alarms::describe_alarms(source, call, input).map_err(plain),
         "DescribeAlarmsForMetric" => alarms::describe_alarms_for_metric(source, call, input).map_err(plain),

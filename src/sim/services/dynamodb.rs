@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{JsonResult, unknown_target};
+use super::{JsonResult, items, unknown_target};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::json::{self, Input, time};
 use crate::sim::world::fleet::{Fleet, GlobalTable};
@@ -13,6 +13,7 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> JsonResult 
     match operation {
         "ListTables" => list(world, call, &input),
         "DescribeTable" => describe(world, call, &input),
+        _ if items::known(operation) => items::answer(world, call, operation, &input),
         _ => Err(unknown_target(operation)),
     }
 }
@@ -40,8 +41,11 @@ fn list(world: &World, call: &Call, input: &Input) -> JsonResult {
         }
     };
     let after = input.text("ExclusiveStartTableName").unwrap_or_default();
-    let names: Vec<&str> =
-        here(world, call).into_iter().map(|table| table.name.as_str()).filter(|name| *name > after).collect();
+    let lease = (world.fleet.lease.region == call.region).then_some(world.fleet.lease.name.as_str());
+    let mut names: Vec<&str> = here(world, call).into_iter().map(|table| table.name.as_str()).collect();
+    // A call tells only of the application where the application is.
+    names.extend(lease.filter(|_| world.fleet.site(&call.region).is_none()));
+    names.retain(|name| *name > after);
     let page: Vec<&str> = names.iter().copied().take(limit).collect();
     let mut body = json!({"TableNames": page});
     if names.len() > limit {
@@ -59,6 +63,9 @@ fn describe(world: &World, call: &Call, input: &Input) -> JsonResult {
         return Err(invalid(
             "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'",
         ));
+    }
+    if name == world.fleet.lease.name && call.region == world.fleet.lease.region {
+        return Ok(json!({"Table": describe_lease(world, call)}));
     }
     let table = here(world, call).into_iter().find(|table| table.name == name).ok_or_else(|| {
         Fault::sender(
@@ -103,4 +110,26 @@ fn describe(world: &World, call: &Call, input: &Input) -> JsonResult {
         described["GlobalTableWitnesses"] = json!([{"RegionName": witness, "WitnessStatus": "ACTIVE"}]);
     }
     Ok(json!({"Table": described}))
+}
+
+/// The lease table: small, in one region, without replicas.
+fn describe_lease(world: &World, call: &Call) -> Value {
+    let lease = &world.fleet.lease;
+    let keys: Vec<(&str, &str)> = std::iter::once((lease.hash.as_str(), "HASH"))
+        .chain(lease.range.as_deref().map(|range| (range, "RANGE")))
+        .collect();
+    let attributes: Vec<Value> =
+        keys.iter().map(|(name, _)| json!({"AttributeName": name, "AttributeType": "S"})).collect();
+    let schema: Vec<Value> =
+        keys.iter().map(|(name, kind)| json!({"AttributeName": name, "KeyType": kind})).collect();
+    json!({
+        "TableName": lease.name, "TableStatus": "ACTIVE",
+        "TableId": noise::uuid(world.seed, &format!("table/{}", lease.name)),
+        "TableArn": Fleet::arn("dynamodb", &call.region, &format!("table/{}", lease.name)),
+        "AttributeDefinitions": attributes, "KeySchema": schema, "CreationDateTime": time(world.fleet.born),
+        "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, "ReadCapacityUnits": 0, "WriteCapacityUnits": 0},
+        "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+        "TableSizeBytes": 0, "ItemCount": world.stores.items.all(&lease.name).len(), "DeletionProtectionEnabled": true,
+        "TableClassSummary": {"TableClass": "STANDARD"},
+    })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{JsonResult, unknown_target};
+use super::{JsonResult, ecs_changes, unknown_target};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::json::{self, Input, time};
 use crate::sim::wire::query::page;
@@ -19,11 +19,13 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> JsonResult 
         "DescribeServices" => describe_services(world, call, &input),
         "ListTasks" => list_tasks(world, call, &input),
         "DescribeTasks" => describe_tasks(world, call, &input),
+        "DescribeTaskDefinition" => ecs_changes::describe_definition(world, call, &input),
+        "UpdateService" => ecs_changes::update(world, call, &input),
         _ => Err(unknown_target(operation)),
     }
 }
 
-fn invalid(message: impl Into<String>) -> Fault {
+pub(super) fn invalid(message: impl Into<String>) -> Fault {
     Fault::sender("InvalidParameterException", message)
 }
 
@@ -36,12 +38,12 @@ fn cluster_arn(region: &str) -> String {
 }
 
 /// The last part of a name or an ARN.
-fn short(name: &str) -> &str {
+pub(super) fn short(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
 /// The site whose cluster was named; `default` when none was, as in AWS.
-fn cluster<'a>(world: &'a World, call: &Call, input: &Input) -> Result<&'a Site, Fault> {
+pub(super) fn cluster<'a>(world: &'a World, call: &Call, input: &Input) -> Result<&'a Site, Fault> {
     let named = input.text("cluster").unwrap_or("default");
     world
         .fleet
@@ -144,7 +146,7 @@ fn describe_services(world: &World, call: &Call, input: &Input) -> JsonResult {
     Ok(json!({"services": found, "failures": failures}))
 }
 
-fn task_definition(region: &str, name: &str, revision: u32) -> String {
+pub(super) fn task_definition(region: &str, name: &str, revision: u32) -> String {
     Fleet::arn("ecs", region, &format!("task-definition/{name}:{revision}"))
 }
 
@@ -153,7 +155,7 @@ fn network(site: &Site) -> Value {
         "subnets": site.subnets, "securityGroups": [site.security_group], "assignPublicIp": "DISABLED"}})
 }
 
-fn describe_service(world: &World, call: &Call, site: &Site, service: usize) -> Value {
+pub(super) fn describe_service(world: &World, call: &Call, site: &Site, service: usize) -> Value {
     let spec = &world.fleet.services[service];
     let slots = world.slots(site.index, service, call.now);
     let (desired, running, pending) = World::counts(&slots);
@@ -236,9 +238,16 @@ fn list_tasks(world: &World, call: &Call, input: &Input) -> JsonResult {
     for service in (0..world.fleet.services.len()).filter(|service| wanted.is_none_or(|one| one == *service))
     {
         for slot in world.slots(site.index, service, call.now) {
+            if stopped || !slot.wanted {
+                // A task on its way out is listed by the state that is wanted of it.
+                arns.extend(
+                    (stopped && !slot.wanted)
+                        .then(|| world.task_arn(site.index, service, slot.index, slot.life)),
+                );
+            }
             if stopped {
                 arns.extend(ended(&slot).map(|life| world.task_arn(site.index, service, slot.index, life)));
-            } else {
+            } else if slot.wanted {
                 arns.push(world.task_arn(site.index, service, slot.index, slot.life));
             }
         }
@@ -290,6 +299,8 @@ fn describe_task(world: &World, call: &Call, site: &Site, service: usize, slot: 
     let over = life < slot.life;
     let status = if over {
         "STOPPED"
+    } else if !slot.wanted {
+        "DEACTIVATING"
     } else if slot.running {
         "RUNNING"
     } else {
@@ -304,12 +315,14 @@ fn describe_task(world: &World, call: &Call, site: &Site, service: usize, slot: 
         "taskArn": world.task_arn(site.index, service, slot.index, life), "clusterArn": cluster_arn(&site.region),
         "taskDefinitionArn": task_definition(&site.region, &spec.name, revision),
         "group": format!("service:{}", spec.name), "startedBy": deployment.map(|d| d.id.clone()),
-        "desiredStatus": if over { "STOPPED" } else { "RUNNING" }, "lastStatus": status, "healthStatus": health,
+        "desiredStatus": if over || !slot.wanted { "STOPPED" } else { "RUNNING" }, "lastStatus": status, "healthStatus": health,
         "launchType": "FARGATE", "platformVersion": "1.4.0", "cpu": "1024", "memory": "2048",
         "availabilityZone": site.zones[slot.index % 3], "createdAt": time(slot.since),
         "connectivity": "CONNECTED", "version": 3,
         "containers": [{
             "name": spec.name, "lastStatus": status, "healthStatus": health,
+            "image": ecs_changes::image(world, site, service),
+            "imageDigest": ecs_changes::digest(world, service),
             "networkInterfaces": [{"privateIpv4Address": World::target_ip(site, service, slot.index)}]}],
     });
     if over {

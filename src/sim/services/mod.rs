@@ -5,15 +5,24 @@
 
 mod dynamodb;
 mod ecs;
+mod ecs_changes;
 mod elbv2;
+mod expression;
+mod items;
+mod quotas;
 mod rds;
+mod rds_changes;
+mod recovery;
 mod route53;
+mod route53_changes;
 mod s3;
 mod scaling;
 mod sns;
 mod sts;
+mod updates;
 
 pub(super) use rds::global_arn as aurora_arn;
+pub(super) use recovery::{ENDPOINT_REGIONS, control_arn, endpoint, rule_arn};
 
 use super::call::{Call, Fault, Reply};
 use super::cloudwatch;
@@ -48,6 +57,8 @@ pub fn answer(world: &World, call: &Call, operation: &str) -> Reply {
             let result = match call.service.as_str() {
                 "ecs" => ecs::answer(world, call, operation),
                 "dynamodb" => dynamodb::answer(world, call, operation),
+                "route53-recovery-cluster" => recovery::answer(world, call, operation),
+                "servicequotas" => quotas::answer(world, call, operation),
                 _ => scaling::answer(world, call, operation),
             };
             result.map(|body| wire::json::reply(version, operation, &body))

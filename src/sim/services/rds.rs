@@ -1,9 +1,10 @@
 //! RDS: the Aurora global cluster, its members, their instances and events.
 
-use super::{XmlResult, unknown_action};
+use super::{XmlResult, rds_changes, unknown_action};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::query::{Params, page};
 use crate::sim::wire::xml::{Xml, time};
+use crate::sim::world::database::{Database, Operation};
 use crate::sim::world::fleet::{ENGINE_VERSION, Fleet, GLOBAL_CLUSTER, Site};
 use crate::sim::world::{World, noise};
 
@@ -16,11 +17,16 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str, params: &Param
         "DescribeDBClusters" => clusters(world, call, params),
         "DescribeDBInstances" => instances(world, call, params),
         "DescribeEvents" => events(world, call, params),
+        "SwitchoverGlobalCluster" => rds_changes::switchover(world, call, params),
+        "FailoverGlobalCluster" => rds_changes::failover(world, call, params),
+        "RemoveFromGlobalCluster" => rds_changes::remove(world, call, params),
+        "ModifyGlobalCluster" => rds_changes::modify_global(world, call, params),
+        "ModifyDBCluster" => rds_changes::modify_cluster(world, call, params),
         _ => Err(unknown_action(operation)),
     }
 }
 
-fn invalid(message: impl Into<String>) -> Fault {
+pub(super) fn invalid(message: impl Into<String>) -> Fault {
     Fault::sender("InvalidParameterValue", message)
 }
 
@@ -37,17 +43,19 @@ fn size(params: &Params) -> Result<usize, Fault> {
 }
 
 /// The site of the call's region, if the global cluster has a member there.
-fn member<'a>(world: &'a World, call: &Call) -> Option<&'a Site> {
+pub(super) fn member<'a>(world: &'a World, call: &Call) -> Option<&'a Site> {
     world.fleet.site(&call.region).filter(|site| world.fleet.aurora.contains(&site.index))
 }
 
-fn last(name: &str) -> &str {
+pub(super) fn last(name: &str) -> &str {
     name.rsplit(':').next().unwrap_or(name)
 }
 
 fn global_clusters(world: &World, call: &Call, params: &Params) -> XmlResult {
     let named = params.text("GlobalClusterIdentifier").map(last);
-    let here = member(world, call).is_some();
+    let database = world.database(call.now);
+    let here = member(world, call)
+        .is_some_and(|site| database.as_ref().is_some_and(|database| database.members.contains(&site.index)));
     if let Some(name) = named
         && (!here || name != GLOBAL_CLUSTER)
     {
@@ -73,31 +81,45 @@ fn global_clusters(world: &World, call: &Call, params: &Params) -> XmlResult {
     let (page, next) = page(&all, params.text("Marker"), size(params)?, bad_marker)?;
     let mut xml = Xml::new();
     xml.list("GlobalClusters", "GlobalClusterMember", page, |xml, ()| {
-        xml.leaf("GlobalClusterIdentifier", GLOBAL_CLUSTER);
-        xml.leaf("GlobalClusterResourceId", format!("cluster-{}", noise::hex(world.seed, "global", 16)));
-        xml.leaf("GlobalClusterArn", global_arn()).leaf("Status", "available").leaf("Engine", "aurora-mysql");
-        xml.leaf("EngineVersion", ENGINE_VERSION)
-            .leaf("StorageEncrypted", true)
-            .leaf("DeletionProtection", true);
-        xml.leaf("Endpoint", world.fleet.global_endpoint());
-        let writer = world.aurora_writer();
-        xml.list("GlobalClusterMembers", "GlobalClusterMember", &world.fleet.aurora, |xml, index| {
-            let site = &world.fleet.sites[*index];
-            let primary = Some(*index) == writer;
-            xml.leaf("DBClusterArn", Fleet::db_arn(site)).leaf("IsWriter", primary);
-            xml.group("Readers", |xml| {
-                for other in world.fleet.aurora.iter().filter(|other| primary && *other != index) {
-                    xml.leaf("member", Fleet::db_arn(&world.fleet.sites[*other]));
-                }
-            });
-            if !primary {
-                xml.leaf("GlobalWriteForwardingStatus", "disabled");
-            }
-            xml.leaf("SynchronizationStatus", "connected");
-        });
+        if let Some(database) = &database {
+            write_global(world, database, xml);
+        }
     });
     xml.maybe("Marker", next);
     Ok(xml)
+}
+
+/// The global cluster as it is described.
+pub(super) fn write_global(world: &World, database: &Database, xml: &mut Xml) {
+    let arn = |site: usize| Fleet::db_arn(&world.fleet.sites[site]);
+    xml.leaf("GlobalClusterIdentifier", GLOBAL_CLUSTER);
+    xml.leaf("GlobalClusterResourceId", format!("cluster-{}", noise::hex(world.seed, "global", 16)));
+    let status = database.operation.map_or("available", |operation| operation.status);
+    xml.leaf("GlobalClusterArn", global_arn()).leaf("Status", status).leaf("Engine", "aurora-mysql");
+    xml.leaf("EngineVersion", ENGINE_VERSION)
+        .leaf("StorageEncrypted", true)
+        .leaf("DeletionProtection", database.protected);
+    xml.leaf("Endpoint", world.fleet.global_endpoint());
+    xml.list("GlobalClusterMembers", "GlobalClusterMember", &database.members, |xml, index| {
+        let primary = *index == database.writer;
+        xml.leaf("DBClusterArn", arn(*index)).leaf("IsWriter", primary);
+        xml.group("Readers", |xml| {
+            for other in database.members.iter().filter(|other| primary && *other != index) {
+                xml.leaf("member", arn(*other));
+            }
+        });
+        if !primary {
+            xml.leaf("GlobalWriteForwardingStatus", "disabled");
+        }
+        let synchronous = !database.rebuilding.contains(index);
+        xml.leaf("SynchronizationStatus", if synchronous { "connected" } else { "pending-resync" });
+    });
+    if let Some(operation) = database.operation {
+        xml.group("FailoverState", |xml| {
+            xml.leaf("Status", operation.status).leaf("FromDbClusterArn", arn(operation.from));
+            xml.leaf("ToDbClusterArn", arn(operation.to)).leaf("IsDataLossAllowed", operation.lossy);
+        });
+    }
 }
 
 /// ARN of the global cluster, which has no region.
@@ -144,41 +166,60 @@ fn clusters(world: &World, call: &Call, params: &Params) -> XmlResult {
     let all: Vec<&Site> = site.into_iter().collect();
     let (page, next) = page(&all, params.text("Marker"), size(params)?, bad_marker)?;
     let mut xml = Xml::new();
-    xml.list("DBClusters", "DBCluster", page, |xml, site| {
-        let unique = noise::hex(world.seed, &format!("db/{}", site.region), 12);
-        let writes = Some(site.index) == world.aurora_writer();
-        xml.group("AvailabilityZones", |xml| {
-            for zone in &site.zones {
-                xml.leaf("AvailabilityZone", zone);
-            }
-        });
-        xml.leaf("BackupRetentionPeriod", 7).leaf("DBClusterIdentifier", &site.db_cluster);
-        xml.leaf("DBClusterArn", Fleet::db_arn(site)).leaf("Status", "available");
-        xml.leaf(
-            "Endpoint",
-            format!("{}.cluster-{unique}.{}.rds.amazonaws.com", site.db_cluster, site.region),
-        );
-        xml.leaf(
-            "ReaderEndpoint",
-            format!("{}.cluster-ro-{unique}.{}.rds.amazonaws.com", site.db_cluster, site.region),
-        );
-        xml.leaf("MultiAZ", true).leaf("Engine", "aurora-mysql").leaf("EngineVersion", ENGINE_VERSION);
-        xml.leaf("Port", 3306)
-            .leaf("ClusterCreateTime", time(world.fleet.born))
-            .leaf("EngineMode", "provisioned");
-        xml.leaf("DeletionProtection", true).leaf("StorageEncrypted", true);
-        xml.leaf("GlobalClusterIdentifier", GLOBAL_CLUSTER);
-        if !writes {
-            xml.leaf("GlobalWriteForwardingStatus", "disabled");
-        }
-        xml.list("DBClusterMembers", "DBClusterMember", 0..INSTANCES, |xml, index| {
-            xml.leaf("DBInstanceIdentifier", instance(site, index));
-            xml.leaf("IsClusterWriter", index == 0 && writes);
-            xml.leaf("DBClusterParameterGroupStatus", "in-sync").leaf("PromotionTier", 1);
-        });
-    });
+    xml.list("DBClusters", "DBCluster", page, |xml, site| write_cluster(world, call.now, site, xml));
     xml.maybe("Marker", next);
     Ok(xml)
+}
+
+/// A regional cluster as it is described.
+pub(super) fn write_cluster(world: &World, at: jiff::Timestamp, site: &Site, xml: &mut Xml) {
+    let database = world.database(at);
+    let unique = noise::hex(world.seed, &format!("db/{}", site.region), 12);
+    let (member, orphan) = database.as_ref().map_or((false, false), |database| {
+        (database.members.contains(&site.index), database.orphans.contains(&site.index))
+    });
+    let writes = orphan || database.as_ref().is_some_and(|database| database.writer == site.index);
+    xml.group("AvailabilityZones", |xml| {
+        for zone in &site.zones {
+            xml.leaf("AvailabilityZone", zone);
+        }
+    });
+    xml.leaf("BackupRetentionPeriod", 7).leaf("DBClusterIdentifier", &site.db_cluster);
+    xml.leaf("DBClusterArn", Fleet::db_arn(site))
+        .leaf("Status", database.as_ref().map_or("available", |database| status(database, site.index)));
+    xml.leaf("Endpoint", format!("{}.cluster-{unique}.{}.rds.amazonaws.com", site.db_cluster, site.region));
+    xml.leaf(
+        "ReaderEndpoint",
+        format!("{}.cluster-ro-{unique}.{}.rds.amazonaws.com", site.db_cluster, site.region),
+    );
+    xml.leaf("MultiAZ", true).leaf("Engine", "aurora-mysql").leaf("EngineVersion", ENGINE_VERSION);
+    xml.leaf("Port", 3306)
+        .leaf("ClusterCreateTime", time(world.fleet.born))
+        .leaf("EngineMode", "provisioned");
+    let unprotected = database.as_ref().is_some_and(|database| database.unprotected.contains(&site.index));
+    xml.leaf("DeletionProtection", !unprotected).leaf("StorageEncrypted", true);
+    if member {
+        xml.leaf("GlobalClusterIdentifier", GLOBAL_CLUSTER);
+    }
+    if member && !writes {
+        xml.leaf("GlobalWriteForwardingStatus", "disabled");
+    }
+    xml.list("DBClusterMembers", "DBClusterMember", 0..INSTANCES, |xml, index| {
+        xml.leaf("DBInstanceIdentifier", instance(site, index));
+        xml.leaf("IsClusterWriter", index == 0 && writes);
+        xml.leaf("DBClusterParameterGroupStatus", "in-sync").leaf("PromotionTier", 1);
+    });
+}
+
+/// The status of a regional cluster.
+fn status(database: &Database, site: usize) -> &'static str {
+    let moving = |operation: Operation| operation.from == site || operation.to == site;
+    match database.operation {
+        Some(operation) if moving(operation) => operation.status,
+        _ if database.leaving.contains(&site) => "promoting",
+        _ if database.rebuilding.contains(&site) => "resyncing",
+        _ => "available",
+    }
 }
 
 fn instances(world: &World, call: &Call, params: &Params) -> XmlResult {
@@ -224,7 +265,7 @@ fn instances(world: &World, call: &Call, params: &Params) -> XmlResult {
     Ok(xml)
 }
 
-/// Only what happened of late: a calm database has the daily backup to tell of.
+/// What happened of late: a calm database has the daily backup to tell of.
 fn events(world: &World, call: &Call, params: &Params) -> XmlResult {
     let kind = params.text("SourceType");
     if params.text("SourceIdentifier").is_some() && kind.is_none() {
@@ -241,11 +282,11 @@ fn events(world: &World, call: &Call, params: &Params) -> XmlResult {
     let end = parse("EndTime").unwrap_or(call.now);
     let start = parse("StartTime").unwrap_or_else(|| end - jiff::SignedDuration::from_mins(minutes));
     let categories = params.list("EventCategories.EventCategory");
-    let mut all = Vec::new();
+    let mut all: Vec<(&Site, jiff::Timestamp, &str, String)> = Vec::new();
     if let Some(site) = member(world, call) {
-        let wanted = kind.is_none_or(|kind| kind == "db-cluster")
-            && (categories.is_empty() || categories.contains(&"backup"))
+        let clusters = kind.is_none_or(|kind| kind == "db-cluster")
             && params.text("SourceIdentifier").is_none_or(|name| name == site.db_cluster);
+        let wanted = clusters && (categories.is_empty() || categories.contains(&"backup"));
         let day = 86_400;
         let newest = end.as_second().div_euclid(day);
         for back in (0..14).rev().filter(|_| wanted) {
@@ -253,17 +294,24 @@ fn events(world: &World, call: &Call, params: &Params) -> XmlResult {
                 continue;
             };
             if at >= start && at <= end && at <= call.now {
-                all.push((site, at));
+                all.push((site, at, "backup", "Finished DB Cluster backup".to_owned()));
             }
         }
+        for (at, of, category, words) in world.database_events(call.now) {
+            let asked = categories.is_empty() || categories.contains(&category);
+            if clusters && asked && of == site.index && at >= start && at <= end {
+                all.push((site, at, category, words));
+            }
+        }
+        all.sort_by_key(|(_, at, ..)| *at);
     }
     let (page, next) = page(&all, params.text("Marker"), size(params)?, bad_marker)?;
     let mut xml = Xml::new();
-    xml.list("Events", "Event", page, |xml, (site, at)| {
+    xml.list("Events", "Event", page, |xml, (site, at, category, words)| {
         xml.leaf("SourceIdentifier", &site.db_cluster).leaf("SourceType", "db-cluster");
-        xml.leaf("Message", "Finished DB Cluster backup");
+        xml.leaf("Message", words);
         xml.group("EventCategories", |xml| {
-            xml.leaf("EventCategory", "backup");
+            xml.leaf("EventCategory", category);
         });
         xml.leaf("Date", time(*at)).leaf("SourceArn", Fleet::db_arn(site));
     });

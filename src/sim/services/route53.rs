@@ -1,10 +1,12 @@
 //! Route 53, the API. What DNS answers is `world::dns`.
 
-use super::XmlResult;
+use super::{XmlResult, route53_changes};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::xml::{Xml, time};
+use crate::sim::world::checks::{Check, Kind, SWITCH_BUCKET, SWITCH_METRIC, SWITCH_NAMESPACE, switch_key};
 use crate::sim::world::dns::{CHECKER_REGIONS, CHECKERS_EACH, Front, HEALTH_PATH};
-use crate::sim::world::fleet::{Fleet, HOSTNAMES, Site, ZONE_NAME};
+use crate::sim::world::fleet::{Fleet, Site, ZONE_NAME};
+use crate::sim::world::zone::{name_servers, reversed};
 use crate::sim::world::{World, before, noise};
 
 const NAMESPACE: &str = "xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"";
@@ -16,10 +18,18 @@ fn segments(call: &Call) -> Vec<&str> {
 }
 
 pub(super) fn operation(call: &Call) -> &'static str {
+    if call.method == "POST" {
+        return match segments(call).as_slice() {
+            ["healthcheck", _] => "UpdateHealthCheck",
+            ["hostedzone", _, "rrset"] => "ChangeResourceRecordSets",
+            _ => "",
+        };
+    }
     if call.method != "GET" {
         return "";
     }
     match segments(call).as_slice() {
+        ["testdnsanswer"] => "TestDNSAnswer",
         ["hostedzone"] => "ListHostedZones",
         ["hostedzonesbyname"] => "ListHostedZonesByName",
         ["hostedzone", _] => "GetHostedZone",
@@ -41,23 +51,20 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> XmlResult {
     match operation {
         "ListHostedZones" => list_zones(world, call, &mut inside)?,
         "ListHostedZonesByName" => list_zones_by_name(world, call, &mut inside)?,
-        "GetHostedZone" => get_zone(world, id, &mut inside)?,
+        "GetHostedZone" => get_zone(world, call, id, &mut inside)?,
         "ListResourceRecordSets" => list_records(world, call, id, &mut inside)?,
         "ListHealthChecks" => list_checks(world, call, &mut inside)?,
         "GetHealthCheck" => {
-            let site = check(world, id)?;
-            inside.group("HealthCheck", |xml| write_check(world, site, xml));
+            let check = check(world, id)?;
+            inside.group("HealthCheck", |xml| write_check(world, check, call.now, xml));
         }
-        "GetHealthCheckStatus" => check_status(world, call, check(world, id)?, &mut inside),
-        "GetHealthCheckLastFailureReason" => last_failure(world, call, check(world, id)?, &mut inside),
+        "UpdateHealthCheck" => route53_changes::update_check(world, call, id, &mut inside)?,
+        "ChangeResourceRecordSets" => route53_changes::change_records(world, call, id, &mut inside)?,
+        "TestDNSAnswer" => route53_changes::test_answer(world, call, &mut inside)?,
+        "GetHealthCheckStatus" => check_status(world, call, endpoint(world, id)?, &mut inside),
+        "GetHealthCheckLastFailureReason" => last_failure(world, call, endpoint(world, id)?, &mut inside),
         "ListTagsForResource" => tags(world, id, segments.get(2).copied().unwrap_or_default(), &mut inside)?,
-        "GetChange" => {
-            return Err(Fault::with_status(
-                404,
-                "NoSuchChange",
-                format!("Could not find resource with ID: {id}"),
-            ));
-        }
+        "GetChange" => route53_changes::get_change(world, call, id, &mut inside)?,
         _ => {
             return Err(Fault::with_status(
                 501,
@@ -71,14 +78,14 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> XmlResult {
     Ok(body)
 }
 
-fn parameter(call: &Call, name: &str) -> Option<String> {
+pub(super) fn parameter(call: &Call, name: &str) -> Option<String> {
     form_urlencoded::parse(call.query.as_bytes())
         .find(|(key, _)| key.eq_ignore_ascii_case(name))
         .map(|(_, value)| value.into_owned())
         .filter(|value| !value.is_empty())
 }
 
-fn invalid(message: impl Into<String>) -> Fault {
+pub(super) fn invalid(message: impl Into<String>) -> Fault {
     Fault::sender("InvalidInput", message)
 }
 
@@ -95,12 +102,12 @@ fn no_zone(id: &str) -> Fault {
     Fault::with_status(404, "NoSuchHostedZone", format!("No hosted zone found with ID: {id}"))
 }
 
-fn zone(world: &World, id: &str) -> Result<(), Fault> {
+pub(super) fn zone(world: &World, id: &str) -> Result<(), Fault> {
     if id == world.fleet.zone_id { Ok(()) } else { Err(no_zone(id)) }
 }
 
-fn check<'a>(world: &'a World, id: &str) -> Result<&'a Site, Fault> {
-    world.fleet.sites.iter().find(|site| site.health_check == id).ok_or_else(|| {
+pub(super) fn check<'a>(world: &'a World, id: &str) -> Result<&'a Check, Fault> {
+    world.check(id).ok_or_else(|| {
         Fault::with_status(
             404,
             "NoSuchHealthCheck",
@@ -109,13 +116,26 @@ fn check<'a>(world: &'a World, id: &str) -> Result<&'a Site, Fault> {
     })
 }
 
-fn write_zone(world: &World, xml: &mut Xml) {
+/// The site of a check whose checkers report; calculated ones and those on metrics have none.
+fn endpoint<'a>(world: &'a World, id: &str) -> Result<&'a Site, Fault> {
+    let check = check(world, id)?;
+    if check.kind == Kind::Endpoint {
+        return Ok(&world.fleet.sites[check.site]);
+    }
+    Err(invalid(format!("Health check {id} is of a type whose checkers report no status here")))
+}
+
+pub(super) fn no_change(id: &str) -> Fault {
+    Fault::with_status(404, "NoSuchChange", format!("Could not find resource with ID: {id}"))
+}
+
+fn write_zone(world: &World, call: &Call, xml: &mut Xml) {
     xml.leaf("Id", format!("/hostedzone/{}", world.fleet.zone_id)).leaf("Name", format!("{ZONE_NAME}."));
     xml.leaf("CallerReference", noise::uuid(world.seed, "zone-reference"));
     xml.group("Config", |xml| {
         xml.leaf("Comment", "orders").leaf("PrivateZone", false);
     });
-    xml.leaf("ResourceRecordSetCount", records(world).len());
+    xml.leaf("ResourceRecordSetCount", world.records(call.now).len());
 }
 
 fn list_zones(world: &World, call: &Call, xml: &mut Xml) -> Result<(), Fault> {
@@ -127,15 +147,10 @@ fn list_zones(world: &World, call: &Call, xml: &mut Xml) -> Result<(), Fault> {
         return Err(no_zone(marker));
     }
     xml.group("HostedZones", |xml| {
-        xml.group("HostedZone", |xml| write_zone(world, xml));
+        xml.group("HostedZone", |xml| write_zone(world, call, xml));
     });
     xml.maybe("Marker", marker).leaf("IsTruncated", false).leaf("MaxItems", size);
     Ok(())
-}
-
-/// The labels of a name, last first: the order in which Route 53 lists.
-fn reversed(name: &str) -> Vec<String> {
-    name.trim_end_matches('.').to_ascii_lowercase().rsplit('.').map(str::to_owned).collect()
 }
 
 fn list_zones_by_name(world: &World, call: &Call, xml: &mut Xml) -> Result<(), Fault> {
@@ -147,20 +162,16 @@ fn list_zones_by_name(world: &World, call: &Call, xml: &mut Xml) -> Result<(), F
     let there = name.as_deref().is_none_or(|name| reversed(ZONE_NAME) >= reversed(name));
     xml.group("HostedZones", |xml| {
         if there {
-            xml.group("HostedZone", |xml| write_zone(world, xml));
+            xml.group("HostedZone", |xml| write_zone(world, call, xml));
         }
     });
     xml.maybe("DNSName", name).maybe("HostedZoneId", id).leaf("IsTruncated", false).leaf("MaxItems", size);
     Ok(())
 }
 
-fn name_servers() -> [&'static str; 4] {
-    ["ns-512.awsdns-00.net", "ns-1024.awsdns-00.org", "ns-1536.awsdns-00.co.uk", "ns-0.awsdns-00.com"]
-}
-
-fn get_zone(world: &World, id: &str, xml: &mut Xml) -> Result<(), Fault> {
+fn get_zone(world: &World, call: &Call, id: &str, xml: &mut Xml) -> Result<(), Fault> {
     zone(world, id)?;
-    xml.group("HostedZone", |xml| write_zone(world, xml));
+    xml.group("HostedZone", |xml| write_zone(world, call, xml));
     xml.group("DelegationSet", |xml| {
         xml.group("NameServers", |xml| {
             for server in name_servers() {
@@ -169,58 +180,6 @@ fn get_zone(world: &World, id: &str, xml: &mut Xml) -> Result<(), Fault> {
         });
     });
     Ok(())
-}
-
-/// One record set of the zone.
-enum Record<'a> {
-    /// Name servers or start of authority: type, TTL, values.
-    Plain(&'static str, u32, Vec<String>),
-    /// A latency alias of a hostname, by region.
-    Latency(&'a Site, &'static str, &'static str),
-    /// The region's own name, at which its health check knocks.
-    Regional(&'a Site, &'static str),
-}
-
-impl Record<'_> {
-    fn name(&self) -> String {
-        match self {
-            Self::Plain(..) => ZONE_NAME.to_owned(),
-            Self::Latency(_, name, _) => (*name).to_owned(),
-            Self::Regional(site, _) => Fleet::regional_name(site),
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Plain(kind, ..) | Self::Latency(_, _, kind) | Self::Regional(_, kind) => kind,
-        }
-    }
-
-    fn set(&self) -> Option<&str> {
-        match self {
-            Self::Latency(site, ..) => Some(&site.region),
-            Self::Plain(..) | Self::Regional(..) => None,
-        }
-    }
-
-    fn order(&self) -> (Vec<String>, &'static str, Option<&str>) {
-        (reversed(&self.name()), self.kind(), self.set())
-    }
-}
-
-/// All records, in Route 53's order: by reversed labels, type, set identifier.
-fn records(world: &World) -> Vec<Record<'_>> {
-    let servers: Vec<String> = name_servers().iter().map(|server| format!("{server}.")).collect();
-    let soa = format!("{} awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400", servers[0]);
-    let mut records = vec![Record::Plain("NS", 172_800, servers), Record::Plain("SOA", 900, vec![soa])];
-    for site in &world.fleet.sites {
-        for kind in ["A", "AAAA"] {
-            records.extend(HOSTNAMES.iter().map(|name| Record::Latency(site, name, kind)));
-            records.push(Record::Regional(site, kind));
-        }
-    }
-    records.sort_by(|a, b| a.order().cmp(&b.order()));
-    records
 }
 
 fn list_records(world: &World, call: &Call, id: &str, xml: &mut Xml) -> Result<(), Fault> {
@@ -233,7 +192,7 @@ fn list_records(world: &World, call: &Call, id: &str, xml: &mut Xml) -> Result<(
     if set.is_some() && kind.is_none() {
         return Err(invalid("The input is not valid: StartRecordIdentifier requires StartRecordType"));
     }
-    let all = records(world);
+    let all = world.records(call.now);
     let start = match &name {
         None => 0,
         Some(name) => {
@@ -243,65 +202,125 @@ fn list_records(world: &World, call: &Call, id: &str, xml: &mut Xml) -> Result<(
     };
     let end = all.len().min(start + most);
     xml.list("ResourceRecordSets", "ResourceRecordSet", &all[start..end], |xml, record| {
-        xml.leaf("Name", format!("{}.", record.name())).leaf("Type", record.kind());
-        match record {
-            Record::Plain(_, ttl, values) => {
-                xml.leaf("TTL", ttl).list("ResourceRecords", "ResourceRecord", values, |xml, value| {
-                    xml.leaf("Value", value);
-                });
-            }
-            Record::Latency(site, ..) => {
-                xml.leaf("SetIdentifier", &site.region).leaf("Region", &site.region);
-                alias(site, true, xml);
-                xml.leaf("HealthCheckId", &site.health_check);
-            }
-            Record::Regional(site, _) => alias(site, false, xml),
+        xml.leaf("Name", format!("{}.", record.name)).leaf("Type", &record.kind);
+        xml.maybe("SetIdentifier", record.set.as_ref()).maybe("Weight", record.weight);
+        xml.maybe("Region", record.region.as_ref()).maybe("TTL", record.ttl);
+        if let Some(alias) = &record.alias {
+            xml.group("AliasTarget", |xml| {
+                xml.leaf("HostedZoneId", &alias.zone).leaf("DNSName", format!("{}.", alias.name));
+                xml.leaf("EvaluateTargetHealth", alias.evaluate);
+            });
+        } else {
+            xml.list("ResourceRecords", "ResourceRecord", &record.values, |xml, value| {
+                xml.leaf("Value", value);
+            });
         }
+        xml.maybe("HealthCheckId", record.check.as_ref());
     });
     xml.leaf("IsTruncated", end < all.len());
     if let Some(next) = all.get(end) {
-        xml.leaf("NextRecordName", format!("{}.", next.name())).leaf("NextRecordType", next.kind());
-        xml.maybe("NextRecordIdentifier", next.set());
+        xml.leaf("NextRecordName", format!("{}.", next.name)).leaf("NextRecordType", &next.kind);
+        xml.maybe("NextRecordIdentifier", next.set.as_ref());
     }
     xml.leaf("MaxItems", most);
     Ok(())
 }
 
-fn alias(site: &Site, evaluate: bool, xml: &mut Xml) {
-    xml.group("AliasTarget", |xml| {
-        xml.leaf("HostedZoneId", &site.lb_zone).leaf("DNSName", format!("dualstack.{}.", site.lb_dns));
-        xml.leaf("EvaluateTargetHealth", evaluate);
-    });
-}
-
-fn write_check(world: &World, site: &Site, xml: &mut Xml) {
-    xml.leaf("Id", &site.health_check);
-    xml.leaf("CallerReference", noise::uuid(world.seed, &format!("check-reference/{}", site.region)));
+pub(super) fn write_check(world: &World, check: &Check, at: jiff::Timestamp, xml: &mut Xml) {
+    let site = &world.fleet.sites[check.site];
+    let setting = world.setting(check, at);
+    let reference = match check.kind {
+        Kind::Endpoint => format!("check-reference/{}", site.region),
+        _ => format!("check-reference/{}", check.id),
+    };
+    xml.leaf("Id", &check.id).leaf("CallerReference", noise::uuid(world.seed, &reference));
+    if world.linked(check) {
+        xml.group("LinkedService", |xml| {
+            xml.leaf("ServicePrincipal", "servicediscovery.amazonaws.com");
+            xml.leaf("Description", "This health check was created by AWS Cloud Map.");
+        });
+    }
     xml.group("HealthCheckConfig", |xml| {
-        xml.leaf("Port", 443).leaf("Type", "HTTPS").leaf("ResourcePath", HEALTH_PATH);
-        xml.leaf("FullyQualifiedDomainName", Fleet::regional_name(site));
-        xml.leaf("RequestInterval", 10).leaf("FailureThreshold", 3).leaf("MeasureLatency", true);
-        xml.leaf("Inverted", false).leaf("Disabled", false).leaf("EnableSNI", true);
+        match check.kind {
+            Kind::Endpoint => {
+                xml.leaf("Port", 443).leaf("Type", "HTTPS").leaf("ResourcePath", HEALTH_PATH);
+                xml.leaf("FullyQualifiedDomainName", Fleet::regional_name(site));
+                xml.leaf("RequestInterval", 10).leaf("FailureThreshold", 3).leaf("MeasureLatency", true);
+            }
+            Kind::Object => {
+                xml.leaf("Port", 443).leaf("Type", "HTTPS");
+                xml.leaf("ResourcePath", format!("/{}", switch_key(&site.region)));
+                let region = &world.fleet.switch_region;
+                xml.leaf("FullyQualifiedDomainName", format!("{SWITCH_BUCKET}.s3.{region}.amazonaws.com"));
+                xml.leaf("RequestInterval", 10).leaf("FailureThreshold", 3).leaf("MeasureLatency", false);
+            }
+            Kind::Metric => {
+                xml.leaf("Type", "CLOUDWATCH_METRIC");
+            }
+            Kind::Control => {
+                xml.leaf("Type", "RECOVERY_CONTROL");
+            }
+            Kind::Calculated => {
+                xml.leaf("Type", "CALCULATED");
+            }
+        }
+        xml.leaf("Inverted", setting.inverted).leaf("Disabled", setting.disabled);
+        match check.kind {
+            Kind::Endpoint | Kind::Object => {
+                xml.leaf("EnableSNI", true);
+            }
+            Kind::Calculated => {
+                xml.leaf("HealthThreshold", setting.threshold).group("ChildHealthChecks", |xml| {
+                    for child in &check.children {
+                        xml.leaf("ChildHealthCheck", child);
+                    }
+                });
+            }
+            Kind::Metric => {
+                xml.group("AlarmIdentifier", |xml| {
+                    xml.leaf("Region", &world.fleet.switch_region);
+                    xml.leaf("Name", format!("evacuate-{}", site.region));
+                });
+                xml.leaf("InsufficientDataHealthStatus", "LastKnownStatus");
+            }
+            Kind::Control => {
+                xml.leaf("RoutingControlArn", super::recovery::control_arn(&world.fleet, site));
+            }
+        }
     });
-    xml.leaf("HealthCheckVersion", 1);
+    xml.leaf("HealthCheckVersion", setting.version);
+    if check.kind == Kind::Metric {
+        xml.group("CloudWatchAlarmConfiguration", |xml| {
+            xml.leaf("EvaluationPeriods", 1).leaf("Threshold", "0.0");
+            xml.leaf("ComparisonOperator", "GreaterThanThreshold").leaf("Period", 60);
+            xml.leaf("MetricName", SWITCH_METRIC).leaf("Namespace", SWITCH_NAMESPACE);
+            xml.leaf("Statistic", "Maximum").group("Dimensions", |xml| {
+                xml.group("Dimension", |xml| {
+                    xml.leaf("Name", "Region").leaf("Value", &site.region);
+                });
+            });
+        });
+    }
 }
 
 fn list_checks(world: &World, call: &Call, xml: &mut Xml) -> Result<(), Fault> {
     let size = size(call, 1_000)?;
     let marker = parameter(call, "marker");
-    let mut sites: Vec<&Site> = world.fleet.sites.iter().collect();
-    sites.sort_by(|a, b| a.health_check.cmp(&b.health_check));
+    let mut checks: Vec<&Check> = world.checks.iter().collect();
+    checks.sort_by(|a, b| a.id.cmp(&b.id));
     let start = match &marker {
         None => 0,
-        Some(marker) => sites
+        Some(marker) => checks
             .iter()
-            .position(|site| site.health_check == *marker)
+            .position(|check| check.id == *marker)
             .ok_or_else(|| invalid(format!("Invalid marker: {marker}")))?,
     };
-    let end = sites.len().min(start + size);
-    xml.list("HealthChecks", "HealthCheck", &sites[start..end], |xml, site| write_check(world, site, xml));
-    xml.leaf("Marker", marker.unwrap_or_default()).leaf("IsTruncated", end < sites.len());
-    xml.maybe("NextMarker", sites.get(end).map(|site| &site.health_check)).leaf("MaxItems", size);
+    let end = checks.len().min(start + size);
+    xml.list("HealthChecks", "HealthCheck", &checks[start..end], |xml, check| {
+        write_check(world, check, call.now, xml);
+    });
+    xml.leaf("Marker", marker.unwrap_or_default()).leaf("IsTruncated", end < checks.len());
+    xml.maybe("NextMarker", checks.get(end).map(|check| &check.id)).leaf("MaxItems", size);
     Ok(())
 }
 
@@ -357,7 +376,8 @@ fn check_status(world: &World, call: &Call, site: &Site, xml: &mut Xml) {
 /// The newest failure of each checker within the last hour; checkers that never failed are left out.
 fn last_failure(world: &World, call: &Call, site: &Site, xml: &mut Xml) {
     let from = before(call.now, 3_600);
-    let quiet = world.timeline().quiet_in(&site.region, from, call.now);
+    let quiet =
+        world.timeline().quiet_in(&site.region, from, call.now) && !world.site_touched(site.index, call.now);
     let list = checkers().filter(|_| !quiet).filter_map(|checker| {
         let newest = world.asked(site.index, checker, call.now);
         (0..360).map(|back| before(newest, back * 10)).find_map(|at| {
@@ -369,7 +389,9 @@ fn last_failure(world: &World, call: &Call, site: &Site, xml: &mut Xml) {
 
 fn tags(world: &World, kind: &str, id: &str, xml: &mut Xml) -> Result<(), Fault> {
     let name = match kind {
-        "healthcheck" => format!("{} /health", Fleet::regional_name(check(world, id)?)),
+        "healthcheck" => {
+            format!("{} /health", Fleet::regional_name(&world.fleet.sites[check(world, id)?.site]))
+        }
         "hostedzone" => {
             zone(world, id)?;
             "orders".to_owned()

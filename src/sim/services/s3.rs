@@ -4,8 +4,11 @@ use percent_encoding::percent_decode_str;
 
 use crate::sim::call::{Call, Fault, Reply};
 use crate::sim::wire::xml::{self, Xml, time};
-use crate::sim::world::World;
+use crate::sim::world::checks::SWITCH_BUCKET;
+use crate::sim::world::deeds::Deed;
 use crate::sim::world::fleet::{ACCOUNT, Site};
+use crate::sim::world::stores::Object;
+use crate::sim::world::{World, noise};
 
 const NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 
@@ -47,6 +50,10 @@ pub(super) fn operation(call: &Call) -> &'static str {
         ("GET", Some(_), true) if has(call, "replication") => "GetBucketReplication",
         ("GET", Some(_), true) if has(call, "versioning") => "GetBucketVersioning",
         ("GET", Some(_), true) if has(call, "location") => "GetBucketLocation",
+        ("PUT", Some(_), false) => "PutObject",
+        ("GET", Some(_), false) => "GetObject",
+        ("HEAD", Some(_), false) => "HeadObject",
+        ("DELETE", Some(_), false) => "DeleteObject",
         _ => "",
     }
 }
@@ -55,7 +62,7 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> Result<Repl
     if operation == "ListBuckets" {
         return list(world, call).map(|body| reply(operation, &body));
     }
-    let (bucket, _) = address(call);
+    let (bucket, key) = address(call);
     let name = bucket.unwrap_or_default();
     if operation.is_empty() {
         return Err(Fault::with_status(
@@ -64,30 +71,32 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> Result<Repl
             "A header you provided implies functionality that is not implemented.",
         ));
     }
-    let site = world
-        .fleet
-        .sites
-        .iter()
-        .find(|site| site.bucket == name)
-        .ok_or_else(|| Fault::with_status(404, "NoSuchBucket", "The specified bucket does not exist"))?;
+    let site = world.fleet.sites.iter().find(|site| site.bucket == name);
+    let there = match site {
+        Some(site) => site.region.as_str(),
+        None if name == SWITCH_BUCKET => world.fleet.switch_region.as_str(),
+        None => return Err(Fault::with_status(404, "NoSuchBucket", "The specified bucket does not exist")),
+    };
     if operation == "GetBucketLocation" {
         let mut body = Xml::new();
-        let place = if site.region == "us-east-1" { "" } else { site.region.as_str() };
+        let place = if there == "us-east-1" { "" } else { there };
         body.with("LocationConstraint", NAMESPACE, |xml| xml.text(place));
         return Ok(reply(operation, &body));
     }
-    if site.region != call.region {
+    if there != call.region {
         // Clients that follow a bucket to its region read it from here.
-        let region = [("Region", site.region.as_str())];
-        let mut reply = xml::s3_error(call, operation, &elsewhere(call, site), &region);
-        reply.headers.push(("x-amz-bucket-region", site.region.clone()));
+        let mut reply = xml::s3_error(call, operation, &elsewhere(call, there), &[("Region", there)]);
+        reply.headers.push(("x-amz-bucket-region", there.to_owned()));
         return Ok(reply);
+    }
+    if !key.is_empty() {
+        return object(world, call, operation, &name, &key);
     }
     Ok(match operation {
         "HeadBucket" => {
             let mut reply = reply(operation, &Xml::new());
             reply.body.clear();
-            reply.headers = vec![("x-amz-bucket-region", site.region.clone())];
+            reply.headers = vec![("x-amz-bucket-region", there.to_owned())];
             reply
         }
         "GetBucketVersioning" => {
@@ -101,6 +110,58 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> Result<Repl
     })
 }
 
+/// One object. Only the switches' bucket holds any.
+fn object(world: &World, call: &Call, operation: &str, bucket: &str, key: &str) -> Result<Reply, Fault> {
+    let tag =
+        |body: &[u8]| format!("\"{:032x}\"", noise::hash(body.len() as u64, &String::from_utf8_lossy(body)));
+    let mut reply = reply(operation, &Xml::new());
+    reply.body.clear();
+    reply.headers.clear();
+    match operation {
+        "PutObject" => {
+            if bucket != SWITCH_BUCKET {
+                return Err(Fault::with_status(403, "AccessDenied", "Access Denied"));
+            }
+            let object = Object {
+                body: call.body.to_vec(),
+                kind: call.header("content-type").unwrap_or("binary/octet-stream").to_owned(),
+                at: call.served,
+            };
+            reply.headers.push(("etag", tag(&object.body)));
+            if let Some(sum) = call.header("x-amz-checksum-crc32") {
+                reply.headers.push(("x-amz-checksum-crc32", sum.to_owned()));
+            }
+            world.stores.put_object(bucket, key, object);
+            switched(world, call, bucket, key, true);
+        }
+        "DeleteObject" => {
+            reply.status = 204;
+            world.stores.delete_object(bucket, key);
+            switched(world, call, bucket, key, false);
+        }
+        _ => {
+            let object = world
+                .stores
+                .object(bucket, key)
+                .ok_or_else(|| Fault::with_status(404, "NoSuchKey", "The specified key does not exist."))?;
+            reply.headers.push(("content-type", object.kind));
+            reply.headers.push(("etag", tag(&object.body)));
+            reply
+                .headers
+                .push(("last-modified", object.at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+            reply.headers.push(("content-length", object.body.len().to_string()));
+            if operation == "GetObject" {
+                reply.body = object.body;
+            }
+        }
+    }
+    Ok(reply)
+}
+
+fn switched(world: &World, call: &Call, bucket: &str, key: &str, there: bool) {
+    world.act(call.served, Deed::Object { bucket: bucket.to_owned(), key: key.to_owned(), there });
+}
+
 fn reply(operation: &str, body: &Xml) -> Reply {
     let mut reply = xml::reply(operation, body);
     reply.headers = vec![("content-type", "application/xml".into())];
@@ -108,7 +169,7 @@ fn reply(operation: &str, body: &Xml) -> Reply {
 }
 
 /// A bucket asked for in the wrong region. Signatures carry the region, so AWS refuses those first.
-fn elsewhere(call: &Call, site: &Site) -> Fault {
+fn elsewhere(call: &Call, there: &str) -> Fault {
     if call.method == "HEAD" {
         return Fault::with_status(400, "BadRequest", "");
     }
@@ -116,8 +177,8 @@ fn elsewhere(call: &Call, site: &Site) -> Fault {
         400,
         "AuthorizationHeaderMalformed",
         format!(
-            "The authorization header is malformed; the region '{}' is wrong; expecting '{}'",
-            call.region, site.region
+            "The authorization header is malformed; the region '{}' is wrong; expecting '{there}'",
+            call.region
         ),
     )
 }
@@ -159,8 +220,9 @@ fn list(world: &World, call: &Call) -> Result<Xml, Fault> {
     Ok(body)
 }
 
-fn replication(world: &World, site: &Site) -> Result<Xml, Fault> {
-    let rules: Vec<_> = world.fleet.rules.iter().filter(|rule| rule.from == site.index).collect();
+fn replication(world: &World, site: Option<&Site>) -> Result<Xml, Fault> {
+    let from = site.map(|site| site.index);
+    let rules: Vec<_> = world.fleet.rules.iter().filter(|rule| Some(rule.from) == from).collect();
     if rules.is_empty() {
         return Err(Fault::with_status(
             404,

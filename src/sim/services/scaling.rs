@@ -6,6 +6,8 @@ use super::{JsonResult, unknown_target};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::json::{self, Input, time};
 use crate::sim::wire::query::page;
+use crate::sim::world::capacity::Cause;
+use crate::sim::world::deeds::Deed;
 use crate::sim::world::fleet::{ACCOUNT, CLUSTER};
 use crate::sim::world::{World, before, noise};
 
@@ -16,6 +18,7 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> JsonResult 
     match operation {
         "DescribeScalableTargets" => targets(world, call, &input),
         "DescribeScalingActivities" => activities(world, call, &input),
+        "RegisterScalableTarget" => register(world, call, &input),
         _ => Err(unknown_target(operation)),
     }
 }
@@ -71,17 +74,18 @@ fn targets(world: &World, call: &Call, input: &Input) -> JsonResult {
         .map(|service| {
             let spec = &world.fleet.services[*service];
             let name = format!("scalable-target/{}/{}", call.region, spec.name);
+            let site = world.fleet.site(&call.region).map_or(0, |site| site.index);
+            let limits = world.limits(site, *service, call.now);
+            let [scale_in, scale_out, scheduled] = limits.suspended;
             json!({
                 "ServiceNamespace": "ecs", "ResourceId": resource_id(world, *service),
-                "ScalableDimension": DIMENSION, "MinCapacity": spec.min, "MaxCapacity": spec.max,
+                "ScalableDimension": DIMENSION, "MinCapacity": limits.min, "MaxCapacity": limits.max,
                 "RoleARN": format!("arn:aws:iam::{ACCOUNT}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService"),
                 "CreationTime": time(world.fleet.born),
                 "SuspendedState": {
-                    "DynamicScalingInSuspended": false, "DynamicScalingOutSuspended": false,
-                    "ScheduledScalingSuspended": false},
-                "ScalableTargetARN": format!(
-                    "arn:aws:application-autoscaling:{}:{ACCOUNT}:scalable-target/{}",
-                    call.region, noise::hex(world.seed, &name, 36)),
+                    "DynamicScalingInSuspended": scale_in, "DynamicScalingOutSuspended": scale_out,
+                    "ScheduledScalingSuspended": scheduled},
+                "ScalableTargetARN": target_arn(world, call, &name),
             })
         })
         .collect();
@@ -101,6 +105,10 @@ fn activities(world: &World, call: &Call, input: &Input) -> JsonResult {
     for service in services {
         let Some(site) = site else { continue };
         let resource = resource_id(world, service);
+        if world.touched(site, service, call.now) {
+            found.extend(recorded(world, call, site, service));
+            continue;
+        }
         let mut later = world.desired(site, service, call.now);
         for minute in 1..120 {
             let at = before(call.now, minute * 60);
@@ -125,4 +133,79 @@ fn activities(world: &World, call: &Call, input: &Input) -> JsonResult {
         body["NextToken"] = next.into();
     }
     Ok(body)
+}
+
+fn target_arn(world: &World, call: &Call, name: &str) -> String {
+    let id = noise::hex(world.seed, name, 36);
+    format!("arn:aws:application-autoscaling:{}:{ACCOUNT}:scalable-target/{id}", call.region)
+}
+
+/// What auto scaling did to a service that somebody touched, newest first.
+fn recorded(world: &World, call: &Call, site: usize, service: usize) -> Vec<Value> {
+    let resource = resource_id(world, service);
+    let moments = world.history(site, service, call.now);
+    let mut found: Vec<Value> = moments
+        .windows(2)
+        .filter(|pair| pair[0].desired != pair[1].desired && pair[1].cause != Cause::Service)
+        .map(|pair| {
+            let (at, later) = (pair[1].at, pair[1].desired);
+            let cause = match pair[1].cause {
+                Cause::High => {
+                    format!("monitor alarm TargetTracking-{resource}-AlarmHigh in state ALARM triggered policy cpu-target")
+                }
+                Cause::Low => {
+                    format!("monitor alarm TargetTracking-{resource}-AlarmLow in state ALARM triggered policy cpu-target")
+                }
+                _ if later > pair[0].desired => format!("minimum capacity was set to {}", pair[1].limits.min),
+                _ => format!("maximum capacity was set to {}", pair[1].limits.max),
+            };
+            json!({
+                "ActivityId": noise::uuid(world.seed, &format!("activity/{resource}/{}", at.as_second())),
+                "ServiceNamespace": "ecs", "ResourceId": resource, "ScalableDimension": DIMENSION,
+                "Description": format!("Setting desired count to {later}."), "Cause": cause,
+                "StartTime": time(at), "EndTime": time(before(at, -5)), "StatusCode": "Successful",
+                "StatusMessage": format!("Successfully set desired count to {later}. Change successfully fulfilled by ecs."),
+            })
+        })
+        .collect();
+    found.reverse();
+    found
+}
+
+/// Creates a target or changes the settings that are given; then the present capacity is pulled within them.
+fn register(world: &World, call: &Call, input: &Input) -> JsonResult {
+    let resource = input.text("ResourceId").ok_or_else(|| {
+        invalid("1 validation error detected: Value null at 'resourceId' failed to satisfy constraint: Member must not be null")
+    })?;
+    if input.text("ScalableDimension") != Some(DIMENSION) || input.text("ServiceNamespace") != Some("ecs") {
+        return Err(invalid("Unsupported service namespace, resource type or scalable dimension"));
+    }
+    let service = wanted(world, call, input, &[resource])?.first().copied();
+    let (Some(service), Some(site)) = (service, world.fleet.site(&call.region)) else {
+        return Err(invalid(format!("ECS service doesn't exist: {resource}")));
+    };
+    let number = |name: &str| -> Result<Option<i32>, Fault> {
+        match input.number(name) {
+            None => Ok(None),
+            Some(n) if n >= 0 => Ok(i32::try_from(n).ok()),
+            Some(n) => Err(invalid(format!(
+                "1 validation error detected: Value '{n}' at '{name}' failed to satisfy constraint: Member must have value greater than or equal to 0"
+            ))),
+        }
+    };
+    let (min, max) = (number("MinCapacity")?, number("MaxCapacity")?);
+    let present = world.limits(site.index, service, call.served);
+    if min.unwrap_or(present.min) > max.unwrap_or(present.max) {
+        return Err(invalid("Maximum capacity cannot be less than minimum capacity"));
+    }
+    let state = input.value("SuspendedState");
+    let flag = |name: &str| state.and_then(|state| state.get(name)).and_then(Value::as_bool);
+    let suspended = [
+        flag("DynamicScalingInSuspended"),
+        flag("DynamicScalingOutSuspended"),
+        flag("ScheduledScalingSuspended"),
+    ];
+    world.act(call.served, Deed::Scaling { site: site.index, service, min, max, suspended });
+    let name = format!("scalable-target/{}/{}", call.region, world.fleet.services[service].name);
+    Ok(json!({"ScalableTargetARN": target_arn(world, call, &name)}))
 }

@@ -5,11 +5,13 @@ use crate::sim::call::{Call, Fault};
 use crate::sim::wire::query::{Params, page};
 use crate::sim::wire::xml::Xml;
 use crate::sim::world::fleet::{ACCOUNT, Fleet};
+use crate::sim::world::stores::Message;
 use crate::sim::world::{World, noise};
 
 pub(super) fn answer(world: &World, call: &Call, operation: &str, params: &Params) -> XmlResult {
     match operation {
         "ListTopics" => list(world, call, params),
+        "Publish" => publish(world, call, params),
         "GetTopicAttributes" => attributes(world, call, params),
         "ListSubscriptionsByTopic" => subscriptions(world, call, params),
         _ => Err(unknown_action(operation)),
@@ -28,7 +30,7 @@ fn topic(world: &World, call: &Call) -> Option<String> {
 }
 
 fn named<'a>(world: &World, call: &Call, params: &'a Params) -> Result<&'a str, Fault> {
-    let arn = params.text("TopicArn").unwrap_or_default();
+    let arn = params.text("TopicArn").or_else(|| params.text("TargetArn")).unwrap_or_default();
     let parts: Vec<&str> = arn.split(':').collect();
     if parts.len() != 6 || parts[2] != "sns" {
         return Err(Fault::sender(
@@ -40,11 +42,12 @@ fn named<'a>(world: &World, call: &Call, params: &'a Params) -> Result<&'a str, 
         return Err(Fault::sender("InvalidParameter", "Invalid parameter: TopicArn"));
     }
     if parts[4] != ACCOUNT {
+        let operation = params.text("Action").unwrap_or_default();
         return Err(Fault::with_status(
             403,
             "AuthorizationError",
             format!(
-                "User: {} is not authorized to perform: SNS:GetTopicAttributes on resource: {arn}",
+                "User: {} is not authorized to perform: SNS:{operation} on resource: {arn}",
                 crate::sim::IDENTITY_ARN
             ),
         ));
@@ -94,5 +97,31 @@ fn subscriptions(world: &World, call: &Call, params: &Params) -> XmlResult {
         xml.leaf("Endpoint", "https://pager.example.net/integration/orders").leaf("TopicArn", arn);
     });
     xml.maybe("NextToken", next);
+    Ok(xml)
+}
+
+/// Largest message, bytes.
+const LARGEST_MESSAGE: usize = 256 * 1024;
+
+fn publish(world: &World, call: &Call, params: &Params) -> XmlResult {
+    let topic = named(world, call, params)?;
+    let text = params.text("Message").ok_or_else(|| {
+        Fault::sender("InvalidParameter", "Invalid parameter: Message Reason: Empty message")
+    })?;
+    if text.len() > LARGEST_MESSAGE {
+        return Err(Fault::sender("InvalidParameter", "Invalid parameter: Message too long"));
+    }
+    let subject = params.text("Subject");
+    if subject.is_some_and(|subject| subject.len() > 100 || subject.contains('\n')) {
+        return Err(Fault::sender("InvalidParameter", "Invalid parameter: Subject"));
+    }
+    world.stores.publish(Message {
+        at: call.served,
+        topic: topic.to_owned(),
+        subject: subject.map(str::to_owned),
+        text: text.to_owned(),
+    });
+    let mut xml = Xml::new();
+    xml.leaf("MessageId", noise::uuid(world.seed, &format!("message/{}", call.request_id)));
     Ok(xml)
 }

@@ -51,6 +51,11 @@ impl Input {
             .unwrap_or_default()
     }
 
+    /// A member as it is; absent and null are the same.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
     /// Whether the member is there.
     pub fn has(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| !value.is_null())
@@ -75,13 +80,17 @@ pub fn error(call: &Call, version: &str, operation: &str, fault: &Fault) -> Repl
         _ => "",
     };
     let kind = format!("{namespace}{}", fault.code);
+    let mut body = json!({"__type": kind, "message": fault.message});
+    if let (Value::Object(body), Some(Value::Object(details))) = (&mut body, fault.details.as_deref()) {
+        body.extend(details.clone());
+    }
     Reply {
         status: fault.status,
         headers: vec![
             ("content-type", format!("application/x-amz-json-{version}")),
             ("x-amzn-errortype", fault.code.clone()),
         ],
-        body: json!({"__type": kind, "message": fault.message}).to_string().into_bytes(),
+        body: body.to_string().into_bytes(),
         operation: operation.to_owned(),
         error: Some(fault.code.clone()),
     }

@@ -5,6 +5,7 @@
 
 pub mod json;
 pub mod query;
+pub mod tree;
 pub mod xml;
 
 use super::call::{Call, Fault, Reply};
@@ -34,8 +35,8 @@ pub fn protocol(service: &str) -> Option<Protocol> {
         }
         "rds" => Protocol::Query("http://rds.amazonaws.com/doc/2014-10-31/"),
         "sns" => Protocol::Query("http://sns.amazonaws.com/doc/2010-03-31/"),
-        "ecs" | "application-autoscaling" => Protocol::Json("1.1"),
-        "dynamodb" => Protocol::Json("1.0"),
+        "ecs" | "application-autoscaling" | "servicequotas" => Protocol::Json("1.1"),
+        "dynamodb" | "route53-recovery-cluster" => Protocol::Json("1.0"),
         "route53" => Protocol::Route53,
         "s3" => Protocol::S3,
         "monitoring" => Protocol::CloudWatch,

@@ -267,7 +267,8 @@ impl World {
             let name = format!("{}-replication-{region}", table.name);
             specs.push(above(name, "Replication is slow", metric, "Average", 3, 5_000.0, "missing"));
         }
-        if self.fleet.aurora.contains(&site.index) && self.aurora_writer() != Some(site.index) {
+        // Alarms stay where they were put when the writer moves.
+        if self.fleet.aurora.iter().skip(1).any(|member| *member == site.index) {
             let metric = id("AWS/RDS", "AuroraGlobalDBRPOLag", &[("DBClusterIdentifier", &site.db_cluster)]);
             let name = format!("{}-lag", site.db_cluster);
             specs.push(above(name, "The secondary is behind", metric, "Maximum", 3, 5_000.0, "missing"));

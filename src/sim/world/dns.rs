@@ -3,10 +3,12 @@
 //! What it is for: checkers, verdicts, and the DNS answer at any time.
 //! What it must not do: answer API calls; those are `services::route53`.
 
-use jiff::Timestamp;
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::scenario::{Effect, Mode};
-use super::{World, before, noise};
+use super::{World, lock, noise};
 
 /// Where Route 53's checkers stand.
 pub const CHECKER_REGIONS: [&str; 8] = [
@@ -23,6 +25,8 @@ pub const CHECKER_REGIONS: [&str; 8] = [
 pub const CHECKERS_EACH: usize = 2;
 /// The path that health checks and our own probe ask for.
 pub const HEALTH_PATH: &str = "/health";
+/// Under this path the application writes to its database, for a synthetic write.
+pub const WRITE_PATH: &str = "/write";
 /// Three failed requests, ten seconds apart, until a checker calls an endpoint unhealthy.
 const DETECTION_SECONDS: i64 = 30;
 
@@ -39,12 +43,40 @@ pub enum Front {
     Hanging,
 }
 
+/// Requests that are remembered at most.
+const REMEMBERED: usize = 50_000;
+
+/// What became of checkers' requests: by site and millisecond.
+#[derive(Debug, Default)]
+pub struct Passes {
+    /// Counts what was forgotten, so that a request judged before it is not remembered after it.
+    version: u64,
+    known: HashMap<(usize, i64), bool>,
+}
+
+impl Passes {
+    /// Forgets requests at or after `at`.
+    pub(super) fn forget(&mut self, at: Timestamp) {
+        self.version += 1;
+        self.known.retain(|(_, when), _| *when < at.as_millisecond());
+    }
+
+    fn remember(&mut self, key: (usize, i64), passes: bool, version: u64) {
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        if self.version == version {
+            self.known.insert(key, passes);
+        }
+    }
+}
+
 impl World {
     /// What the region's front door does for users at `at`.
     pub fn front(&self, site: usize, at: Timestamp) -> Front {
         let timeline = self.timeline();
         let region = &self.fleet.sites[site].region;
-        if timeline.quiet_in(region, at, at) {
+        if timeline.quiet_in(region, at, at) && !self.site_touched(site, at) {
             return Front::Serving(0.0);
         }
         let mut errors: f64 = 0.0;
@@ -70,7 +102,8 @@ impl World {
         }
     }
 
-    /// What the front door does with a path. `/health` touches nothing that may fail for users, so its
+    /// What the front door does with a path. A path under `/write` writes to the database, and fails while
+    /// nothing takes writes. `/health` touches nothing that may fail for users, so its
     /// answers know no share of errors; where it flaps, it flaps alone.
     pub fn front_of(&self, site: usize, path: &str, at: Timestamp) -> Front {
         match self.front(site, at) {
@@ -80,6 +113,9 @@ impl World {
                 } else {
                     Front::Serving(0.0)
                 }
+            }
+            Front::Serving(_) if path.starts_with(WRITE_PATH) && !self.writes_succeed(at) => {
+                Front::Failing(503)
             }
             front => front,
         }
@@ -107,58 +143,67 @@ impl World {
     pub fn asked(&self, site: usize, checker: usize, now: Timestamp) -> Timestamp {
         let salt = self.fleet.sites[site].salt ^ noise::mix(checker as u64);
         let second = (noise::unit(salt, 0) * 10.0) as i64;
-        let passed = (now.as_second() - second).rem_euclid(10);
-        Timestamp::from_second(now.as_second() - passed).unwrap_or(now)
+        let (offset, period) =
+            (self.paced(second as f64), self.paced(10.0).max(SignedDuration::from_millis(1)));
+        let passed = (now.as_millisecond() - offset.as_millis() as i64).rem_euclid(period.as_millis() as i64);
+        Timestamp::from_millisecond(now.as_millisecond() - passed).unwrap_or(now)
+    }
+
+    /// Whether a checker's request at `at` succeeds. Checkers ask at the same seconds again and again.
+    fn passes(&self, site: usize, at: Timestamp) -> bool {
+        let key = (site, at.as_millisecond());
+        let (known, version) = {
+            let passes = lock(&self.passes);
+            (passes.known.get(&key).copied(), passes.version)
+        };
+        known.unwrap_or_else(|| {
+            let passes = matches!(self.front_of(site, HEALTH_PATH, at), Front::Serving(_));
+            lock(&self.passes).remember(key, passes, version);
+            passes
+        })
     }
 
     /// One checker: whether it calls the endpoint healthy, and whether its last request succeeded.
     pub fn checker(&self, site: usize, checker: usize, at: Timestamp) -> (bool, bool) {
         let at = self.asked(site, checker, at);
-        let fails = |at: Timestamp| !matches!(self.front_of(site, HEALTH_PATH, at), Front::Serving(_));
+        let fails = |at: Timestamp| !self.passes(site, at);
         let last = !fails(at);
-        let failing = (0..=DETECTION_SECONDS / 10).all(|back| fails(before(at, back * 10)));
+        let failing = (0..=DETECTION_SECONDS / 10).all(|back| fails(self.ago(at, back * 10)));
         // It takes as many successes to come back as failures to go.
         let recovering = last
-            && (1..=DETECTION_SECONDS / 10).any(|back| fails(before(at, back * 10)))
-            && (0..=DETECTION_SECONDS / 10).all(|back| fails(before(at, DETECTION_SECONDS + 10 + back * 10)));
+            && (1..=DETECTION_SECONDS / 10).any(|back| fails(self.ago(at, back * 10)))
+            && (0..=DETECTION_SECONDS / 10)
+                .all(|back| fails(self.ago(at, DETECTION_SECONDS + 10 + back * 10)));
         (!failing && !recovering, last)
     }
 
-    /// Route 53's verdict: more than 18 % of the checkers.
+    /// Whether nothing that checkers notice has happened at a site for so long that nothing of it is left.
+    fn steady(&self, site: usize, at: Timestamp) -> bool {
+        let from = self.ago(at, 4 * DETECTION_SECONDS);
+        self.timeline().quiet_in(&self.fleet.sites[site].region, from, at) && !self.site_touched(site, at)
+    }
+
+    /// What the checkers find, before any setting of the check: more than 18 % of them call it healthy.
     pub fn verdict(&self, site: usize, at: Timestamp) -> bool {
-        let from = before(at, 4 * DETECTION_SECONDS);
-        self.timeline().quiet_in(&self.fleet.sites[site].region, from, at)
-            || self.checkers_healthy(site, at) > 0.18
+        self.steady(site, at) || self.checkers_healthy(site, at) > 0.18
     }
 
-    /// Whether the record of the region would be answered on its own merits: its health check, and the
-    /// load balancer's own health, both.
-    fn record_healthy(&self, site: usize, at: Timestamp) -> bool {
-        let from = before(at, 4 * DETECTION_SECONDS);
-        if self.timeline().quiet_in(&self.fleet.sites[site].region, from, at) {
-            return true;
-        }
-        self.verdict(site, at)
-            && (0..self.fleet.services.len())
-                .all(|service| self.health(site, service, before(at, DETECTION_SECONDS)).0 > 0)
+    /// Whether the load balancer counts as healthy for a record that evaluates its target's health.
+    pub fn targets_healthy(&self, site: usize, at: Timestamp) -> bool {
+        self.steady(site, at)
+            || (0..self.fleet.services.len())
+                .all(|service| self.health(site, service, self.ago(at, DETECTION_SECONDS)).0 > 0)
     }
 
-    /// Which regions DNS answers with, in order. When every record is unhealthy, all count as healthy.
+    /// Which regions DNS answers with, for any of the application's names, in order. When every record is
+    /// unhealthy, all count as healthy.
     pub fn in_dns(&self, at: Timestamp) -> Vec<bool> {
         let count = self.fleet.sites.len();
-        if self.timeline().quiet(before(at, 4 * DETECTION_SECONDS), at) {
+        let from = self.ago(at, 4 * DETECTION_SECONDS);
+        if self.deeds().calm(at) && self.timeline().quiet(from, at) {
             return vec![true; count];
         }
-        let healthy: Vec<bool> = (0..count).map(|site| self.record_healthy(site, at)).collect();
-        if healthy.iter().any(|one| *one) { healthy } else { vec![true; count] }
-    }
-
-    /// The site that DNS gives a client near `site`.
-    pub fn answer_near(&self, site: usize, at: Timestamp) -> usize {
-        let healthy = self.in_dns(at);
-        if healthy.get(site).copied().unwrap_or(true) {
-            return site;
-        }
-        self.fleet.sites[site].nearest.iter().copied().find(|other| healthy[*other]).unwrap_or(site)
+        let answers = self.answers(at);
+        (0..count).map(|site| answers.iter().any(|(_, answered)| answered[site])).collect()
     }
 }

@@ -52,6 +52,16 @@ pub struct Fleet {
     pub aurora: Vec<usize>,
     /// Replication rules between buckets.
     pub rules: Vec<Rule>,
+    /// The region whose registry holds all images; each region its own when absent.
+    pub images_in: Option<String>,
+    /// The table of the lease.
+    pub lease: LeaseTable,
+    /// Region of the bucket with the switch objects, and of the switch metric.
+    pub switch_region: String,
+    /// Fargate vCPUs that each region allows.
+    pub vcpus: f64,
+    /// Regions whose health checks belong to another service, which makes them read-only.
+    pub linked: Vec<String>,
     by_region: HashMap<String, usize>,
 }
 
@@ -134,6 +144,30 @@ pub struct ServiceSpec {
     pub median: f64,
 }
 
+/// The table of the lease, in one region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseTable {
+    /// Region; it need not be one of the application's.
+    pub region: String,
+    /// Name.
+    pub name: String,
+    /// Partition key, a string.
+    pub hash: String,
+    /// Sort key, a string, if there is one.
+    pub range: Option<String>,
+}
+
+impl Default for LeaseTable {
+    fn default() -> Self {
+        Self {
+            region: "us-west-2".into(),
+            name: "switchtower-lease".into(),
+            hash: "pk".into(),
+            range: Some("sk".into()),
+        }
+    }
+}
+
 /// A DynamoDB global table.
 #[derive(Clone, Debug)]
 pub struct GlobalTable {
@@ -206,6 +240,11 @@ impl Fleet {
             born,
             zone_id: format!("Z{}", noise::hex(seed, "zone", 20).to_uppercase()),
             rules: rules(&sites),
+            images_in: None,
+            lease: LeaseTable::default(),
+            switch_region: "us-west-2".into(),
+            vcpus: 256.0,
+            linked: Vec::new(),
             aurora: all.into_iter().take(AURORA_MEMBERS).collect(),
             tables,
             services,

@@ -77,15 +77,12 @@ impl World {
         found.unwrap_or_else(|| ("ACTIVE".into(), None))
     }
 
-    /// The site of Aurora's writer.
-    pub fn aurora_writer(&self) -> Option<usize> {
-        self.fleet.aurora.first().copied()
-    }
-
-    /// Aurora's lag of a secondary, milliseconds; `None` for the writer and for sites without a cluster.
+    /// Aurora's lag of a secondary, milliseconds; `None` for the writer, for one that is rebuilt, and for sites
+    /// without a member.
     pub fn aurora_lag(&self, site: usize, at: Timestamp) -> Option<f64> {
-        let writer = self.aurora_writer()?;
-        if site == writer || !self.fleet.aurora.contains(&site) {
+        let database = self.database(at)?;
+        let writer = database.writer;
+        if site == writer || !database.members.contains(&site) || database.rebuilding.contains(&site) {
             return None;
         }
         let (primary, secondary) = (&self.fleet.sites[writer], &self.fleet.sites[site]);

@@ -6,9 +6,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::checks::{Kind, SWITCH_METRIC, SWITCH_NAMESPACE};
+use super::deeds::Deed;
 use super::fleet::CLUSTER;
 use super::{World, before, minutes, noise};
-use crate::sim::cloudwatch::source::{Alarm, MetricId, MetricSource, Samples};
+use crate::sim::cloudwatch::source::{Alarm, Datum, MetricId, MetricSource, Samples};
 
 const ALB: &str = "AWS/ApplicationELB";
 const ECS: &str = "AWS/ECS";
@@ -51,6 +53,9 @@ impl MetricSource for World {
             return None;
         }
         let part = if ended >= 60.0 { 1.0 } else { ((ended + 50.0) / 110.0).clamp(0.1, 0.97) };
+        if !metric.namespace.starts_with("AWS/") {
+            return self.stores.samples(region, metric, minute, now);
+        }
         let mut samples = self.measured(region, metric, minute)?;
         if part < 1.0 {
             thin(&mut samples, &metric.name, part);
@@ -60,6 +65,20 @@ impl MetricSource for World {
 
     fn alarms(&self, region: &str, now: Timestamp) -> Vec<Alarm> {
         self.alarms_at(region, now)
+    }
+
+    fn put(&self, region: &str, data: Vec<Datum>, now: Timestamp) {
+        for datum in data {
+            let switch = region == self.fleet.switch_region
+                && datum.metric.namespace == SWITCH_NAMESPACE
+                && datum.metric.name == SWITCH_METRIC;
+            let place = datum.metric.dimensions.iter().find(|(name, _)| name == "Region");
+            let site = place.and_then(|(_, region)| self.fleet.site(region)).filter(|_| switch);
+            if let (Some(site), Some((value, _))) = (site, datum.values.last()) {
+                self.act(now, Deed::Metric { site: site.index, value: *value });
+            }
+            self.stores.put_metric(region, datum);
+        }
     }
 }
 
@@ -305,7 +324,7 @@ impl World {
         let secondary = |factor: f64| {
             level(lags().into_iter().flatten().map(|lag| (lag * factor).round()), "Milliseconds")
         };
-        let requests = self.requests(self.aurora_writer()?, minute);
+        let requests = self.requests(self.aurora_writer(minute)?, minute);
         match name {
             "AuroraGlobalDBRPOLag" => secondary(0.9),
             "AuroraGlobalDBReplicationLag" => secondary(1.0),
@@ -325,14 +344,28 @@ impl World {
     }
 
     fn dns_measured(&self, check: &str, name: &str, minute: Timestamp) -> Option<Samples> {
-        let site = self.fleet.sites.iter().find(|site| site.health_check == check)?.index;
+        let check = self.check(check)?;
+        let site = check.site;
         let at = [10, 30, 50].map(|second| before(minute, -second));
-        let salt = self.salt(&format!("checker-times/{check}"));
+        let salt = self.salt(&format!("checker-times/{}", check.id));
         let noise = noise::smooth(salt, minutes(minute));
+        match (name, check.kind) {
+            ("HealthCheckStatus", _) => {
+                return level(at.map(|at| f64::from(u8::from(self.check_healthy(&check.id, at)))), "None");
+            }
+            ("ChildHealthCheckHealthyCount", Kind::Calculated) => {
+                return level(at.map(|at| self.healthy_children(check, at) as f64), "Count");
+            }
+            (_, Kind::Endpoint) => {}
+            _ => return None,
+        }
+        // A disabled check asks nobody.
+        if self.setting(check, at[1]).disabled {
+            return None;
+        }
         let answers =
             matches!(self.front_of(site, super::dns::HEALTH_PATH, at[1]), super::dns::Front::Serving(_));
         match name {
-            "HealthCheckStatus" => level(at.map(|at| f64::from(u8::from(self.verdict(site, at)))), "None"),
             "HealthCheckPercentageHealthy" => {
                 level(at.map(|at| 100.0 * self.checkers_healthy(site, at)), "Percent")
             }
@@ -364,8 +397,16 @@ impl World {
                 ];
                 add(DNS, &names, &[("HealthCheckId", &site.health_check)]);
             }
+            for check in self.checks.iter().filter(|check| check.kind != Kind::Endpoint) {
+                let names = ["HealthCheckStatus", "ChildHealthCheckHealthyCount"];
+                let count = if check.kind == Kind::Calculated { 2 } else { 1 };
+                add(DNS, &names[..count], &[("HealthCheckId", &check.id)]);
+            }
         }
-        let Some(site) = self.fleet.site(region) else { return ids };
+        let Some(site) = self.fleet.site(region) else {
+            self.stores.metric_ids(region, now, &mut ids);
+            return ids;
+        };
         let lb = ("LoadBalancer", site.lb_dimension.as_str());
         let requests = ["RequestCount", "HTTPCode_Target_5XX_Count", "TargetResponseTime"];
         add(ALB, &requests, &[lb]);
@@ -393,7 +434,7 @@ impl World {
         if self.fleet.aurora.contains(&site.index) {
             let dimensions = [("DBClusterIdentifier", site.db_cluster.as_str())];
             add(RDS, &["CPUUtilization"], &dimensions);
-            if self.aurora_writer() != Some(site.index) {
+            if self.aurora_writer(now) != Some(site.index) {
                 let lags = [
                     "AuroraGlobalDBRPOLag",
                     "AuroraGlobalDBReplicationLag",
@@ -418,6 +459,7 @@ impl World {
                 add(S3, &["OperationsFailedReplication"], &dimensions);
             }
         }
+        self.stores.metric_ids(region, now, &mut ids);
         ids
     }
 }

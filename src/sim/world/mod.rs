@@ -1,23 +1,32 @@
 //! The world behind the simulated services.
 //!
-//! What it is for: what exists ([`fleet`]), what is wrong when ([`timeline`]), and what follows from both at
-//! any moment: tasks and targets, DNS, traffic, metrics, alarms. All of it is computed from the seed, the
-//! timeline and the time asked for, so that nothing runs between two questions.
+//! What it is for: what exists ([`fleet`]), what is wrong when ([`timeline`]), and what follows at
+//! any moment: tasks and targets, DNS, traffic, metrics, alarms. What callers do is an append-only history
+//! ([`deeds`]). All of it is computed from the seed, the timeline, the deeds and the time asked for, so that
+//! nothing runs between two questions.
 //! What it must not do: know a wire protocol, read a clock, or wait.
 
 pub mod alarms;
+pub mod capacity;
+pub mod checks;
+pub mod database;
+pub mod deeds;
 pub mod dns;
 pub mod faults;
 pub mod fleet;
 pub mod geography;
+pub mod items;
 pub mod lag;
 pub mod metrics;
 pub mod noise;
+pub mod placement;
 pub mod scenario;
+pub mod stores;
 pub mod tasks;
 pub mod timeline;
 pub mod traffic;
 mod view;
+pub mod zone;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -36,7 +45,17 @@ pub struct World {
     pub seed: u64,
     /// The world's first moment.
     pub started: Timestamp,
+    /// Factor by which the world's own delays are shorter than AWS's.
+    pub pace: f64,
+    /// Health checks.
+    pub checks: Vec<checks::Check>,
+    /// What callers stored, which needs no time to take effect.
+    pub stores: stores::Stores,
+    laid_out: Vec<zone::RecordSet>,
     timeline: Mutex<Arc<Timeline>>,
+    deeds: Mutex<Arc<deeds::Deeds>>,
+    histories: Mutex<capacity::Histories>,
+    passes: Mutex<dns::Passes>,
     flows: Mutex<traffic::Flows>,
     alarms: Mutex<alarms::Memory>,
     tally: Mutex<view::Tally>,
@@ -49,12 +68,24 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl World {
     /// A world in which nothing is wrong yet.
-    pub fn new(fleet: Fleet, started: Timestamp) -> Self {
+    pub fn new(fleet: Fleet, wiring: checks::Wiring, pace: f64, started: Timestamp) -> Self {
+        let checks = checks::laid_out(&fleet, wiring);
+        let own = |site: &Site| {
+            let last = checks.iter().rfind(|check| check.site == site.index);
+            last.map(|check| check.id.clone()).unwrap_or_default()
+        };
         Self {
             seed: fleet.seed,
+            laid_out: zone::laid_out(&fleet, own),
+            checks,
             fleet,
             started,
+            pace: if pace.is_finite() { pace.clamp(0.01, 10_000.0) } else { 1.0 },
+            stores: stores::Stores::default(),
             timeline: Mutex::default(),
+            deeds: Mutex::default(),
+            histories: Mutex::default(),
+            passes: Mutex::default(),
             flows: Mutex::default(),
             alarms: Mutex::default(),
             tally: Mutex::default(),
@@ -70,6 +101,33 @@ impl World {
     pub fn begin(&self, scenario: &scenario::Scenario, region: &str, began: Timestamp) {
         let mut timeline = lock(&self.timeline);
         *timeline = Arc::new(timeline.begin(scenario, region, began));
+        drop(timeline);
+        self.forget_after(began);
+    }
+
+    /// Lets a scenario begin at `began` beside whatever is wrong.
+    pub fn overlay(&self, scenario: &scenario::Scenario, region: &str, began: Timestamp) {
+        let mut timeline = lock(&self.timeline);
+        *timeline = Arc::new(timeline.overlay(scenario, region, began));
+        drop(timeline);
+        self.forget_after(began);
+    }
+
+    /// Forgets what was computed for times that something done at `at` may change.
+    fn forget_after(&self, at: Timestamp) {
+        lock(&self.passes).forget(at);
+        lock(&self.flows).forget(at);
+        capacity::forget(&mut lock(&self.histories), at);
+    }
+
+    /// So many of the world's own seconds, at its pace.
+    pub(crate) fn paced(&self, seconds: f64) -> SignedDuration {
+        SignedDuration::from_millis((seconds * 1_000.0 / self.pace).round() as i64)
+    }
+
+    /// `at` minus seconds of the world's own delays.
+    pub(crate) fn ago(&self, at: Timestamp, seconds: i64) -> Timestamp {
+        at - self.paced(seconds as f64)
     }
 
     /// A hash for noise and names.

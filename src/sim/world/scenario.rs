@@ -3,47 +3,54 @@
 //! What it is for: the format of `assets/scenarios/*.toml`, and the list of those that are built in.
 //! What it must not do: know what an effect does to the world; that is `state`, `faults` and `metrics`.
 
+mod read;
+
 use serde::Deserialize;
 
+pub use read::ScenarioError;
+
+/// A built-in file: its name and its text.
+macro_rules! built_in {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../../assets/scenarios/", $name)))
+    };
+}
+
 /// The built-in scenarios, calm first.
-const BUILT_IN: [&str; 12] = [
-    include_str!("../../../assets/scenarios/calm.toml"),
-    include_str!("../../../assets/scenarios/regional-outage.toml"),
-    include_str!("../../../assets/scenarios/5xx-surge.toml"),
-    include_str!("../../../assets/scenarios/ecs-crash-loop.toml"),
-    include_str!("../../../assets/scenarios/replication-lag.toml"),
-    include_str!("../../../assets/scenarios/aurora-lag.toml"),
-    include_str!("../../../assets/scenarios/health-check-flapping.toml"),
-    include_str!("../../../assets/scenarios/control-plane-down.toml"),
-    include_str!("../../../assets/scenarios/throttling.toml"),
-    include_str!("../../../assets/scenarios/expired-credentials.toml"),
-    include_str!("../../../assets/scenarios/black-hole.toml"),
-    include_str!("../../../assets/scenarios/clock-skew.toml"),
+const BUILT_IN: [(&str, &str); 12] = [
+    built_in!("calm.toml"),
+    built_in!("regional-outage.toml"),
+    built_in!("5xx-surge.toml"),
+    built_in!("ecs-crash-loop.toml"),
+    built_in!("replication-lag.toml"),
+    built_in!("aurora-lag.toml"),
+    built_in!("health-check-flapping.toml"),
+    built_in!("control-plane-down.toml"),
+    built_in!("throttling.toml"),
+    built_in!("expired-credentials.toml"),
+    built_in!("black-hole.toml"),
+    built_in!("clock-skew.toml"),
 ];
 
 /// A scenario file.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     /// Name, as the command line takes it.
     pub name: String,
     /// One sentence.
     pub description: String,
     /// `first`, `second`, or a region's name: where it happens unless somebody says otherwise.
-    #[serde(default = "first")]
     pub region: String,
     /// How many seconds before the world's first moment it began, so that the first look shows it.
-    #[serde(default)]
     pub lead_seconds: i64,
     /// What happens.
-    #[serde(default, rename = "effect")]
     pub effects: Vec<Timed>,
 }
 
 impl Scenario {
-    /// Reads a scenario file.
-    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+    /// Reads the text of a scenario file. A key that is none is an error, in effects too.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        read::read("scenario", text)
     }
 }
 
@@ -52,18 +59,15 @@ fn first() -> String {
 }
 
 /// One effect with its time.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Timed {
     /// Seconds from the scenario's beginning.
-    #[serde(default)]
     pub at: i64,
     /// Seconds from the scenario's beginning; for good when absent.
     pub until: Option<i64>,
     /// `here` (the scenario's region), `others`, `everywhere`, or a region's name.
-    #[serde(default = "here", rename = "where")]
     pub place: String,
     /// What.
-    #[serde(flatten)]
     pub effect: Effect,
 }
 
@@ -71,9 +75,9 @@ fn here() -> String {
     "here".into()
 }
 
-/// Everything that can go wrong.
+/// Everything that can go wrong. In a file, `kind` says which, beside its keys.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// AWS APIs of the region: named services (`*` for all), for a fraction of calls.
     ApiDown {
@@ -172,6 +176,8 @@ pub enum Effect {
         #[serde(default)]
         growth: f64,
     },
+    /// The Aurora cluster of the region does not run.
+    DatabaseDown,
     /// S3 replication to the region waits.
     ReplicationBacklog {
         /// Bytes a minute that pile up.
@@ -232,6 +238,7 @@ impl Effect {
             | Self::WriteThrottles { .. }
             | Self::ReplicaStatus { .. }
             | Self::AuroraLag { .. }
+            | Self::DatabaseDown
             | Self::ReplicationBacklog { .. }
             | Self::Throttle { .. }
             | Self::CredentialsExpired
@@ -283,8 +290,8 @@ fn timeout() -> String {
 }
 
 /// Every built-in scenario.
-pub fn all() -> Result<Vec<Scenario>, toml::de::Error> {
-    BUILT_IN.iter().map(|text| Scenario::parse(text)).collect()
+pub fn all() -> Result<Vec<Scenario>, ScenarioError> {
+    BUILT_IN.iter().map(|(file, text)| read::read(file, text)).collect()
 }
 
 /// The built-in scenario of that name.

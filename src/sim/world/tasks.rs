@@ -22,6 +22,8 @@ pub struct Slot {
     pub period: i64,
     /// The task belongs to the new deployment.
     pub new: bool,
+    /// The service still wants it; otherwise it is on its way out.
+    pub wanted: bool,
     /// Running, or still starting.
     pub running: bool,
     /// The target, when it is registered.
@@ -41,10 +43,17 @@ pub struct Target {
 
 /// Healthy.
 pub const HEALTHY: Target = Target { state: "healthy", reason: None, description: None };
-const INITIAL: Target = Target {
+/// Registered, and not yet checked often enough.
+pub const INITIAL: Target = Target {
     state: "initial",
     reason: Some("Elb.RegistrationInProgress"),
     description: Some("Target registration is in progress"),
+};
+/// Deregistered, with requests that may still be under way.
+pub const DRAINING: Target = Target {
+    state: "draining",
+    reason: Some("Target.DeregistrationInProgress"),
+    description: Some("Target deregistration is in progress"),
 };
 
 /// A service's deployment.
@@ -78,28 +87,42 @@ struct Loop {
 }
 
 /// Revision of the task definitions that run on a calm day.
-const REVISION: u32 = 41;
+pub const REVISION: u32 = 41;
 /// How far back scaling looks, and DNS before it.
 const SCALING_SECONDS: i64 = 1_500;
 
 impl World {
     /// How many tasks the service wants: its base, more when the region serves other regions' users.
     pub fn desired(&self, site: usize, service: usize, at: Timestamp) -> i32 {
+        match self.history(site, service, at).last() {
+            Some(moment) => moment.desired,
+            None => self.formula(site, service, at),
+        }
+    }
+
+    /// The same for a service that nobody has touched.
+    pub(super) fn formula(&self, site: usize, service: usize, at: Timestamp) -> i32 {
         let spec = &self.fleet.services[service];
         if self.settled(at) {
             return spec.base.clamp(spec.min, spec.max);
         }
+        self.wanted(site, service, at).clamp(spec.min, spec.max)
+    }
+
+    /// How many tasks the load of a region's users asks for.
+    pub(super) fn wanted(&self, site: usize, service: usize, at: Timestamp) -> i32 {
+        let spec = &self.fleet.services[service];
         // Target tracking scales out on three minutes of high CPU, and in only after fifteen low ones.
         let load = (1..=6).map(|back| self.load(site, before(at, back * 180))).fold(1.0, f64::max);
         // Step scaling: half of the base for every half more of load.
         let steps = if load > 1.2 { ((load - 1.0) / 0.5).ceil() } else { 0.0 };
         let extra = (f64::from(spec.base) * 0.5 * steps).ceil() as i32;
-        (spec.base + extra).clamp(spec.min, spec.max)
+        spec.base + extra
     }
 
     /// Whether nothing that tasks notice has been wrong for so long that nothing of it is left.
     fn settled(&self, at: Timestamp) -> bool {
-        self.timeline().quiet(before(at, SCALING_SECONDS), at)
+        self.deeds().calm(at) && self.timeline().quiet(before(at, SCALING_SECONDS), at)
     }
 
     /// Wanted and running tasks.
@@ -115,30 +138,37 @@ impl World {
     /// Every place of a service.
     pub fn slots(&self, site: usize, service: usize, at: Timestamp) -> Vec<Slot> {
         let desired = self.desired(site, service, at).max(0) as usize;
-        let settled = self.desired(site, service, before(at, 45)).max(0) as usize;
+        let touched = self.touched(site, service, at);
         let name = &self.fleet.services[service].name;
         let region = &self.fleet.sites[site].region;
         let timeline = self.timeline();
         let born = self.fleet.born + SignedDuration::from_hours(24 * 70);
-        let mut slots: Vec<Slot> = (0..desired)
-            .map(|index| {
+        let mut slots = if touched {
+            self.placed(site, service, at, born)
+        } else {
+            let settled = self.desired(site, service, self.ago(at, 45)).max(0) as usize;
+            let slot = |index| {
                 let fresh = index >= settled;
                 Slot {
                     index,
                     life: 0,
                     period: 0,
-                    since: if fresh { before(at, 20) } else { born },
+                    since: if fresh { self.ago(at, 20) } else { born },
                     new: false,
+                    wanted: true,
                     running: !fresh,
                     target: (!fresh).then_some(HEALTHY),
                 }
-            })
-            .collect();
+            };
+            (0..desired).map(slot).collect()
+        };
+        // What an effect strikes is counted among the places that are wanted; they come first.
+        let desired = slots.iter().filter(|slot| slot.wanted).count();
         for active in timeline.at(region, at) {
             match active.effect {
                 Effect::TaskCrashLoop { service, fraction, period } if service == name => {
                     let first = desired - share(*fraction, desired);
-                    for slot in &mut slots[first..] {
+                    for slot in &mut slots[first..desired] {
                         crash(slot, active.from, (*period).max(30), at);
                     }
                 }
@@ -153,7 +183,7 @@ impl World {
                 }
                 Effect::TasksLost { services, fraction } if listed(services, name) => {
                     let lost = share(*fraction, desired);
-                    for slot in &mut slots[desired - lost..] {
+                    for slot in &mut slots[desired - lost..desired] {
                         slot.running = false;
                         slot.target = None;
                         slot.life += 1;
@@ -173,15 +203,18 @@ impl World {
             return (all, all);
         }
         let slots = self.slots(site, service, at);
-        let registered = slots.iter().filter(|slot| slot.target.is_some()).count();
+        // A target that drains is neither healthy nor unhealthy.
+        let registered =
+            slots.iter().filter(|slot| slot.target.is_some_and(|target| target != DRAINING)).count();
         (slots.iter().filter(|slot| slot.target == Some(HEALTHY)).count(), registered)
     }
 
     /// Desired, running, pending.
     pub fn counts(slots: &[Slot]) -> (i32, i32, i32) {
         let running = slots.iter().filter(|slot| slot.running).count() as i32;
-        let all = slots.len() as i32;
-        (all, running, all - running)
+        let all = slots.iter().filter(|slot| slot.wanted).count() as i32;
+        let pending = slots.iter().filter(|slot| slot.wanted && !slot.running).count() as i32;
+        (all, running, pending)
     }
 
     /// The deployments of a service, the primary first.
@@ -205,7 +238,9 @@ impl World {
             created: settled,
             updated: settled + SignedDuration::from_mins(6),
         };
-        let Some(crash) = self.crash_loop(site, service, at) else { return vec![old] };
+        let Some(crash) = self.crash_loop(site, service, at) else {
+            return self.renewed(site, service, at, &slots, old);
+        };
         let (new, kept): (Vec<Slot>, Vec<Slot>) = slots.into_iter().partition(|slot| slot.new);
         let failed: i64 = new.iter().map(|slot| slot.life).sum();
         vec![
@@ -224,11 +259,48 @@ impl World {
         ]
     }
 
+    /// The deployments of a service whose tasks somebody had replaced, or the one that always was.
+    fn renewed(
+        &self,
+        site: usize,
+        service: usize,
+        at: Timestamp,
+        slots: &[Slot],
+        old: Deployment,
+    ) -> Vec<Deployment> {
+        let times = self.deployment_times(site, service, at);
+        let Some(began) = times.last().copied() else { return vec![old] };
+        let (name, region) = (&self.fleet.services[service].name, &self.fleet.sites[site].region);
+        let salt = format!("deployment/forced/{}/{region}/{name}", times.len());
+        let id = format!("ecs-svc/{}", noise::digits(self.seed, &salt, 19));
+        let ends = began + self.paced(160.0);
+        let new = Deployment { id: id.clone(), created: began, ..old.clone() };
+        if at >= ends {
+            let reason = format!("ECS deployment {id} completed.");
+            return vec![Deployment { reason, updated: ends, ..new }];
+        }
+        let (fresh, kept): (Vec<Slot>, Vec<Slot>) = slots.iter().partition(|slot| slot.since > began);
+        let reason = format!("ECS deployment {id} in progress.");
+        let counts = Self::counts(&fresh);
+        let starting = old.counts.0 - counts.1;
+        vec![
+            Deployment {
+                rollout: "IN_PROGRESS",
+                reason,
+                updated: at,
+                counts: (old.counts.0, counts.1, starting),
+                ..new
+            },
+            Deployment { status: "ACTIVE", counts: Self::counts(&kept), ..old },
+        ]
+    }
+
     /// The newest events of a service, newest first: time and words.
     pub fn events(&self, site: usize, service: usize, at: Timestamp) -> Vec<(Timestamp, String)> {
         let name = &self.fleet.services[service].name;
         let place = &self.fleet.sites[site];
         let mut events = self.steady_events(site, service, at);
+        events.extend(self.scheduling_events(site, service, at));
         let timeline = self.timeline();
         for active in timeline.at(&place.region, at) {
             let lost_services = match active.effect {

@@ -72,6 +72,19 @@ impl Timeline {
         Self { entries, version: self.version + 1 }
     }
 
+    /// Lets `scenario` begin at `began`, in `region`, beside everything else.
+    pub fn overlay(&self, scenario: &Scenario, region: &str, began: Timestamp) -> Self {
+        let mut entries = self.entries.clone();
+        entries.extend(scenario.effects.iter().map(|timed| entry(timed, region, began)));
+        Self { entries, version: self.version + 1 }
+    }
+
+    /// From when until when effects of a kind are in force in `region`.
+    pub fn spans(&self, region: &str, kind: impl Fn(&Effect) -> bool) -> Vec<(Timestamp, Option<Timestamp>)> {
+        let held = self.entries.iter().filter(|entry| entry.place.holds(region) && kind(&entry.effect));
+        held.map(|entry| (entry.from, entry.until)).collect()
+    }
+
     /// What is in force in `region` at `at`.
     pub fn at<'a>(&'a self, region: &'a str, at: Timestamp) -> impl Iterator<Item = Active<'a>> {
         self.entries

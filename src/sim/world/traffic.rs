@@ -20,6 +20,10 @@ const REQUESTS_PER_MINUTE: f64 = 9_000.0;
 const DNS_SECONDS: i64 = 100;
 /// Share of users whose clients keep their connection whatever DNS says.
 const STICKY: f64 = 0.06;
+/// Until when a load balancer lets a client keep its connection, seconds: `client_keep_alive.seconds`.
+pub const KEEP_ALIVE_SECONDS: f64 = 3_600.0;
+/// Time after which a third of the kept connections is left, seconds.
+const KEPT_SECONDS: f64 = 150.0;
 /// Minutes of flows that are remembered.
 const REMEMBERED: usize = 2_048;
 
@@ -30,13 +34,24 @@ struct Flow {
     own: f64,
     /// That reach it.
     all: f64,
+    /// From the users near it, for whose names there was no answer.
+    lost: f64,
 }
 
 /// Remembered flows of every site, by minute.
 #[derive(Debug, Default)]
 pub struct Flows {
+    /// Counts what was forgotten, so that a flow computed before it is not remembered after it.
     version: u64,
     by_minute: HashMap<i64, Arc<[Flow]>>,
+}
+
+impl Flows {
+    /// Forgets the minutes that something done at `at` may change: those whose middle is not over.
+    pub(super) fn forget(&mut self, at: Timestamp) {
+        self.version += 1;
+        self.by_minute.retain(|minute, _| minute + 30 < at.as_second());
+    }
 }
 
 /// What became of a service's requests in one minute.
@@ -72,6 +87,11 @@ impl World {
         self.flow(site, minute).all
     }
 
+    /// Requests of a minute from the users near a site for whose names DNS had no answer.
+    pub fn unanswered(&self, site: usize, minute: Timestamp) -> f64 {
+        self.flow(site, minute).lost
+    }
+
     /// How much a site has to serve, as a multiple of its own users.
     pub fn load(&self, site: usize, at: Timestamp) -> f64 {
         let minute = floor_minute(at);
@@ -85,26 +105,33 @@ impl World {
     /// Whether DNS sends everybody home in the minute that starts at `minute`.
     fn undisturbed(&self, minute: Timestamp) -> bool {
         let end = minute + SignedDuration::from_secs(60);
-        self.timeline().quiet(before(minute, DNS_SECONDS + 150), end)
+        self.deeds().calm(end) && self.timeline().quiet(before(minute, DNS_SECONDS + 150), end)
+    }
+
+    /// Share of a site's users whose connections have not ended since DNS sends them elsewhere. A load
+    /// balancer lets a client keep its connection for an hour; most end sooner.
+    fn sticky(&self, site: usize, at: Timestamp) -> f64 {
+        let Some(since) = self.evacuated_since(site, at) else { return STICKY };
+        let passed = at.duration_since(since).as_secs_f64() * self.pace;
+        if passed >= KEEP_ALIVE_SECONDS { 0.0 } else { STICKY * (-passed.max(0.0) / KEPT_SECONDS).exp() }
     }
 
     fn flow(&self, site: usize, minute: Timestamp) -> Flow {
         if self.undisturbed(minute) {
             let demand = self.demand(site, minute);
-            return Flow { own: demand, all: demand };
+            return Flow { own: demand, all: demand, lost: 0.0 };
         }
-        let version = self.timeline().version;
         let key = minute.as_second();
-        {
+        let version = {
             let mut flows = lock(&self.flows);
-            if flows.version != version || flows.by_minute.len() > REMEMBERED {
+            if flows.by_minute.len() > REMEMBERED {
                 flows.by_minute.clear();
-                flows.version = version;
             }
             if let Some(known) = flows.by_minute.get(&key) {
                 return known[site];
             }
-        }
+            flows.version
+        };
         let computed = self.flows_of(minute);
         let flow = computed[site];
         let mut flows = lock(&self.flows);
@@ -117,20 +144,20 @@ impl World {
     fn flows_of(&self, minute: Timestamp) -> Arc<[Flow]> {
         const SAMPLES: i64 = 5;
         let middle = before(minute, -30);
-        let answers: Vec<Vec<bool>> =
-            (0..SAMPLES).map(|k| self.in_dns(before(middle, k * DNS_SECONDS / SAMPLES))).collect();
+        let answers: Vec<Vec<(f64, Vec<bool>)>> =
+            (0..SAMPLES).map(|k| self.answers(self.ago(middle, k * DNS_SECONDS / SAMPLES))).collect();
         let mut flows = vec![Flow::default(); self.fleet.sites.len()];
-        for (origin, site) in self.fleet.sites.iter().enumerate() {
+        for origin in 0..self.fleet.sites.len() {
             let demand = self.demand(origin, minute);
             flows[origin].own = demand;
-            flows[origin].all += demand * STICKY;
-            for healthy in &answers {
-                let served = if healthy[origin] {
-                    origin
-                } else {
-                    site.nearest.iter().copied().find(|other| healthy[*other]).unwrap_or(origin)
-                };
-                flows[served].all += demand * (1.0 - STICKY) / SAMPLES as f64;
+            let sticky = self.sticky(origin, middle);
+            flows[origin].all += demand * sticky;
+            for (share, answered) in answers.iter().flatten() {
+                let part = demand * (1.0 - sticky) * share / SAMPLES as f64;
+                match self.nearest_of(origin, answered) {
+                    Some(served) => flows[served].all += part,
+                    None => flows[origin].lost += part,
+                }
             }
         }
         flows.into()
@@ -153,7 +180,7 @@ impl World {
         };
         let timeline = self.timeline();
         let at = before(minute, -30);
-        if timeline.quiet(minute, at) {
+        if timeline.quiet(minute, at) && !self.touched(site, service, at) {
             return outcome;
         }
         for active in timeline.at(&self.fleet.sites[site].region, at) {

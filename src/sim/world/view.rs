@@ -9,6 +9,9 @@ use super::dns::Front;
 use super::traffic::floor_minute;
 use super::{World, lock};
 
+/// Share of users' requests that write to the database.
+const WRITES: f64 = 0.12;
+
 /// Users' requests counted so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
@@ -27,6 +30,10 @@ pub struct WorldView {
     pub regions: Vec<RegionView>,
     /// Region of Aurora's writer.
     pub aurora_writer: Option<String>,
+    /// Regions whose databases take writes: none during an outage or a move, more than one is a split brain.
+    pub aurora_writers: Vec<String>,
+    /// Whether users' writes succeed.
+    pub writes_succeed: bool,
 }
 
 /// One region at one moment.
@@ -79,8 +86,29 @@ impl World {
                 }
             })
             .collect();
-        let writer = self.aurora_writer().map(|site| self.fleet.sites[site].region.clone());
-        WorldView { now, regions, aurora_writer: writer }
+        let region = |site: usize| self.fleet.sites[site].region.clone();
+        WorldView {
+            now,
+            regions,
+            aurora_writer: self.aurora_writer(now).map(region),
+            aurora_writers: self.writers(now).into_iter().map(region).collect(),
+            writes_succeed: self.writes_succeed(now),
+        }
+    }
+
+    /// Users' requests that failed between two moments, by site.
+    pub fn failed_between(&self, from: Timestamp, to: Timestamp) -> Vec<f64> {
+        let mut failed = vec![0.0; self.fleet.sites.len()];
+        let mut minute = floor_minute(from);
+        while minute < to {
+            let next = minute + SignedDuration::from_mins(1);
+            let part = next.min(to).duration_since(minute.max(from)).as_secs_f64() / 60.0;
+            for (site, failed) in failed.iter_mut().enumerate() {
+                *failed += part.max(0.0) * self.users(site, minute).1;
+            }
+            minute = next;
+        }
+        failed
     }
 
     /// Served and failed requests of every site since the world began, `newest` included. Minutes that are
@@ -112,6 +140,16 @@ impl World {
             failed += bad;
             served += outcome.requests - bad;
         }
-        (served, failed)
+        // A write without a writer is answered with "try again later": no 5XX, and no success either.
+        let refused = served * WRITES * self.without_writer(minute);
+        (served - refused, failed + refused + self.unanswered(site, minute))
+    }
+
+    /// The part of a minute in which users' writes fail.
+    fn without_writer(&self, minute: Timestamp) -> f64 {
+        const SAMPLES: i64 = 6;
+        let at = |sample: i64| minute + SignedDuration::from_secs(60 / SAMPLES * sample + 5);
+        let failing = (0..SAMPLES).filter(|sample| !self.writes_succeed(at(*sample))).count();
+        failing as f64 / SAMPLES as f64
     }
 }

@@ -55,7 +55,9 @@ impl Pane for Alarms {
     fn facts<'a>(&self, view: &RegionView<'a>, row: usize) -> Vec<Fact<'a>> {
         let Some(row) = view.rows.alarms.get(row) else { return Vec::new() };
         let lens = Lens::of(view);
-        vec![
+        let elsewhere =
+            (row.home != view.rows.region).then(|| fact("lives in", Value::known(row.home.as_str())));
+        let known = [
             fact("reason", lens.show(&row.reason, ToString::to_string)),
             fact(
                 "heard by",
@@ -64,7 +66,8 @@ impl Pane for Alarms {
                     Err(missing) => format!("nobody: {missing}"),
                 }),
             ),
-        ]
+        ];
+        elsewhere.into_iter().chain(known).collect()
     }
 
     fn trends<'a>(&self, _view: &RegionView<'a>, _row: usize) -> Vec<Trend<'a>> {

@@ -1,8 +1,9 @@
-//! Rules for what is set rather than discovered: probe, thresholds, freshness, policy.
+//! Rules for what is set rather than discovered: DNS, probe, thresholds, freshness, policy.
 
 use super::Checker;
-use super::values::url_like;
-use crate::domain::topology::Levels;
+use super::values::{Expected, url_like};
+use crate::domain::ids::Region;
+use crate::domain::topology::{DNS_REGION, Levels};
 
 impl Checker<'_> {
     pub(super) fn probe(&mut self) {
@@ -23,6 +24,36 @@ impl Checker<'_> {
         }
         if !(1..=60).contains(&probe.timeout_seconds) {
             self.say("probe.timeout_seconds", "must be from 1 to 60 seconds");
+        }
+    }
+
+    pub(super) fn dns(&mut self) {
+        let dns = &self.topology.dns;
+        if dns.server.is_some_and(|server| server.port() == 0 || server.ip().is_unspecified()) {
+            self.say("dns.server", "is nowhere; write a server's own address and its port, mostly 53");
+        }
+        for (index, alarm) in dns.alarms.iter().enumerate() {
+            if alarm.as_str().trim().is_empty() {
+                self.say(format!("dns.alarms[{index}]"), "is empty; name an alarm or delete it");
+            }
+        }
+        for (index, topic) in dns.topics.iter().enumerate() {
+            let expected = Expected {
+                service: "sns",
+                region: None,
+                resource: "",
+                example: "arn:aws:sns:us-east-1:123456789012:NAME",
+            };
+            self.arn(&format!("dns.topics[{index}]"), topic, &expected);
+        }
+        // Watched twice, an alarm would be shown twice; in another account it is another alarm.
+        let here = Region::new(DNS_REGION);
+        let account = |scope: &str| self.topology.scope(scope).account;
+        let listed = self.topology.region(&here).filter(|_| account("dns") == account(DNS_REGION));
+        let twice = listed.and_then(|entry| dns.alarms.iter().position(|alarm| entry.alarms.contains(alarm)));
+        if let Some(index) = twice {
+            let path = format!("dns.alarms[{index}]");
+            self.say(path, format!("is listed in [[region]] {here} too; delete one"));
         }
     }
 
