@@ -86,9 +86,8 @@ pub(super) fn forget(histories: &mut Histories, at: Timestamp) {
 impl World {
     /// Whether anybody has set a service's capacity, or had it deployed, until `at`.
     pub fn touched(&self, site: usize, service: usize, at: Timestamp) -> bool {
-        let deeds = self.deeds();
-        !deeds.calm(at)
-            && deeds.until(at).any(|done| match &done.deed {
+        !self.calm(at)
+            && self.deeds().until(at).any(|done| match &done.deed {
                 Deed::Desired { site: s, service: v, .. }
                 | Deed::Scaling { site: s, service: v, .. }
                 | Deed::Deployment { site: s, service: v } => (*s, *v) == (site, service),
@@ -98,9 +97,8 @@ impl World {
 
     /// Whether any service of a site was touched until `at`.
     pub fn site_touched(&self, site: usize, at: Timestamp) -> bool {
-        let deeds = self.deeds();
-        !deeds.calm(at)
-            && deeds.until(at).any(|done| match &done.deed {
+        !self.calm(at)
+            && self.deeds().until(at).any(|done| match &done.deed {
                 Deed::Desired { site: s, .. }
                 | Deed::Scaling { site: s, .. }
                 | Deed::Deployment { site: s, .. } => *s == site,
@@ -117,10 +115,10 @@ impl World {
 
     /// When something changed for a touched service until `at`, oldest first; empty for one that nobody touched.
     pub fn history(&self, site: usize, service: usize, at: Timestamp) -> Vec<Moment> {
-        let deeds = self.deeds();
-        if deeds.calm(at) {
+        if self.calm(at) {
             return Vec::new();
         }
+        let deeds = self.deeds();
         let own: Vec<(Timestamp, &Deed)> = deeds
             .until(at)
             .filter(|done| match &done.deed {

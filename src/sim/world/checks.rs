@@ -145,11 +145,10 @@ impl World {
             threshold: check.children.len() as u32,
             version: 1,
         };
-        let deeds = self.deeds();
-        if deeds.calm(at) {
+        if self.calm(at) {
             return setting;
         }
-        for done in deeds.until(at) {
+        for done in self.deeds().until(at) {
             if let Deed::Check { check: id, inverted, disabled, threshold } = &done.deed
                 && *id == check.id
             {
@@ -225,12 +224,11 @@ impl World {
     /// Since when what was done keeps a site's records out of DNS, whatever its endpoint says; `None` when
     /// nothing does.
     pub fn evacuated_since(&self, site: usize, at: Timestamp) -> Option<Timestamp> {
-        let deeds = self.deeds();
-        if deeds.calm(at) || !self.out_by_deed(site, at) {
+        if self.calm(at) || !self.out_by_deed(site, at) {
             return None;
         }
         let mut since = at;
-        for done in deeds.until(at).rev() {
+        for done in self.deeds().until(at).rev() {
             if !self.out_by_deed(site, done.at) {
                 break;
             }

@@ -4,6 +4,8 @@
 //! from a deed, and when, is computed from the history by `checks`, `zone`, `capacity` and `database`.
 //! What it must not do: change or forget a deed, or know a wire protocol.
 
+use std::sync::atomic::Ordering;
+
 use jiff::Timestamp;
 
 use super::database::Step;
@@ -109,9 +111,6 @@ impl Deed {
 #[derive(Clone, Debug, Default)]
 pub struct Deeds {
     done: Vec<Done>,
-    /// How many deeds touch requests, so that memories can be told apart.
-    pub touching: u64,
-    first: Option<Timestamp>,
 }
 
 impl Deeds {
@@ -120,18 +119,9 @@ impl Deeds {
         self.done[..self.done.partition_point(|done| done.at <= at)].iter()
     }
 
-    /// True when nothing that touches requests was done until `at`.
-    pub fn calm(&self, at: Timestamp) -> bool {
-        self.first.is_none_or(|first| at < first)
-    }
-
     fn push(&mut self, at: Timestamp, deed: Deed) -> Timestamp {
         // History is written in one direction only.
         let at = self.done.last().map_or(at, |last| last.at.max(at));
-        if deed.touches_requests() {
-            self.touching += 1;
-            self.first.get_or_insert(at);
-        }
         self.done.push(Done { at, deed });
         at
     }
@@ -143,11 +133,17 @@ impl World {
         lock(&self.deeds).clone()
     }
 
+    /// True when nothing that touches requests was done until `at`. Asked so often that it takes no lock.
+    pub fn calm(&self, at: Timestamp) -> bool {
+        at.as_millisecond() < self.touched_since.load(Ordering::Relaxed)
+    }
+
     /// Does something at `at`.
     pub fn act(&self, at: Timestamp, deed: Deed) {
         let touches = deed.touches_requests();
         let at = std::sync::Arc::make_mut(&mut lock(&self.deeds)).push(at, deed);
         if touches {
+            self.touched_since.fetch_min(at.as_millisecond(), Ordering::Relaxed);
             self.forget_after(at);
         }
     }

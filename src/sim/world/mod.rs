@@ -28,6 +28,7 @@ pub mod traffic;
 mod view;
 pub mod zone;
 
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -54,6 +55,8 @@ pub struct World {
     laid_out: Vec<zone::RecordSet>,
     timeline: Mutex<Arc<Timeline>>,
     deeds: Mutex<Arc<deeds::Deeds>>,
+    /// Milliseconds of the first deed that touches requests.
+    touched_since: AtomicI64,
     histories: Mutex<capacity::Histories>,
     passes: Mutex<dns::Passes>,
     flows: Mutex<traffic::Flows>,
@@ -84,6 +87,7 @@ impl World {
             stores: stores::Stores::default(),
             timeline: Mutex::default(),
             deeds: Mutex::default(),
+            touched_since: AtomicI64::new(i64::MAX),
             histories: Mutex::default(),
             passes: Mutex::default(),
             flows: Mutex::default(),

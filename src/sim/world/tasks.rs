@@ -122,7 +122,7 @@ impl World {
 
     /// Whether nothing that tasks notice has been wrong for so long that nothing of it is left.
     fn settled(&self, at: Timestamp) -> bool {
-        self.deeds().calm(at) && self.timeline().quiet(before(at, SCALING_SECONDS), at)
+        self.calm(at) && self.timeline().quiet(before(at, SCALING_SECONDS), at)
     }
 
     /// Wanted and running tasks.

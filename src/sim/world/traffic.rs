@@ -105,7 +105,7 @@ impl World {
     /// Whether DNS sends everybody home in the minute that starts at `minute`.
     fn undisturbed(&self, minute: Timestamp) -> bool {
         let end = minute + SignedDuration::from_secs(60);
-        self.deeds().calm(end) && self.timeline().quiet(before(minute, DNS_SECONDS + 150), end)
+        self.calm(end) && self.timeline().quiet(before(minute, DNS_SECONDS + 150), end)
     }
 
     /// Share of a site's users whose connections have not ended since DNS sends them elsewhere. A load
