@@ -14,6 +14,7 @@
 //! | [`plan`], [`approval`] | what was confirmed |
 //! | [`executor`], [`lease`] | the world, as traits |
 //! | [`event`] | what happened |
+//! | [`journal`] | what happened, on disk |
 
 pub mod approval;
 pub mod catalog;
@@ -22,6 +23,7 @@ pub mod event;
 pub mod executor;
 pub mod fact;
 pub mod guard;
+pub mod journal;
 pub mod lease;
 pub mod operation;
 pub mod params;
