@@ -14,10 +14,12 @@
 //! | [`plan`], [`approval`] | what was confirmed |
 //! | [`executor`], [`lease`] | the world, as traits |
 //! | [`event`] | what happened |
+//! | [`engine`] | how a confirmed plan is carried out |
 
 pub mod approval;
 pub mod catalog;
 pub mod condition;
+pub mod engine;
 pub mod event;
 pub mod executor;
 pub mod fact;
