@@ -15,6 +15,7 @@
 //! | [`executor`], [`lease`] | the world, as traits |
 //! | [`event`] | what happened |
 //! | [`engine`] | how a confirmed plan is carried out |
+//! | [`journal`] | what happened, on disk |
 
 pub mod approval;
 pub mod catalog;
@@ -24,6 +25,7 @@ pub mod event;
 pub mod executor;
 pub mod fact;
 pub mod guard;
+pub mod journal;
 pub mod lease;
 pub mod operation;
 pub mod params;
