@@ -4,6 +4,10 @@
 //! wants to know, and a pure function from a situation to a plan.
 //! What it must not do: ask, wait or act.
 
+pub mod switchover;
+
+mod known;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
