@@ -11,6 +11,7 @@
 //! | [`guard`] | what is examined first |
 //! | [`fact`], [`condition`] | what is observed, and what must hold |
 //! | [`operation`] | what is called |
+//! | [`print`] | a call as a command line, a plan as a shell script |
 //! | [`plan`], [`approval`] | what was confirmed |
 //! | [`executor`], [`lease`] | the world, as traits |
 //! | [`event`] | what happened |
@@ -26,6 +27,7 @@ pub mod lease;
 pub mod operation;
 pub mod params;
 pub mod plan;
+pub mod print;
 
 pub use approval::{Approval, ApprovalError, Arming};
 pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};
@@ -38,3 +40,4 @@ pub use lease::{Claim, HEARTBEAT, LEASE_LIFE, Lease, LeaseError, LeaseStore, Lea
 pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend, Steering, Suspended};
 pub use params::{DatabaseChoice, Differing, Params};
 pub use plan::{Digest, OnFailure, Plan, Step, StepId, Way};
+pub use print::CallForm;
