@@ -254,18 +254,6 @@ async fn a_folder_that_cannot_be_made_blocks_a_run_or_is_waited_out() {
     assert!(matches!(told.entries[1].event, Event::Unjournaled { .. }));
 }
 
-#[cfg(target_os = "linux")]
-#[tokio::test(start_paused = true)]
-async fn a_device_without_space_is_told_with_its_path() {
-    let folder = tempfile::tempdir().unwrap();
-    let (run, _) = recorded(folder.path(), &run_id(1), Vec::new()).await;
-    std::fs::remove_file(file(&run)).unwrap();
-    std::os::unix::fs::symlink("/dev/full", file(&run)).unwrap();
-    let journal = Journal::on(switchtower::runbook::journal::FileDisk::new(&run), &run, clock());
-    let error = journal.record(noted("x"), true).await.unwrap_err();
-    assert_eq!(error, JournalError::Exists(run), "a folder that is there is another run's");
-}
-
 #[tokio::test(start_paused = true)]
 async fn after_closing_nothing_is_recorded() {
     let disk = Broken::default();
