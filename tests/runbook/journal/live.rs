@@ -73,11 +73,15 @@ async fn viewers_begin_now_or_at_the_first_entry() {
     journal.record(opened(&run_id(1)), true).await.unwrap();
     let (mut now, mut first) = (journal.subscribe(), journal.subscribe_from_first());
     journal.record(noted("a"), true).await.unwrap();
-    assert_eq!(now.recv().await.unwrap().seq, 1);
-    assert_eq!((first.recv().await.unwrap().seq, first.recv().await.unwrap().seq), (0, 1));
+    assert_eq!(soon(now.recv()).await.unwrap().seq, 1);
+    assert_eq!((soon(first.recv()).await.unwrap().seq, soon(first.recv()).await.unwrap().seq), (0, 1));
     journal.close().await.unwrap();
     let (journal, _) = Journal::resume(journal.folder(), false, clock()).await.unwrap();
-    assert_eq!(journal.subscribe_from_first().recv().await.unwrap().seq, 0, "also of an earlier process");
+    assert_eq!(
+        soon(journal.subscribe_from_first().recv()).await.unwrap().seq,
+        0,
+        "also of an earlier process"
+    );
     assert!(journal.subscribe().try_recv().is_err());
 }
 
