@@ -58,10 +58,15 @@ impl Acting {
                 RecordAction::Delete => {
                     (ChangeAction::Delete, self.found(operation, &place, &client, &change.record).await?)
                 }
-                RecordAction::Upsert => (ChangeAction::Upsert, match self.records.find(&change.record) {
-                    Some(raw) => raw,
-                    None => written(&change.record).map_err(|why| ActFailure::Refused { why: why.into() })?,
-                }),
+                RecordAction::Upsert => (
+                    ChangeAction::Upsert,
+                    match self.records.find(&change.record) {
+                        Some(raw) => raw,
+                        None => {
+                            written(&change.record).map_err(|why| ActFailure::Refused { why: why.into() })?
+                        }
+                    },
+                ),
             };
             let change = Change::builder().action(action).resource_record_set(raw).build();
             batch = batch.changes(change.map_err(|error| refused(&error))?);
@@ -134,7 +139,10 @@ fn written(record: &RecordSet) -> Result<ResourceRecordSet, String> {
     let selector = record.selector.as_ref().map(crate::domain::text::Text::as_str).unwrap_or_default();
     let lossy = || {
         let policy = format!("{:?}", record.policy).to_ascii_lowercase();
-        Err(format!("{}: a {policy} record ({selector}) cannot be written back from its saved form", record.name))
+        Err(format!(
+            "{}: a {policy} record ({selector}) cannot be written back from its saved form",
+            record.name
+        ))
     };
     set = match record.policy {
         RoutingPolicy::Simple | RoutingPolicy::Weighted => set,
