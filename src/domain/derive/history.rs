@@ -3,6 +3,7 @@
 //! What it is for: rows carry their hour, of which few are ever looked at. One that is a series as it was read is
 //! spread out when somebody looks. What it must not do: fill gaps.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::OnceLock;
 
@@ -35,6 +36,17 @@ impl History {
         Self::of(&Series::default(), Timestamp::UNIX_EPOCH)
     }
 
+    /// Its minutes for who looks once, at many; the history itself keeps those that it is dereferenced for.
+    pub fn values(&self) -> Cow<'_, [Option<f64>]> {
+        match &self.0 {
+            Minutes::Known(values) => Cow::Borrowed(values),
+            Minutes::Of { series, end, factor, spread } => match spread.get() {
+                Some(values) => Cow::Borrowed(values),
+                None => Cow::Owned(spread_out(series, *end, *factor)),
+            },
+        }
+    }
+
     /// The same in a unit that is `times` smaller.
     pub(super) fn scaled(self, times: f64) -> Self {
         Self(match self.0 {
@@ -60,10 +72,14 @@ impl Deref for History {
     fn deref(&self) -> &Self::Target {
         match &self.0 {
             Minutes::Known(values) => values,
-            Minutes::Of { series, end, factor, spread } => spread.get_or_init(|| {
-                let values = series.minutes(*end, HISTORY_MINUTES).into_iter();
-                values.map(|value| value.map(|value| value * factor)).collect()
-            }),
+            Minutes::Of { series, end, factor, spread } => {
+                spread.get_or_init(|| spread_out(series, *end, *factor).into())
+            }
         }
     }
+}
+
+fn spread_out(series: &Series, end: Timestamp, factor: f64) -> Vec<Option<f64>> {
+    let values = series.minutes(end, HISTORY_MINUTES).into_iter();
+    values.map(|value| value.map(|value| value * factor)).collect()
 }
