@@ -20,6 +20,19 @@ pub(super) const OUR_REQUEST: &str = "our HTTPS request";
 impl RegionSnapshot {
     /// What the topology names in `region`, nothing of it asked yet.
     pub fn skeleton(topology: &Topology, region: &Region) -> Self {
+        let series = topology.region_series(region).into_iter();
+        let metrics: BTreeMap<_, _> = series
+            .map(|key| {
+                let pending = pending_series(&key, region);
+                (key, pending)
+            })
+            .collect();
+        Self { metrics: metrics.into(), ..Self::outline(topology, region) }
+    }
+
+    /// The same without series: enough for the first frame, where a series that is not asked for and one that did
+    /// not answer yet look alike. A large fleet has thousands.
+    pub fn outline(topology: &Topology, region: &Region) -> Self {
         let entry = topology.region(region);
         let at = Some(region);
         let services = || services(entry);
@@ -28,10 +41,6 @@ impl RegionSnapshot {
         let aurora = || topology.aurora_in(region);
         let alarms = entry.into_iter().flat_map(|entry| &entry.alarms);
         let topics = entry.into_iter().flat_map(|entry| &entry.topics);
-        let mut metrics = BTreeMap::new();
-        for key in topology.region_series(region) {
-            metrics.insert(key.clone(), series(&key, region));
-        }
         Self {
             region: region.clone(),
             identity: pending(SourceKind::Identity, calls::GET_CALLER_IDENTITY, at),
@@ -70,7 +79,7 @@ impl RegionSnapshot {
             ),
             alarms: all(alarms.cloned(), SourceKind::Alarms, calls::DESCRIBE_ALARMS, at),
             topics: all(topics.cloned(), SourceKind::Topics, calls::GET_TOPIC_ATTRIBUTES, at),
-            metrics: metrics.into(),
+            metrics: Shared::default(),
             probes: probes(topology, region),
         }
     }
@@ -83,7 +92,7 @@ impl DnsSnapshot {
         let region = Region::new(crate::domain::topology::DNS_REGION);
         let mut metrics = BTreeMap::new();
         for key in topology.dns_series() {
-            metrics.insert(key.clone(), series(&key, &region));
+            metrics.insert(key.clone(), pending_series(&key, &region));
         }
         Self {
             identity: pending(SourceKind::Identity, calls::GET_CALLER_IDENTITY, Some(&region)),
@@ -179,7 +188,7 @@ fn all<K: Ord, T>(
     keys.into_iter().map(|key| (key, pending(kind, call, region))).collect::<BTreeMap<_, _>>().into()
 }
 
-fn series(key: &SeriesKey, region: &Region) -> Observed<Series> {
+fn pending_series(key: &SeriesKey, region: &Region) -> Observed<Series> {
     let spec = key.metric.spec();
     let kind = if spec.percentile { SourceKind::Percentiles } else { SourceKind::Metrics };
     Observed::pending(Source::new(kind, spec.call, Some(region.clone())))

@@ -42,15 +42,6 @@ pub(crate) fn environment(home: &Path) -> Vec<(&'static str, String)> {
 }
 
 fn main() {
-    if let Some(at) = std::env::args().position(|a| a == "--serve") {
-        let n = |i: usize| std::env::args().nth(at + i).unwrap().parse::<u64>().unwrap();
-        let stage =
-            stage::Stage::set(n(1) as usize, n(2) as usize, std::time::Duration::from_millis(n(3))).unwrap();
-        println!("{} {} {}", stage.proxy.url, stage.topology(), stage.home().display());
-        loop {
-            std::thread::sleep(std::time::Duration::from_secs(3600));
-        }
-    }
     let given = |flag: &str| std::env::args().any(|argument| argument == flag);
     let effort = if given("--quick") {
         Effort { starts: 2, keys: 10, seconds: 3 }
