@@ -1,7 +1,7 @@
 //! The terminal: raw mode, keys, signals, the main loop and the writer.
 //!
 //! What it is for: [`run`] shows the console until the operator quits, and gives the terminal back as it
-//! was, whatever happens. What it must not do: start anything but the writer, ask AWS, compute verdicts,
+//! was, whatever happens. What it must not do: start anything but the writer's thread, ask AWS, compute verdicts,
 //! wait for anything but keys, signals, new sights and the clock, or ask the terminal a question: an
 //! answer that never comes would hold up the first frame.
 
