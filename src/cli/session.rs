@@ -25,11 +25,6 @@ pub(super) const WORKERS: usize = 2;
 /// Up to this many regions one thread keeps up, and wakes the machine half as often.
 const FEW: usize = 4;
 
-/// Threads for watching an application for hours.
-pub(super) fn watchers(topology: &Topology) -> usize {
-    if topology.regions.len() > FEW { WORKERS } else { 1 }
-}
-
 /// Everything that observing needs.
 #[derive(Clone)]
 pub(super) struct Session {
@@ -117,7 +112,7 @@ fn described(world: &World, speed: f64) -> String {
     }
 }
 
-/// The runtime that asks AWS. The console's own thread never runs on it.
+/// The runtime that asks AWS.
 pub(super) fn worker(threads: usize) -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
         .worker_threads(threads)
@@ -125,6 +120,45 @@ pub(super) fn worker(threads: usize) -> Result<Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::error(format_args!("no threads can be started: {error}")))
+}
+
+/// What watches an application for hours, beside the console's own thread.
+pub(super) enum Watch {
+    /// One thread, which sleeps, asks and computes: nothing is handed from thread to thread.
+    One,
+    /// Several, for a large fleet.
+    Several(Runtime),
+}
+
+impl Watch {
+    /// Starts watching; `watching` ends by itself when nobody listens any more.
+    pub(super) fn start(
+        topology: &Topology,
+        watching: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Self, Failure> {
+        if topology.regions.len() > FEW {
+            let runtime = worker(WORKERS)?;
+            runtime.spawn(watching);
+            return Ok(Self::Several(runtime));
+        }
+        let failed = |error| Failure::error(format_args!("no thread can be started: {error}"));
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let thread = std::thread::Builder::new().name("switchtower-aws".to_owned());
+        let run = move || {
+            runtime.block_on(watching);
+            runtime.shutdown_background();
+        };
+        thread.spawn(run).map_err(failed)?;
+        Ok(Self::One)
+    }
+
+    /// Leaves what hangs behind; the end of the process ends it.
+    pub(super) fn leave(self) {
+        match self {
+            Self::One => {}
+            Self::Several(runtime) => runtime.shutdown_background(),
+        }
+    }
 }
 
 /// The saved baseline of an application: read once, written now and then.

@@ -4,6 +4,7 @@
 //! answers land in the newest snapshot of their region, item by item. One dead or hung region or service
 //! never delays another. What it must not do: name the SDK (that is `cloud`), judge, or paint.
 
+mod beat;
 mod metrics;
 mod once;
 mod read;
@@ -12,6 +13,7 @@ mod skeleton;
 mod sources;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
@@ -24,12 +26,17 @@ use crate::domain::observation::{Observed, SourceKind};
 use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, Identity, RegionSnapshot};
 use crate::domain::topology::Topology;
 use crate::ports::{Clock, HttpsProbe};
+use beat::Beat;
 use schedule::{Controls, Publisher, Task};
 use sources::{DNS_SOURCES, REGION_SOURCES, Sources, Whose};
 
 /// How long before the end of credentials the identity is read again: they are renewed five minutes
 /// before, and the banner must show the new end.
 const BEFORE_EXPIRY: SignedDuration = SignedDuration::from_mins(4);
+
+/// Up to so many regions are read on the same beats; more take turns, so that a large fleet is neither asked nor
+/// looked at all at once.
+const TOGETHER: usize = 4;
 
 /// The live picture of a fleet. Cheap to clone; all clones see and steer the same tasks.
 #[derive(Clone, Debug)]
@@ -58,14 +65,17 @@ pub fn start(
     let sources = Sources { cloud: cloud.clone(), topology, probe, clock };
     let controls = Arc::new(Controls::default());
     let version = watch::Sender::new(0);
+    let beat = Beat::starting_at(clock.now());
+    let count = skeletons.len();
     let mut regions = Vec::new();
-    for known in skeletons {
+    for (index, known) in skeletons.into_iter().enumerate() {
+        let turn = if count > TOGETHER { index as f64 / count as f64 } else { 0.0 };
         let publisher = Publisher { latest: watch::Sender::new(Arc::new(known)), version: version.clone() };
         regions.push(publisher.latest.subscribe());
-        watch_region(&sources, &controls, &publisher, &cancel);
+        watch_region(&sources, &controls, &publisher, beat.later(turn), &cancel);
     }
     let publisher = Publisher { latest: watch::Sender::new(Arc::new(dns)), version: version.clone() };
-    watch_dns(&sources, &controls, &publisher, &cancel);
+    watch_dns(&sources, &controls, &publisher, beat, &cancel);
     FleetFeed {
         regions,
         dns: publisher.latest.subscribe(),
@@ -93,6 +103,11 @@ impl FleetFeed {
         if self.version.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// True while nothing is being read: all answers of this beat are in.
+    pub fn is_quiet(&self) -> bool {
+        self.controls.asking.load(Ordering::Acquire) == 0
     }
 
     /// Reads everything now, also while paused. Several requests while a source is being read count once.
@@ -142,6 +157,7 @@ fn watch_region(
     sources: &Sources,
     controls: &Arc<Controls>,
     publisher: &Publisher<RegionSnapshot>,
+    beat: Beat,
     cancel: &CancellationToken,
 ) {
     let known = publisher.latest.borrow().clone();
@@ -149,8 +165,13 @@ fn watch_region(
         if sources.of_region(kind, &known).is_empty() {
             continue;
         }
-        let task =
-            Task { kind, clock: sources.clock, controls: controls.clone(), publisher: publisher.clone() };
+        let task = Task {
+            kind,
+            clock: sources.clock,
+            beat,
+            controls: controls.clone(),
+            publisher: publisher.clone(),
+        };
         let sources = sources.clone();
         let mut coarse = metrics::Coarse::default();
         let questions = move |known: &RegionSnapshot| {
@@ -168,6 +189,7 @@ fn watch_dns(
     sources: &Sources,
     controls: &Arc<Controls>,
     publisher: &Publisher<DnsSnapshot>,
+    beat: Beat,
     cancel: &CancellationToken,
 ) {
     let known = publisher.latest.borrow().clone();
@@ -175,8 +197,13 @@ fn watch_dns(
         if sources.of_dns(kind, &known, Whose::All).is_empty() {
             continue;
         }
-        let task =
-            Task { kind, clock: sources.clock, controls: controls.clone(), publisher: publisher.clone() };
+        let task = Task {
+            kind,
+            clock: sources.clock,
+            beat,
+            controls: controls.clone(),
+            publisher: publisher.clone(),
+        };
         let (sources, focus) = (sources.clone(), controls.focus.subscribe());
         let mut first = true;
         let questions = move |known: &DnsSnapshot| {
