@@ -73,7 +73,7 @@ async fn live(
     let mut input = Input::new();
     // Machine time paces the screen, whatever speed the world runs at.
     let pace = Clock::real();
-    let second = pace.sleep(seconds.until_next());
+    let second = seconds.next();
     let frame = pace.sleep(Duration::ZERO);
     tokio::pin!(second, frame);
     let (mut dirty, mut waiting, mut watching) = (false, false, true);
@@ -131,7 +131,7 @@ async fn live(
                 }
             }
             () = &mut second => {
-                second.set(pace.sleep(seconds.until_next()));
+                second.set(seconds.next());
                 Event::Tick(seconds.clock.now())
             }
         };
@@ -180,6 +180,11 @@ impl Seconds {
     /// The runtime sorts its timers into drawers of so many milliseconds since it was made, and is woken once to
     /// look into a drawer and once more for what lies inside; but only once for what lies at the front.
     const DRAWER: u128 = 64;
+
+    /// Waits for the next second, reckoned from when this is first polled.
+    async fn next(self) {
+        Clock::real().sleep(self.until_next()).await;
+    }
 
     /// The clock is painted when its second begins, and up to a drawer later: nobody sees that, and the machine
     /// is woken half as often. A world that runs faster is painted once a second too.
