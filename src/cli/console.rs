@@ -97,8 +97,9 @@ async fn observe(
     let mut lookout = Lookout::default();
     let machine = Clock::real();
     let (mut ageing, mut saving) = (machine.interval(AGEING), machine.interval(Store::EVERY));
-    saving.tick().await;
-    ageing.tick().await;
+    // Not by waiting for their first ticks, which would let the first calls be built before the first look.
+    saving.reset();
+    ageing.reset();
     let opened = machine.stopwatch();
     // Without anything saved there is nothing to see before the first answer: the skeleton stays.
     let mut look = seed.is_some();
