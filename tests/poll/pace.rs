@@ -90,7 +90,7 @@ async fn metrics_are_asked_for_just_after_each_whole_minute() {
     assert!(seconds.len() > 10, "never in step");
 }
 
-/// The moments at which something was asked; what is asked within half a second of the call before
+/// The moments at which something was asked; what is asked within half a second of its first call
 /// counts as one.
 fn moments(world: &World) -> Vec<Timestamp> {
     let mut moments: Vec<Timestamp> = Vec::new();
