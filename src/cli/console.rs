@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Demo, Global};
@@ -46,7 +46,6 @@ pub(super) fn demo(global: &Global, args: &Demo) -> Result<Exit, Failure> {
 fn show(session: &Session, global: &Global) -> Result<Exit, Failure> {
     let (sights, seen) = watch::channel(None);
     let (effects, wanted) = mpsc::unbounded_channel();
-    let (painted, shown) = oneshot::channel();
     let cancel = CancellationToken::new();
     let options = tui::Options {
         colour: out::colours(global.color),
@@ -56,14 +55,9 @@ fn show(session: &Session, global: &Global) -> Result<Exit, Failure> {
         },
         clock: session.clock,
     };
-    let watch =
-        Watch::start(&session.topology, observe(session.clone(), sights, wanted, shown, cancel.clone()))?;
+    let watch = Watch::start(&session.topology, observe(session.clone(), sights, wanted, cancel.clone()))?;
     let last = seen.clone();
-    let ended = tui::run(
-        options,
-        session.topology.clone(),
-        tui::Feed { sights: seen, effects, painted: Some(painted) },
-    );
+    let ended = tui::run(options, session.topology.clone(), tui::Feed { sights: seen, effects });
     cancel.cancel();
     // What hangs is left behind; the last known good is worth a few milliseconds.
     watch.leave();
@@ -85,12 +79,8 @@ async fn observe(
     session: Session,
     sights: watch::Sender<Option<Arc<Sight>>>,
     mut wanted: mpsc::UnboundedReceiver<Effect>,
-    shown: oneshot::Receiver<()>,
     cancel: CancellationToken,
 ) {
-    if shown.await.is_err() {
-        return;
-    }
     let baseline = match &session.store {
         Some(store) => store.load().await.0,
         None => None,

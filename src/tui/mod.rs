@@ -13,7 +13,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::app::{Effect, Session, Sight};
 use crate::domain::Topology;
@@ -26,8 +26,6 @@ pub struct Feed {
     pub sights: watch::Receiver<Option<Arc<Sight>>>,
     /// What the operator wants done: refresh, pause, focus.
     pub effects: mpsc::UnboundedSender<Effect>,
-    /// Told when the first frame is with the terminal: until then whoever observes would only be in its way.
-    pub painted: Option<oneshot::Sender<()>>,
 }
 
 /// How the console is to be shown.

@@ -26,7 +26,7 @@ const FRAME: Duration = Duration::from_millis(16);
 pub(super) fn run(
     options: Options,
     topology: Arc<Topology>,
-    mut feed: Feed,
+    feed: Feed,
     guard: &Guard,
     runtime: &Runtime,
     seconds: Seconds,
@@ -38,10 +38,6 @@ pub(super) fn run(
     app.update(Event::Resize(size.0, size.1));
     let mut screen = Screen::new(size, theme);
     guard.writer.send(screen.paint(&app)?);
-    if let Some(painted) = feed.painted.take() {
-        // Nobody may be left who waits for it.
-        let _ = painted.send(());
-    }
     runtime.block_on(live(app, screen, seconds, feed, guard, signals))
 }
 
