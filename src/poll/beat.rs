@@ -34,15 +34,12 @@ impl Beat {
         Self { origin: self.origin + EVERY.mul_f64(part), ..self }
     }
 
-    /// The beat nearest to a moment.
-    pub(super) fn nearest(self, at: Timestamp) -> Timestamp {
+    /// The beat nearest to a moment, of those that are not after `latest`.
+    pub(super) fn nearest(self, at: Timestamp, latest: Timestamp) -> Timestamp {
         let near = self.place(at);
-        let distance = |beat: &Timestamp| beat.duration_since(at).abs();
-        [near - 1, near, near + 1]
-            .map(|number| self.beat(number))
-            .into_iter()
-            .min_by_key(distance)
-            .unwrap_or(at)
+        let beats = [near - 1, near, near + 1].map(|number| self.beat(number));
+        let allowed = beats.into_iter().filter(|beat| *beat <= latest);
+        allowed.min_by_key(|beat| beat.duration_since(at).abs()).unwrap_or(latest)
     }
 
     /// The first beat at a moment or after it.

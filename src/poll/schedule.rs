@@ -210,7 +210,9 @@ impl<S: Clone + Send + Sync + 'static> Task<S> {
         if matches!(self.kind, SourceKind::Metrics | SourceKind::Percentiles) {
             return self.beat.from(next_minute(now) + AFTER_MINUTE);
         }
-        let usual = self.beat.nearest(now + cadence.saturating_sub(spent));
+        // Who comes from off the beat, after a refusal or a refresh, rather joins early than grows old.
+        let latest = now + cadence.mul_f64(1.1).saturating_sub(spent);
+        let usual = self.beat.nearest(now + cadence.saturating_sub(spent), latest);
         let usual = if usual < soonest { self.beat.from(soonest) } else { usual };
         next(&self.known()).map_or(usual, |early| early.min(usual)).max(soonest)
     }
