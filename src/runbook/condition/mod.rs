@@ -21,6 +21,8 @@ mod tasks;
 mod traffic;
 mod words;
 
+pub(super) use words::{flags, record, suspension, time};
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -57,8 +57,8 @@ impl Context {
         // A call that was sent before, in this process or an earlier one, and whose outcome nobody knows.
         let mut unknown = self.sent_before(&place, &operation);
         for attempt in 0.. {
-            if let Err(stop) = self.may_send() {
-                return Called::Stopped(stop);
+            if let Err(cause) = self.may_send() {
+                return Called::Stopped(cause);
             }
             let asked_at = self.setup.clock.now();
             let (saved, words) = self.before(&operation, proof.as_ref(), asked_at).await;
@@ -85,15 +85,18 @@ impl Context {
                 saved,
             };
             if let Err(why) = self.record(intent, true).await {
-                return Called::Refused(format!("not sent, for the intent could not be recorded: {why}").into());
+                return Called::Refused(
+                    format!("not sent, for the intent could not be recorded: {why}").into(),
+                );
             }
             if let Err(called) = self.leased().await {
                 return called;
             }
-            self.sent
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .push((place.step.clone(), place.way, place.call));
+            self.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((
+                place.step.clone(),
+                place.way,
+                place.call,
+            ));
             let failure = match self.setup.executor.apply(&operation, &self.setup.approval).await {
                 Ok(receipt) => {
                     self.tell(Event::Applied {
@@ -123,14 +126,14 @@ impl Context {
             if self.setup.clock.now() + SignedDuration::try_from(pause).unwrap_or_default() >= until {
                 return Called::Failed(failure.why().clone());
             }
-            self.pause(pause).await;
+            self.rest(pause).await;
             pause = (pause * 2).min(Duration::from_secs(8));
         }
         Called::Failed("not accepted".into())
     }
 
     /// Sleeps, with jitter, so that two runs that met at a limit do not meet again.
-    async fn pause(&self, pause: Duration) {
+    async fn rest(&self, pause: Duration) {
         self.setup.clock.sleep(pause.mul_f64(0.75 + fastrand::f64() * 0.5)).await;
     }
 

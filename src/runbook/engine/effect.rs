@@ -95,11 +95,9 @@ pub fn effect(operation: &Operation, topology: &Topology) -> Option<Condition> {
             ask.sort_by_key(|member| member != region);
             Some(Condition::Detached { ask, global: global.clone(), cluster: cluster.clone() })
         }
-        Operation::DeleteReplica { region, table, replica } => Some(Condition::NoReplica {
-            ask: region.clone(),
-            table: table.clone(),
-            replica: replica.clone(),
-        }),
+        Operation::DeleteReplica { region, table, replica } => {
+            Some(Condition::NoReplica { ask: region.clone(), table: table.clone(), replica: replica.clone() })
+        }
         Operation::DeleteHealthCheck { check } => gone(Fact::HealthCheck(check.clone()), check.as_str()),
         Operation::DeregisterScalableTarget { region, service } => {
             gone(Fact::Scaling(region.clone(), service.clone()), &service.resource_id())
@@ -120,7 +118,9 @@ pub fn effect(operation: &Operation, topology: &Topology) -> Option<Condition> {
             gone(Fact::Table(region.clone(), table.clone()), table.as_str())
         }
         Operation::DeleteAlarms { region, names } => {
-            let each = names.iter().filter_map(|name| gone(Fact::Alarm(region.clone(), name.clone()), name.as_str()));
+            let each = names
+                .iter()
+                .filter_map(|name| gone(Fact::Alarm(region.clone(), name.clone()), name.as_str()));
             Some(Condition::All { of: each.collect() })
         }
         Operation::DeleteTopic { region, topic } => {
@@ -188,12 +188,9 @@ pub fn standing(topology: &Topology, region: &Region) -> Vec<Fact> {
             SwitchWire::Object { bucket, key } => {
                 Fact::SwitchObject(switch.home.clone(), bucket.clone(), key.clone())
             }
-            SwitchWire::Metric { namespace, name } => Fact::SwitchMetric(
-                switch.home.clone(),
-                namespace.clone(),
-                name.clone(),
-                region.clone(),
-            ),
+            SwitchWire::Metric { namespace, name } => {
+                Fact::SwitchMetric(switch.home.clone(), namespace.clone(), name.clone(), region.clone())
+            }
         });
     }
     let controls = topology.arc.iter().flat_map(|arc| &arc.routing_controls);

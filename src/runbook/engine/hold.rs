@@ -44,7 +44,8 @@ pub(super) enum Held {
 impl Hold {
     /// Nothing taken yet; copies are made from now on.
     pub(super) fn new(store: Option<Arc<dyn LeaseStore>>, run: &RunId, clock: Clock) -> Self {
-        let mut hold = Self { store, lease: Mutex::default(), copies: Mutex::default(), copier: Mutex::default() };
+        let mut hold =
+            Self { store, lease: Mutex::default(), copies: Mutex::default(), copier: Mutex::default() };
         if let Some(store) = hold.store.clone() {
             let (sender, receiver) = mpsc::channel(WAITING);
             hold.copies = Mutex::new(Some(sender));
@@ -79,7 +80,9 @@ impl Hold {
         match setup.clock.timeout(LEASE_PATIENCE, taking).await {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(why)) => Ok(LeaseOutcome::Unreachable { why: why.to_string().into() }),
-            Err(elapsed) => Ok(LeaseOutcome::Unreachable { why: format!("the lease table {elapsed}").into() }),
+            Err(elapsed) => {
+                Ok(LeaseOutcome::Unreachable { why: format!("the lease table {elapsed}").into() })
+            }
         }
     }
 

@@ -67,7 +67,8 @@ pub fn survivors(topology: &Topology, facts: &Facts, leaving: &Region, not_befor
         WayOut::Doubtful(doubtful)
     } else {
         WayOut::Closed(
-            format!("no other region is alive and in DNS: with {leaving} out, nobody would be answered").into(),
+            format!("no other region is alive and in DNS: with {leaving} out, nobody would be answered")
+                .into(),
         )
     }
 }
@@ -124,7 +125,8 @@ fn in_dns(topology: &Topology, facts: &Facts, region: &Region) -> Option<bool> {
                 continue;
             }
         }
-        match record.health_check.as_ref().map(|check| facts.health_check(&Fact::HealthCheck(check.clone()))) {
+        match record.health_check.as_ref().map(|check| facts.health_check(&Fact::HealthCheck(check.clone())))
+        {
             Some(None) => return None,
             Some(Some(check)) if check.disabled && check.inverted => known = known.or(Some(false)),
             Some(Some(_)) | None => known = Some(true),
@@ -176,7 +178,10 @@ pub fn writer_may_move(
             return Err(format!("{global}: {} is under way, as {region} tells it", failover.status).into());
         }
         if !matches!(state.status.as_str(), "available" | "modifying")
-            && !matches!(operation, Operation::RemoveFromGlobalCluster { .. } | Operation::FailoverGlobalCluster { .. })
+            && !matches!(
+                operation,
+                Operation::RemoveFromGlobalCluster { .. } | Operation::FailoverGlobalCluster { .. }
+            )
         {
             return Err(format!("{global} is {}, as {region} tells it", state.status).into());
         }

@@ -181,8 +181,8 @@ impl Context {
                 if !self.unjournaled.swap(true, Ordering::SeqCst) {
                     tracing::error!("the run goes on without its journal: {why}");
                     let marked = Event::Unjournaled { why };
-                    let recorded = recorder.record(marked, false);
-                    let _ = self.setup.clock.timeout(Duration::from_millis(200), recorded).await;
+                    let telling = recorder.record(marked, false);
+                    let _ = self.setup.clock.timeout(Duration::from_millis(200), telling).await;
                 }
                 Ok(())
             }

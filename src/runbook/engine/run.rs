@@ -94,7 +94,10 @@ impl Context {
 
     /// Everything between the lease's taking and its return.
     async fn whole(&self, decisions: Decisions) -> Ending {
-        let begun = format!("{}: {} begins: {}", self.setup.opening.application, self.setup.opening.run, self.setup.plan.summary);
+        let begun = format!(
+            "{}: {} begins: {}",
+            self.setup.opening.application, self.setup.opening.run, self.setup.plan.summary
+        );
         let notify = async {
             self.notify("begins", &begun).await;
             std::future::pending::<()>().await;
@@ -113,7 +116,8 @@ impl Context {
         };
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
-        let words = format!("{}: {} ended: {}", self.setup.opening.application, self.setup.opening.run, ending.why);
+        let words =
+            format!("{}: {} ended: {}", self.setup.opening.application, self.setup.opening.run, ending.why);
         let telling = self.notify("ended", &words);
         let _ = self.setup.clock.timeout(NOTIFYING, telling).await;
         ending
@@ -171,11 +175,7 @@ impl Context {
                 board.done.push(id);
             }
             Settled::Failed(why) => {
-                let passed = self
-                    .setup
-                    .plan
-                    .step(&id)
-                    .is_some_and(|step| step.on_failure == OnFailure::Pass);
+                let passed = self.setup.plan.step(&id).is_some_and(|step| step.on_failure == OnFailure::Pass);
                 let event = Event::StepFailed { step: id.clone(), why: why.clone(), passed };
                 self.tell_durably(event).await;
                 if passed {
@@ -207,12 +207,22 @@ impl Context {
             }
             Err(Stop::Aborted) => {
                 self.halted(board, "stopped on the operator's word".into(), None).await;
-                return Some(Ending { outcome: Outcome::Aborted, why: "stopped on the operator's word".into() });
+                return Some(Ending {
+                    outcome: Outcome::Aborted,
+                    why: "stopped on the operator's word".into(),
+                });
             }
             Ok(()) => {}
         }
         let Some((id, why)) = board.failed.first().cloned() else {
-            let left: Vec<&str> = self.setup.plan.steps.iter().filter(|step| !board.settled.contains(&step.id)).map(|step| step.id.as_str()).collect();
+            let left: Vec<&str> = self
+                .setup
+                .plan
+                .steps
+                .iter()
+                .filter(|step| !board.settled.contains(&step.id))
+                .map(|step| step.id.as_str())
+                .collect();
             if left.is_empty() {
                 return Some(Ending { outcome: Outcome::Done, why: "every step is done".into() });
             }
@@ -222,7 +232,8 @@ impl Context {
         };
         let words: Text = format!("{id}: {why}").into();
         self.halted(board, words.clone(), Some(id.clone())).await;
-        let message = format!("{}: {} halted: {words}", self.setup.opening.application, self.setup.opening.run);
+        let message =
+            format!("{}: {} halted: {words}", self.setup.opening.application, self.setup.opening.run);
         let _ = self.setup.clock.timeout(NOTIFYING, self.notify("halted", &message)).await;
         let halted = Ending { outcome: Outcome::Halted, why: words };
         if !self.setup.attended {
@@ -240,7 +251,10 @@ impl Context {
             Decision::HandOver => return Some(halted),
             Decision::Abort { .. } => {
                 self.aborted.store(true, Ordering::SeqCst);
-                return Some(Ending { outcome: Outcome::Aborted, why: "stopped on the operator's word".into() });
+                return Some(Ending {
+                    outcome: Outcome::Aborted,
+                    why: "stopped on the operator's word".into(),
+                });
             }
             Decision::Undo { .. } => return Some(self.undo_all(board).await),
         }
@@ -252,14 +266,13 @@ impl Context {
             .used()
             .into_keys()
             .filter(|id| {
-                self.setup
-                    .plan
-                    .step(id)
-                    .is_some_and(|step| step.ways.iter().any(|way| !way.undo.is_empty()))
+                self.setup.plan.step(id).is_some_and(|step| step.ways.iter().any(|way| !way.undo.is_empty()))
             })
             .collect();
-        let begun = |id: &StepId| board.settled.contains(id) || board.failed.iter().any(|(failed, _)| failed == id);
-        let not_run = self.setup.plan.steps.iter().map(|step| step.id.clone()).filter(|id| !begun(id)).collect();
+        let begun =
+            |id: &StepId| board.settled.contains(id) || board.failed.iter().any(|(failed, _)| failed == id);
+        let not_run =
+            self.setup.plan.steps.iter().map(|step| step.id.clone()).filter(|id| !begun(id)).collect();
         self.tell_durably(Event::Halted { why, done: board.done.clone(), undoable, not_run, failed }).await;
     }
 
@@ -271,7 +284,12 @@ impl Context {
             let Some(ways) = used.get(&step.id) else { continue };
             if let Settled::Failed(why) = self.undo(step, ways).await {
                 let why: Text = format!("the undo of {} failed: {why}", step.id).into();
-                self.tell_durably(Event::StepFailed { step: step.id.clone(), why: why.clone(), passed: false }).await;
+                self.tell_durably(Event::StepFailed {
+                    step: step.id.clone(),
+                    why: why.clone(),
+                    passed: false,
+                })
+                .await;
                 return Ending { outcome: Outcome::Halted, why };
             }
         }
@@ -319,8 +337,11 @@ impl Context {
         for step in acted {
             let now = self.setup.clock.now();
             let facts = self.look(&[&step.verify]).await;
-            if let crate::runbook::Judgement::NotYet { progress, .. } = self.judge(&step.verify, &facts, now, now) {
-                let words = format!("{} was done and is not so any more: {progress}; it is done again", step.id);
+            if let crate::runbook::Judgement::NotYet { progress, .. } =
+                self.judge(&step.verify, &facts, now, now)
+            {
+                let words =
+                    format!("{} was done and is not so any more: {progress}; it is done again", step.id);
                 self.tell(Event::Noted { words: words.into() }).await;
                 board.settled.remove(&step.id);
             }
@@ -347,8 +368,11 @@ impl Context {
         let Some(notify) = &self.setup.topology.notify else { return };
         let subject = Text::new(format!("switchtower: {} {subject}", self.setup.opening.run));
         let leaving = self.setup.plan.params.region.as_ref();
-        let topics: Vec<&Arn> =
-            notify.topics.iter().filter(|topic| topic.region().as_ref() != leaving || leaving.is_none()).collect();
+        let topics: Vec<&Arn> = notify
+            .topics
+            .iter()
+            .filter(|topic| topic.region().as_ref() != leaving || leaving.is_none())
+            .collect();
         for topic in topics {
             let publishing = self.setup.executor.publish(topic, &subject, message, &self.setup.approval);
             let failure = match self.setup.clock.timeout(NOTIFYING, publishing).await {

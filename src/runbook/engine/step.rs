@@ -55,7 +55,7 @@ impl Context {
             return match self.proof(step, &step.verify, began, began, until).await {
                 Tried::Done(evidence) => self.done(step, evidence, began).await,
                 Tried::GivenUp(why) | Tried::Refused(why) => Settled::Failed(why),
-                Tried::Stopped(stop) => Settled::Stopped(stop),
+                Tried::Stopped(cause) => Settled::Stopped(cause),
             };
         }
         if let Err(settled) = self.prepared(step, began, until).await {
@@ -67,9 +67,10 @@ impl Context {
                 match self.way(step, index, way, began, until).await {
                     Tried::Done(evidence) => return self.done(step, evidence, began).await,
                     Tried::Refused(why) => return Settled::Failed(why),
-                    Tried::Stopped(stop) => return Settled::Stopped(stop),
+                    Tried::Stopped(cause) => return Settled::Stopped(cause),
                     Tried::GivenUp(why) => {
-                        let given_up = Event::WayGivenUp { step: step.id.clone(), way: index, why: why.clone() };
+                        let given_up =
+                            Event::WayGivenUp { step: step.id.clone(), way: index, why: why.clone() };
                         self.tell(given_up).await;
                         last = why;
                     }
@@ -101,10 +102,10 @@ impl Context {
         let until = until.min(began + self.patience(&step.precondition));
         match self.proof(step, &step.precondition, began, began, until).await {
             Tried::Done(_) => Ok(()),
-            Tried::GivenUp(why) | Tried::Refused(why) => {
-                Err(Settled::Failed(format!("nothing was called, for its precondition does not hold: {why}").into()))
-            }
-            Tried::Stopped(stop) => Err(Settled::Stopped(stop)),
+            Tried::GivenUp(why) | Tried::Refused(why) => Err(Settled::Failed(
+                format!("nothing was called, for its precondition does not hold: {why}").into(),
+            )),
+            Tried::Stopped(cause) => Err(Settled::Stopped(cause)),
         }
     }
 
@@ -125,7 +126,7 @@ impl Context {
                 Called::Accepted => {}
                 Called::Failed(why) => return Tried::GivenUp(why),
                 Called::Refused(why) => return Tried::Refused(why),
-                Called::Stopped(stop) => return Tried::Stopped(stop),
+                Called::Stopped(cause) => return Tried::Stopped(cause),
             }
         }
         let sent = self.setup.clock.now();
@@ -165,8 +166,8 @@ impl Context {
             if told.as_ref().map(Judgement::words) != Some(judgement.words()) {
                 self.tell(Event::Progress { step: step.id.clone(), judgement: judgement.clone() }).await;
             }
-            if let Err(stop) = self.may_send() {
-                return Tried::Stopped(stop);
+            if let Err(cause) = self.may_send() {
+                return Tried::Stopped(cause);
             }
             if self.setup.clock.now() >= until {
                 let waited = self.setup.clock.now().duration_since(began).as_secs();
@@ -187,7 +188,7 @@ impl Context {
                 match self.call(place, operation, until).await {
                     Called::Accepted => {}
                     Called::Failed(why) | Called::Refused(why) => return Settled::Failed(why),
-                    Called::Stopped(stop) => return Settled::Stopped(stop),
+                    Called::Stopped(cause) => return Settled::Stopped(cause),
                 }
                 let Some(proof) = super::effect::effect(operation, &self.setup.topology) else { continue };
                 let sent = self.setup.clock.now();
@@ -195,7 +196,7 @@ impl Context {
                 match self.proof(step, &proof, sent, sent, until).await {
                     Tried::Done(_) => {}
                     Tried::GivenUp(why) | Tried::Refused(why) => return Settled::Failed(why),
-                    Tried::Stopped(stop) => return Settled::Stopped(stop),
+                    Tried::Stopped(cause) => return Settled::Stopped(cause),
                 }
             }
         }
