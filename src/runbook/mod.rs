@@ -36,8 +36,8 @@ pub mod operation;
 pub mod params;
 pub mod plan;
 pub mod print;
-pub mod situation;
 pub mod script;
+pub mod situation;
 
 pub use approval::{Approval, ApprovalError, Arming};
 pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};
