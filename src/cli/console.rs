@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Demo, Global};
 use super::exit::{Exit, Failure};
 use super::out;
-use super::session::{Session, Store, watchers, worker};
+use super::session::{self, Session, Store};
 use crate::app::sight::Lookout;
 use crate::app::{self, Effect, PaneId, Sight};
 use crate::domain::observation::SourceKind;
@@ -44,7 +44,6 @@ pub(super) fn demo(global: &Global, args: &Demo) -> Result<Exit, Failure> {
 }
 
 fn show(session: &Session, global: &Global) -> Result<Exit, Failure> {
-    let runtime = worker(watchers(&session.topology))?;
     let (sights, seen) = watch::channel(None);
     let (effects, wanted) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
@@ -56,12 +55,11 @@ fn show(session: &Session, global: &Global) -> Result<Exit, Failure> {
         },
         clock: session.clock,
     };
-    runtime.spawn(observe(session.clone(), sights, wanted, cancel.clone()));
+    session::watch(observe(session.clone(), sights, wanted, cancel.clone()))?;
     let last = seen.clone();
     let ended = tui::run(options, session.topology.clone(), tui::Feed { sights: seen, effects });
     cancel.cancel();
     // What hangs is left behind; the last known good is worth a few milliseconds.
-    runtime.shutdown_background();
     let sight: Option<Arc<Sight>> = last.borrow().clone();
     if let (Some(store), Some(sight)) = (&session.store, sight) {
         store.save_now(&sight.snapshot);
@@ -94,25 +92,28 @@ async fn observe(
     let mut lookout = Lookout::default();
     let machine = Clock::real();
     let (mut ageing, mut saving) = (machine.interval(AGEING), machine.interval(Store::EVERY));
-    saving.tick().await;
-    ageing.tick().await;
+    // Not by waiting for their first ticks, which would let the first calls be built before the first look.
+    saving.reset();
+    ageing.reset();
     let opened = machine.stopwatch();
     // Without anything saved there is nothing to see before the first answer: the skeleton stays.
     let mut look = seed.is_some();
     drop(seed);
+    let mut news = false;
     loop {
+        let looked = machine.stopwatch();
+        let mut rest = Duration::ZERO;
         if look {
-            let spent = machine.stopwatch();
             let snapshot = feed.snapshot(session.clock.now());
             sights.send_replace(Some(Arc::new(lookout.look(&session.topology, snapshot))));
             ageing.reset();
             // A large fleet is looked at less often, so that looking never takes more than a tenth.
             if opened.elapsed() > OPENING {
-                machine.sleep(spent.elapsed() * 9).await;
+                rest = looked.elapsed() * 10;
             }
         }
         look = true;
-        let burst = machine.sleep(if opened.elapsed() > OPENING { BURST } else { FIRST_BURST });
+        let burst = machine.sleep(Duration::ZERO);
         tokio::pin!(burst);
         let mut began = false;
         loop {
@@ -122,13 +123,27 @@ async fn observe(
                     Some(effect) => follow(&feed, effect),
                     None => return,
                 },
-                () = feed.changed(), if !began => {
-                    burst.set(machine.sleep(if opened.elapsed() > OPENING { BURST } else { FIRST_BURST }));
-                    began = true;
+                () = feed.changed() => {
+                    news = true;
+                    let rest = rest.saturating_sub(looked.elapsed());
+                    // When nobody is being asked any more there is nothing to wait for.
+                    let quiet = feed.is_quiet();
+                    if quiet && rest.is_zero() {
+                        break;
+                    }
+                    if !began {
+                        let usual = if opened.elapsed() > OPENING { BURST } else { FIRST_BURST };
+                        burst.set(machine.sleep(if quiet { rest } else { usual.max(rest) }));
+                        began = true;
+                    }
                 }
                 () = &mut burst, if began => break,
                 _ = ageing.tick() => break,
-                _ = saving.tick() => save(&session, &feed).await,
+                // The disk is woken only for what it does not hold yet.
+                _ = saving.tick(), if news => {
+                    news = false;
+                    save(&session, &feed).await;
+                }
             }
         }
     }
