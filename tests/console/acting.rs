@@ -239,7 +239,7 @@ fn a_confirmation_being_typed_ends_with_the_arming() {
 #[test]
 fn blocks_are_overridden_only_where_they_may_be() {
     let mut stage = ready("shift-d");
-    let mut show = |stage: &mut Stage, guard| {
+    let show = |stage: &mut Stage, guard| {
         let effects = stage.press("r");
         let plan = plans::blocked(plans::drain(&dialog(stage).params), guard);
         stage.app.update(Event::Planned(wishes(&effects)[0].ticket, Box::new(Ok(plan))));

@@ -11,7 +11,7 @@ use switchtower::domain::Topology;
 use switchtower::domain::ids::{Region, ServiceKey, TableName};
 use switchtower::domain::metric::Metric;
 use switchtower::domain::snapshot::{CheckerTally, LastFailure, ServiceEvent, Usage};
-use switchtower::domain::topology::{Service, Table};
+use switchtower::domain::topology::{OnEvacuate, Service, Table};
 use switchtower::ui::{self, Theme};
 
 use super::plans;
@@ -126,7 +126,14 @@ pub(crate) fn topology() -> Topology {
     for region in &mut topology.regions {
         let key = ServiceKey { cluster: "prod".into(), service: "worker".into() };
         let arn = format!("arn:aws:ecs:{}:123456789012:service/prod/worker", region.name).as_str().into();
-        region.services.push(Service { key, arn, target_groups: Vec::new(), scalable: true });
+        region.services.push(Service {
+            key,
+            arn,
+            target_groups: Vec::new(),
+            scalable: true,
+            on_evacuate: OnEvacuate::default(),
+            uses_database: false,
+        });
     }
     let regions = topology.regions.iter().map(|region| region.name.clone()).collect();
     topology.tables.push(Table { name: TableName::new("Customers"), regions, witness: None });
