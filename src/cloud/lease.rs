@@ -167,7 +167,8 @@ impl LeaseTable {
             ("released", AttributeValue::Bool(false)),
             ("reason", text(reason.map_or("", Text::as_str))),
         ];
-        let names = values.iter().map(|(name, _)| format!("#{name} = :{name}")).collect::<Vec<_>>().join(", ");
+        let names =
+            values.iter().map(|(name, _)| format!("#{name} = :{name}")).collect::<Vec<_>>().join(", ");
         let update = format!("SET {names} ADD #number :one");
         let written = self
             .write(&claim.application, |mut request| {
@@ -212,7 +213,13 @@ impl LeaseTable {
     }
 
     /// Changes a lease that is ours: the condition is our number.
-    async fn change(&self, lease: &Lease, update: &str, name: &str, value: AttributeValue) -> Result<(), LeaseError> {
+    async fn change(
+        &self,
+        lease: &Lease,
+        update: &str,
+        name: &str,
+        value: AttributeValue,
+    ) -> Result<(), LeaseError> {
         let application = &lease.claim.application;
         let ours = |item: &Item| view(application, item).is_some_and(|view| view.number == lease.number);
         let written = self
@@ -286,7 +293,8 @@ impl LeaseTable {
                 .set_exclusive_start_key(start);
             let page = self.place.ask(QUERY, request.send()).await.map_err(|error| unreachable(&error))?;
             for item in page.items() {
-                let key = string(item, "sk").and_then(|sk| sk.strip_prefix(prefix.as_str())).unwrap_or_default();
+                let key =
+                    string(item, "sk").and_then(|sk| sk.strip_prefix(prefix.as_str())).unwrap_or_default();
                 let (Ok(seq), Some(piece)) =
                     (key.split('#').next().unwrap_or_default().parse::<u64>(), string(item, "entry"))
                 else {
@@ -362,7 +370,9 @@ impl LeaseStore for LeaseTable {
                 .into_iter()
                 .map(|(seq, body)| {
                     serde_json::from_str(&body).map_err(|error| {
-                        LeaseError::Unreachable(Text::new(format!("entry {seq} of {run} is damaged: {error}")))
+                        LeaseError::Unreachable(Text::new(format!(
+                            "entry {seq} of {run} is damaged: {error}"
+                        )))
                     })
                 })
                 .collect()
@@ -386,9 +396,12 @@ impl LeaseStore for LeaseTable {
                     .expression_attribute_values(":pk", partition(application))
                     .expression_attribute_values(":from", text("run#"))
                     .expression_attribute_values(":to", text(&before));
-                let page = self.place.ask(QUERY, request.send()).await.map_err(|error| unreachable(&error))?;
+                let page =
+                    self.place.ask(QUERY, request.send()).await.map_err(|error| unreachable(&error))?;
                 let named = page.items().first().and_then(|item| string(item, "sk"));
-                let Some(name) = named.and_then(|sk| sk.strip_prefix("run#")?.split('#').next()) else { break };
+                let Some(name) = named.and_then(|sk| sk.strip_prefix("run#")?.split('#').next()) else {
+                    break;
+                };
                 let run = RunId::parse(name).ok_or_else(unreadable)?;
                 before = format!("run#{name}");
                 runs.push(run);

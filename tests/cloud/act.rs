@@ -35,8 +35,10 @@ pub(crate) fn hands(scenario: &str) -> (World, Acting) {
             .map(|(region, arn)| RoutingControl { region, arn: Arn::new(arn), health_check: None })
             .collect(),
     });
-    topology.lease =
-        Some(LeaseSettings { table: wired.lease.name.as_str().into(), region: wired.lease.region.as_str().into() });
+    topology.lease = Some(LeaseSettings {
+        table: wired.lease.name.as_str().into(),
+        region: wired.lease.region.as_str().into(),
+    });
     world.topology = Arc::new(topology);
     let acting = acting(&world);
     (world, acting)
@@ -133,7 +135,10 @@ async fn what_is_not_approved_is_not_sent() {
     let (world, acting) = hands("calm");
     let approval = approve(&world, &[desired(7)]);
     let refused = acting.apply(&desired(8), &approval).await.unwrap_err();
-    assert!(matches!(&refused, ActFailure::Refused { why } if why.as_str().contains("not sent")), "{refused:?}");
+    assert!(
+        matches!(&refused, ActFailure::Refused { why } if why.as_str().contains("not sent")),
+        "{refused:?}"
+    );
     assert!(world.sim.calls().is_empty());
     acting.apply(&desired(7), &approval).await.unwrap();
     let calls = world.sim.calls();
@@ -172,7 +177,12 @@ async fn switches_are_thrown_and_reset() {
     let exists = Fact::SwitchObject(object.region.clone(), bucket.clone(), key.clone());
     assert_eq!(know(&acting, &exists).await, Known::Flag(false));
     let region = object.region.clone();
-    let put = Operation::PutSwitchObject { region: region.clone(), bucket: bucket.clone(), key: key.clone(), steers: east() };
+    let put = Operation::PutSwitchObject {
+        region: region.clone(),
+        bucket: bucket.clone(),
+        key: key.clone(),
+        steers: east(),
+    };
     apply(&world, &acting, &put).await.unwrap();
     assert_eq!(know(&acting, &exists).await, Known::Flag(true));
     pass(&world, 120).await;
@@ -184,7 +194,8 @@ async fn switches_are_thrown_and_reset() {
     assert!(view(&world, 0).0);
 
     let metric = wired.switch_metric.unwrap();
-    let value = Fact::SwitchMetric(metric.region.clone(), metric.namespace.clone(), metric.name.clone(), east());
+    let value =
+        Fact::SwitchMetric(metric.region.clone(), metric.namespace.clone(), metric.name.clone(), east());
     for out in [true, false] {
         let put = Operation::PutSwitchMetric {
             region: metric.region.clone(),
@@ -288,7 +299,8 @@ async fn the_writer_moves_without_loss_or_with_it() {
     let (world, acting) = hands("calm");
     let global = world.topology.aurora[0].id.clone();
     let there = a_member(&world, 1);
-    let over = Operation::SwitchoverGlobalCluster { region: east(), global: global.clone(), target: there.clone() };
+    let over =
+        Operation::SwitchoverGlobalCluster { region: east(), global: global.clone(), target: there.clone() };
     apply(&world, &acting, &over).await.unwrap();
     let again = apply(&world, &acting, &over).await.unwrap_err();
     assert!(matches!(again, ActFailure::Refused { .. }), "not twice, and not later: {again:?}");
@@ -326,7 +338,9 @@ async fn members_leave_and_protections_change() {
     };
     apply(&world, &acting, &remove).await.unwrap();
     pass(&world, 120).await;
-    let Known::GlobalCluster(after) = know(&acting, &Fact::GlobalCluster(east(), global)).await else { panic!() };
+    let Known::GlobalCluster(after) = know(&acting, &Fact::GlobalCluster(east(), global)).await else {
+        panic!()
+    };
     assert_eq!(after.members.len(), before.members.len() - 1);
 }
 

@@ -59,8 +59,13 @@ async fn every_refusal_has_its_class_and_is_sent_once() {
         inverted: true,
         disabled: true,
     };
-    let limits: Make =
-        |_| Operation::RegisterScalableTarget { region: west(), service: api(), min: 1, max: 9, suspended: None };
+    let limits: Make = |_| Operation::RegisterScalableTarget {
+        region: west(),
+        service: api(),
+        min: 1,
+        max: 9,
+        suspended: None,
+    };
     let cases: [(Make, &str, &str, FaultKind, &str); 17] = [
         (scale, "ecs", "UpdateService", FaultKind::Throttle, "busy"),
         (pin, "route53", "UpdateHealthCheck", FaultKind::Throttle, "busy"),
@@ -75,7 +80,13 @@ async fn every_refusal_has_its_class_and_is_sent_once() {
         (protection, "rds", "*", refuse(400, "InvalidGlobalClusterStateFault"), "busy"),
         (switchover, "rds", "*", refuse(500, "InternalFailure"), "unknown"),
         (switchover, "rds", "*", refuse(503, "ServiceUnavailable"), "unknown"),
-        (switchover, "rds", "*", FaultKind::ErrorAfter { status: 500, code: "InternalFailure".into() }, "unknown"),
+        (
+            switchover,
+            "rds",
+            "*",
+            FaultKind::ErrorAfter { status: 500, code: "InternalFailure".into() },
+            "unknown",
+        ),
         (switchover, "rds", "*", refuse(503, "Throttling"), "busy"),
         (scale, "ecs", "UpdateService", FaultKind::Hang, "unknown"),
         (scale, "ecs", "UpdateService", FaultKind::HangAfter, "unknown"),
@@ -96,7 +107,9 @@ async fn every_refusal_has_its_class_and_is_sent_once() {
                 let took = world.clock.now().duration_since(started);
                 assert_eq!(took.as_secs(), 15, "{took:?}");
             }
-            FaultKind::Refuse { code, .. } => assert!(why.contains(code) && why.contains("(request "), "{why}"),
+            FaultKind::Refuse { code, .. } => {
+                assert!(why.contains(code) && why.contains("(request "), "{why}")
+            }
             _ => assert!(why.contains("(request "), "{why}"),
         }
     }

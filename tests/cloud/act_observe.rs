@@ -16,7 +16,8 @@ use super::fixture::{World, epoch, with};
 fn everything(world: &World) -> Vec<Fact> {
     let topology = &world.topology;
     let wired = world.sim.evacuation();
-    let mut facts = vec![Fact::Identity("dns".into()), Fact::Identity("lease".into()), Fact::Identity("arc".into())];
+    let mut facts =
+        vec![Fact::Identity("dns".into()), Fact::Identity("lease".into()), Fact::Identity("arc".into())];
     for entry in &topology.regions {
         let region = &entry.name;
         let at = || region.clone();
@@ -24,11 +25,19 @@ fn everything(world: &World) -> Vec<Fact> {
         facts.extend([Fact::Requests(at()), Fact::Errors(at()), Fact::Probe(at()), Fact::VcpuQuota(at())]);
         for service in &entry.services {
             let key = || service.key.clone();
-            facts.extend([Fact::Service(at(), key()), Fact::Scaling(at(), key()), Fact::Dependencies(at(), key())]);
+            facts.extend([
+                Fact::Service(at(), key()),
+                Fact::Scaling(at(), key()),
+                Fact::Dependencies(at(), key()),
+            ]);
         }
         for balancer in &entry.load_balancers {
             let arn = || balancer.arn.clone();
-            facts.extend([Fact::KeepAlive(at(), arn()), Fact::Balancer(at(), arn()), Fact::Tags(at(), arn())]);
+            facts.extend([
+                Fact::KeepAlive(at(), arn()),
+                Fact::Balancer(at(), arn()),
+                Fact::Tags(at(), arn()),
+            ]);
             facts.extend(balancer.target_groups.iter().map(|group| Fact::Targets(at(), group.clone())));
             facts.extend(balancer.target_groups.iter().map(|group| Fact::Balancer(at(), group.clone())));
         }
@@ -36,7 +45,10 @@ fn everything(world: &World) -> Vec<Fact> {
         facts.extend(topology.tables_in(region).map(|table| Fact::Table(at(), table.name.clone())));
         for (global, member) in topology.aurora_in(region) {
             facts.push(Fact::GlobalCluster(at(), global.id.clone()));
-            facts.extend([Fact::DbCluster(at(), member.id.clone()), Fact::DbInstances(at(), member.id.clone())]);
+            facts.extend([
+                Fact::DbCluster(at(), member.id.clone()),
+                Fact::DbInstances(at(), member.id.clone()),
+            ]);
         }
         facts.push(Fact::Cluster(at(), "prod".into()));
     }
@@ -46,13 +58,20 @@ fn everything(world: &World) -> Vec<Fact> {
         facts.push(Fact::Records(host.zone_id.clone().unwrap(), host.name.clone()));
         facts.extend([Fact::Synthetic(host.name.clone()), Fact::Answers(host.name.clone())]);
     }
-    facts.extend(topology.arc.iter().flat_map(|arc| &arc.routing_controls).map(|control| {
-        Fact::RoutingControl(control.arn.clone())
-    }));
+    facts.extend(
+        topology
+            .arc
+            .iter()
+            .flat_map(|arc| &arc.routing_controls)
+            .map(|control| Fact::RoutingControl(control.arn.clone())),
+    );
     let object = wired.switch_object.unwrap();
-    facts.extend(object.keys.into_iter().map(|(_, key)| {
-        Fact::SwitchObject(object.region.clone(), object.bucket.as_str().into(), key)
-    }));
+    facts.extend(
+        object
+            .keys
+            .into_iter()
+            .map(|(_, key)| Fact::SwitchObject(object.region.clone(), object.bucket.as_str().into(), key)),
+    );
     facts
 }
 
@@ -152,7 +171,9 @@ async fn who_we_are_for_dns_is_told_by_any_region_that_answers() {
 async fn what_is_not_there_is_absent_and_what_cannot_be_asked_is_not() {
     let (world, acting) = hands("calm");
     let gone = ServiceKey { cluster: "prod".into(), service: "gone".into() };
-    let arn = |service: &str, resource: &str| Arn::new(format!("arn:aws:{service}:eu-west-1:123456789012:{resource}"));
+    let arn = |service: &str, resource: &str| {
+        Arn::new(format!("arn:aws:{service}:eu-west-1:123456789012:{resource}"))
+    };
     let facts = [
         Fact::Service(west(), gone.clone()),
         Fact::Service(west(), ServiceKey { cluster: "nowhere".into(), service: "api".into() }),
@@ -250,7 +271,9 @@ async fn runs_go_before_watching_at_route_53() {
 async fn what_a_start_needs_is_told_with_its_region() {
     let world = with(SimOptions { images_in: Some(east()), ..SimOptions::default() });
     let acting = acting(&world);
-    let Known::Dependencies(found) = know(&acting, &Fact::Dependencies(west(), api())).await else { panic!() };
+    let Known::Dependencies(found) = know(&acting, &Fact::Dependencies(west(), api())).await else {
+        panic!()
+    };
     let told: Vec<_> =
         found.iter().map(|one| (one.kind.as_str(), one.region.as_ref().map(Region::as_str))).collect();
     assert_eq!(told, [("image", Some("us-east-1")), ("secret", Some("us-east-1"))]);

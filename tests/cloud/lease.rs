@@ -81,7 +81,10 @@ async fn a_lease_is_taken_renewed_given_back_and_taken_again() {
     pass(&world, 15).await;
     table.renew(&lease).await.unwrap();
     let view = table.holder(&application).await.unwrap().unwrap();
-    assert_eq!((holder(&view), view.heartbeat > epoch() + SignedDuration::from_secs(15)), (("alice", 1, false), true));
+    assert_eq!(
+        (holder(&view), view.heartbeat > epoch() + SignedDuration::from_secs(15)),
+        (("alice", 1, false), true)
+    );
     // Ours already: again ours, under a higher number, so that what was under the old one is out of date.
     let again = table.acquire(&alice).await.unwrap();
     assert_eq!(again.number, 2);

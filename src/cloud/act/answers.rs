@@ -72,7 +72,8 @@ impl Acting {
         let dns = self.asker().await?;
         let servers = self.servers(dns, name).await?;
         let kinds = self.kinds(name);
-        let questions = self.clients().into_iter().flat_map(|client| kinds.iter().map(move |kind| (client, *kind)));
+        let questions =
+            self.clients().into_iter().flat_map(|client| kinds.iter().map(move |kind| (client, *kind)));
         let asked = (0..).zip(questions).map(|(turn, (client, kind))| {
             let servers = &servers;
             async move { (client, kind, ask(dns, servers, turn, name, kind, Some(client)).await) }
@@ -125,7 +126,11 @@ impl Acting {
     }
 
     /// The servers that answer for a name: the topology's own, or the authoritative ones of its zone.
-    async fn servers(&self, dns: &Arc<dyn DnsLookup>, name: &HostName) -> Result<Vec<SocketAddr>, ProbeError> {
+    async fn servers(
+        &self,
+        dns: &Arc<dyn DnsLookup>,
+        name: &HostName,
+    ) -> Result<Vec<SocketAddr>, ProbeError> {
         if let Some(server) = self.topology.dns.server {
             return Ok(vec![server]);
         }
@@ -236,7 +241,9 @@ impl Acting {
         let told = told.map_err(|error| self.dns_error(error.kind, error.message))?;
         let region = self.by_region(&told.addresses).into_keys().next().flatten();
         let region = region.ok_or_else(|| {
-            lost.unwrap_or_else(|| self.dns_error(ErrorKind::NoData, format!("{name} leads to no region of ours")))
+            lost.unwrap_or_else(|| {
+                self.dns_error(ErrorKind::NoData, format!("{name} leads to no region of ours"))
+            })
         })?;
         let base = base.replace("{region}", region.as_str());
         let url = format!("{}/{path}", base.trim_end_matches('/'));
@@ -259,7 +266,9 @@ async fn ask(
         let Some(server) = servers.get((turn + attempt) % servers.len().max(1)) else { break };
         let question = DnsQuestion { server: *server, name: name.clone(), kind, client, timeout: PATIENCE };
         match dns.ask(question).await {
-            Ok(answer) if matches!(answer.status, DnsStatus::NoError | DnsStatus::NoSuchName) => return Ok(answer),
+            Ok(answer) if matches!(answer.status, DnsStatus::NoError | DnsStatus::NoSuchName) => {
+                return Ok(answer);
+            }
             Ok(answer) => {
                 let message = format!("{server} answers {} for {name}", answer.status);
                 failed = Some(ProbeFailure { kind: ErrorKind::Rejected, message: message.into() });

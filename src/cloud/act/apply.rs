@@ -46,7 +46,7 @@ impl Acting {
         let dynamodb = || aws_sdk_dynamodb::Client::new(&config);
         let elb = || aws_sdk_elasticloadbalancingv2::Client::new(&config);
         let route53 = || {
-            self.cloud.route53_budget().charge();
+            self.charge_route53();
             aws_sdk_route53::Client::new(&config)
         };
         macro_rules! call {
@@ -97,7 +97,10 @@ impl Acting {
                     .value(if *out { 1.0 } else { 0.0 })
                     .build();
                 let client = aws_sdk_cloudwatch::Client::new(&config);
-                call!("cloudwatch:PutMetricData", client.put_metric_data().namespace(namespace).metric_data(datum))
+                call!(
+                    "cloudwatch:PutMetricData",
+                    client.put_metric_data().namespace(namespace).metric_data(datum)
+                )
             }
             Operation::RegisterScalableTarget { region: _, service, min, max, suspended } => {
                 let request = scaling()
@@ -228,7 +231,10 @@ impl Acting {
             ),
             Operation::DeleteBucketReplication { region: _, bucket } => {
                 let client = place.s3_once(ATTEMPT).await;
-                call!("s3:DeleteBucketReplication", client.delete_bucket_replication().bucket(bucket.as_str()))
+                call!(
+                    "s3:DeleteBucketReplication",
+                    client.delete_bucket_replication().bucket(bucket.as_str())
+                )
             }
             Operation::EmptyBucket { region: _, bucket } => self.empty_bucket(operation, place, bucket).await,
             Operation::DeleteBucket { region: _, bucket } => {

@@ -29,9 +29,8 @@ impl Acting {
         let mut receipt = Receipt::default();
         loop {
             let listing = client.list_object_versions().bucket(bucket.as_str()).max_keys(1_000).send();
-            let page = Box::pin(listing)
-                .await
-                .map_err(|error| failure(operation, place, LIST_VERSIONS, &error))?;
+            let page =
+                Box::pin(listing).await.map_err(|error| failure(operation, place, LIST_VERSIONS, &error))?;
             let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
             let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
             let objects: Vec<ObjectIdentifier> = versions
@@ -55,7 +54,8 @@ impl Acting {
             if let Some(kept) = answer.errors().first() {
                 let (key, code) = (kept.key().unwrap_or_default(), kept.code().unwrap_or_default());
                 let words = kept.message().unwrap_or_default();
-                let why = format!("{DELETE_OBJECTS} in {}: {key} of {bucket}: {code}: {words}", place.region());
+                let why =
+                    format!("{DELETE_OBJECTS} in {}: {key} of {bucket}: {code}: {words}", place.region());
                 return Err(match code {
                     "SlowDown" | "InternalError" => ActFailure::Busy { why: why.into() },
                     _ => ActFailure::Refused { why: why.into() },

@@ -109,7 +109,8 @@ fn answered(
     why: Text,
 ) -> ActFailure {
     let lower = words.to_ascii_lowercase();
-    let differs = lower.contains("not found") || lower.contains("do not match") || lower.contains("not match");
+    let differs =
+        lower.contains("not found") || lower.contains("do not match") || lower.contains("not match");
     if kind == ErrorKind::Throttled || BUSY.contains(&code) || words.contains(SOURCE_OF_OTHERS) {
         ActFailure::Busy { why }
     } else if WRONG_STATE.contains(&code) && !operation.moves_writer() {

@@ -78,7 +78,10 @@ impl Acting {
 
     /// Requests a minute of the newest complete minutes, and the 5XX percent of the newest, of all load
     /// balancers of a region together.
-    pub(super) async fn traffic(&self, region: &Region) -> (Result<Seen, ProbeError>, Result<Seen, ProbeError>) {
+    pub(super) async fn traffic(
+        &self,
+        region: &Region,
+    ) -> (Result<Seen, ProbeError>, Result<Seen, ProbeError>) {
         let place = self.cloud.at(region);
         let balancers: Vec<Balancer> = self.topology.region(region).map(Balancer::all).unwrap_or_default();
         if balancers.is_empty() {
@@ -96,7 +99,9 @@ impl Acting {
         let none = |words: &str| place.error(ErrorKind::NoData, GET_METRIC_DATA, words);
         // Newest first: what is late is left out at the end, and a gap in between ends the list.
         let known: Vec<(Timestamp, f64)> = minutes()
-            .map(|minute| (minute, balancers.iter().map(|one| one.requests(&told, minute)).sum::<Option<f64>>()))
+            .map(|minute| {
+                (minute, balancers.iter().map(|one| one.requests(&told, minute)).sum::<Option<f64>>())
+            })
             .skip_while(|(_, requests)| requests.is_none())
             .map_while(|(minute, requests)| Some((minute, requests?)))
             .take(TOLD)
@@ -146,8 +151,10 @@ impl Acting {
             .dimensions(dimension)
             .build();
         let stat = aws_sdk_cloudwatch::types::MetricStat::builder().metric(metric).period(60).stat("Maximum");
-        let query =
-            aws_sdk_cloudwatch::types::MetricDataQuery::builder().id("switch").metric_stat(stat.build()).build();
+        let query = aws_sdk_cloudwatch::types::MetricDataQuery::builder()
+            .id("switch")
+            .metric_stat(stat.build())
+            .build();
         let request = client
             .get_metric_data()
             .start_time(date_time(end - SWITCH_BACK))

@@ -13,9 +13,7 @@ use jiff::Timestamp;
 
 use super::{Acting, answers, reads, routing};
 use crate::cloud::{ARC_SCOPE, Budget, DNS_SCOPE, Each, LEASE_SCOPE, calls, limits};
-use crate::domain::ids::{
-    AlarmName, ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId,
-};
+use crate::domain::ids::{AlarmName, ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, Source, SourceKind};
 use crate::domain::probes::{OUR_REQUEST, probe_targets};
 use crate::domain::snapshot::{Identity, ProbeResult, ServiceState};
@@ -150,7 +148,8 @@ impl Acting {
         }
         if !shared.checks.is_empty() {
             let ids: Vec<HealthCheckId> = shared.checks.into_iter().collect();
-            let source = source(SourceKind::HealthChecks, calls::GET_HEALTH_CHECK, Some(&self.cloud.dns_region()));
+            let source =
+                source(SourceKind::HealthChecks, calls::GET_HEALTH_CHECK, Some(&self.cloud.dns_region()));
             let facts = ids.iter().map(|id| Fact::HealthCheck(id.clone())).collect();
             reads.push(self.each(facts, source, ROUTE53, async move {
                 let place = self.cloud.dns();
@@ -170,8 +169,8 @@ impl Acting {
             }));
         }
         for region in shared.traffic {
-            let sources = [calls::GET_METRIC_DATA; 2]
-                .map(|call| source(SourceKind::Metrics, call, Some(&region)));
+            let sources =
+                [calls::GET_METRIC_DATA; 2].map(|call| source(SourceKind::Metrics, call, Some(&region)));
             reads.push(Box::pin(async move {
                 let told = self.cloud.clock().timeout(DEADLINE, Box::pin(self.traffic(&region))).await;
                 let late = || Err(self.late(&sources[0], DEADLINE));
@@ -207,7 +206,12 @@ impl Acting {
             }
             Fact::RoutingControl(arn) => {
                 let source = source(Kind::HealthChecks, routing::GET_STATE, None);
-                self.one(fact, source, DIRECT, async move { self.routing_control(arn).await.map(Known::Flag) })
+                self.one(
+                    fact,
+                    source,
+                    DIRECT,
+                    async move { self.routing_control(arn).await.map(Known::Flag) },
+                )
             }
             Fact::SwitchObject(region, bucket, key) => {
                 at!(region, Kind::HealthChecks, reads::HEAD_OBJECT, |place| {
@@ -242,7 +246,12 @@ impl Acting {
             }),
             Fact::Probe(region) => {
                 let source = source(Kind::Probe, OUR_REQUEST, Some(region));
-                self.one(fact, source, PROBED, async move { self.probe_region(region).await.map(Known::Probe) })
+                self.one(
+                    fact,
+                    source,
+                    PROBED,
+                    async move { self.probe_region(region).await.map(Known::Probe) },
+                )
             }
             Fact::Synthetic(name) => {
                 let source = source(Kind::Probe, OUR_REQUEST, None);
@@ -334,7 +343,12 @@ impl Acting {
             let told = clock.timeout(limit, read).await.unwrap_or_else(|_| late());
             let now = clock.now();
             let told = told.into_iter().map(|known| known.map(|known| Seen::new(known, now)));
-            facts.iter().cloned().zip(told).map(|(fact, told)| (fact, observed(source.clone(), told))).collect()
+            facts
+                .iter()
+                .cloned()
+                .zip(told)
+                .map(|(fact, told)| (fact, observed(source.clone(), told)))
+                .collect()
         })
     }
 
@@ -351,9 +365,14 @@ impl Acting {
     }
 
     /// The budget of runs, which watching makes room for.
-    fn route53(&self) -> &Budget {
+    pub(super) fn route53(&self) -> &Budget {
         self.cloud.route53_budget().charge();
         &self.cloud.0.acting
+    }
+
+    /// Counts a changing call, which waits for nobody.
+    pub(super) fn charge_route53(&self) {
+        self.route53().charge();
     }
 
     /// The region in which a scope is asked first.
@@ -403,13 +422,12 @@ impl Acting {
             let why = "the endpoint is not AWS's, and the topology names no other place to ask";
             return Err(place.error(ErrorKind::NotConfigured, OUR_REQUEST, why));
         }
-        let requests = targets.into_iter().map(|(url, via)| {
-            self.probe.probe(ProbeRequest { url: url.as_str().to_owned(), via, timeout })
-        });
+        let requests = targets
+            .into_iter()
+            .map(|(url, via)| self.probe.probe(ProbeRequest { url: url.as_str().to_owned(), via, timeout }));
         let mut worst: Option<ProbeResult> = None;
         for result in join_all(requests).await {
-            let result =
-                result.map_err(|failure| place.error(failure.kind, OUR_REQUEST, failure.message))?;
+            let result = result.map_err(|failure| place.error(failure.kind, OUR_REQUEST, failure.message))?;
             if worst.as_ref().is_none_or(|worst| result.status > worst.status) {
                 worst = Some(result);
             }

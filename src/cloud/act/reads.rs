@@ -167,7 +167,10 @@ impl Place {
     ) -> Result<BTreeMap<String, String>, ProbeError> {
         macro_rules! pairs {
             ($tags:expr, $key:ident, $value:ident) => {
-                $tags.iter().filter_map(|tag| Some((tag.$key()?.to_owned(), tag.$value()?.to_owned()))).collect()
+                $tags
+                    .iter()
+                    .filter_map(|tag| Some((tag.$key()?.to_owned(), tag.$value()?.to_owned())))
+                    .collect()
             };
         }
         macro_rules! whole {
@@ -181,8 +184,10 @@ impl Place {
                 let request = self.elb().await.describe_tags().resource_arns(name);
                 let answer = self.ask("elasticloadbalancing:DescribeTags", request.send()).await?;
                 let tags = answer.tag_descriptions().iter().flat_map(|described| described.tags());
-                tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
-                    .collect()
+                tags.filter_map(|tag| {
+                    Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))
+                })
+                .collect()
             }
             "ecs" => {
                 let request = self.ecs().await.list_tags_for_resource().resource_arn(name);

@@ -108,7 +108,9 @@ impl Acting {
             let failed = match failure::outcome(operation, &place, UPDATE_STATES, request.send()).await {
                 Ok(receipt) => return Ok(receipt),
                 // The cluster speaks with one voice: what one endpoint refuses, all do.
-                Err(refused @ (ActFailure::Refused { .. } | ActFailure::Moved { .. })) => return Err(refused),
+                Err(refused @ (ActFailure::Refused { .. } | ActFailure::Moved { .. })) => {
+                    return Err(refused);
+                }
                 Err(failed) => failed,
             };
             last = Some(match last {
