@@ -372,20 +372,26 @@ async fn records_go_exactly_as_they_are_and_come_back_so() {
         steers: east(),
         changes: records.iter().map(|record| RecordChange { action, record: record.clone() }).collect(),
     };
+    pass(&world, 2).await;
     apply(&world, &acting, &change(RecordAction::Delete, &own)).await.unwrap();
     assert_eq!(records(&world, &acting, &name).await.len(), before.len() - 2);
+    pass(&world, 2).await;
     let gone = apply(&world, &acting, &change(RecordAction::Delete, &own)).await.unwrap_err();
     assert!(matches!(&gone, ActFailure::Moved { why } if why.as_str().contains("is gone")), "{gone:?}");
+    pass(&world, 2).await;
     apply(&world, &acting, &change(RecordAction::Upsert, &own)).await.unwrap();
     assert_eq!(records(&world, &acting, &name).await, before);
     // Another process, which never saw them, writes the same.
+    pass(&world, 2).await;
     apply(&world, &acting, &change(RecordAction::Delete, &own)).await.unwrap();
     let fresh = super::act::acting(&world);
+    pass(&world, 2).await;
     apply(&world, &fresh, &change(RecordAction::Upsert, &own)).await.unwrap();
     assert_eq!(records(&world, &acting, &name).await, before);
     // What somebody else has changed meanwhile is not deleted.
     let mut other = own.clone();
     other[0].health_check = None;
+    pass(&world, 2).await;
     let moved = apply(&world, &acting, &change(RecordAction::Delete, &other)).await.unwrap_err();
     assert!(matches!(moved, ActFailure::Moved { .. }), "{moved:?}");
     assert_eq!(records(&world, &acting, &name).await, before);
