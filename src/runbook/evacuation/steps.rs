@@ -22,7 +22,7 @@ const SERVE_USUAL: Duration = Duration::from_secs(70);
 /// A call that sets limits or counts, with its observation.
 const SET: Duration = Duration::from_mins(2);
 /// The effective TTL of alias records.
-const TTL: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_mins(1);
 /// Keep-alive of HTTP clients that a load balancer allows unless told otherwise (aws-facts section 1).
 const KEEP_ALIVE: f64 = 3_600.0;
 /// Minutes of nearly no traffic that prove a region empty.
@@ -148,7 +148,7 @@ fn words_of(call: &Operation) -> String {
     match call {
         Operation::SetHealthCheck { check, .. } => format!("check {check} -> inverted and disabled"),
         Operation::SetRoutingControls { states, .. } => {
-            format!("{} -> Off", words::list(states.keys().map(|arn| arn.short_name())))
+            format!("{} -> Off", words::list(states.keys().map(crate::domain::ids::Arn::short_name)))
         }
         Operation::PutSwitchObject { region, bucket, key, .. } => {
             format!("s3://{bucket}/{key} in {region} -> there")
