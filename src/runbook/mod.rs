@@ -13,24 +13,30 @@
 //! | [`evacuation`] | how a region leaves DNS |
 //! | [`fact`], [`condition`] | what is observed, and what must hold |
 //! | [`operation`] | what is called |
+//! | [`print`] | a call as a command line, a plan as a shell script |
 //! | [`plan`], [`approval`] | what was confirmed |
 //! | [`executor`], [`lease`] | the world, as traits |
 //! | [`event`] | what happened |
+//! | [`engine`] | how a confirmed plan is carried out |
+//! | [`journal`] | what happened, on disk |
 
 pub mod approval;
 pub mod catalog;
 pub mod condition;
+pub mod engine;
 pub mod evacuation;
 pub mod event;
 pub mod executor;
 pub mod fact;
 pub mod guard;
+pub mod journal;
 pub mod guards;
 pub mod lease;
 pub mod operation;
 pub mod params;
 pub mod plan;
 pub mod situation;
+pub mod print;
 
 pub use approval::{Approval, ApprovalError, Arming};
 pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};
@@ -43,3 +49,4 @@ pub use lease::{Claim, HEARTBEAT, LEASE_LIFE, Lease, LeaseError, LeaseStore, Lea
 pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend, Steering, Suspended};
 pub use params::{DatabaseChoice, Differing, Params};
 pub use plan::{Digest, OnFailure, Plan, Step, StepId, Way};
+pub use print::CallForm;

@@ -7,6 +7,9 @@
 pub mod drain;
 pub mod failover;
 mod promotion;
+pub mod switchover;
+
+mod known;
 
 use std::collections::BTreeMap;
 

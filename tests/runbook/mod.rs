@@ -1,0 +1,3 @@
+//! Runbooks: planned, carried out and remembered.
+
+mod journal;
