@@ -1,0 +1,1 @@
+//! Ways out of DNS: which calls, in which order, and which are refused.
