@@ -29,14 +29,14 @@ pub mod event;
 pub mod executor;
 pub mod fact;
 pub mod guard;
-pub mod journal;
 pub mod guards;
+pub mod journal;
 pub mod lease;
 pub mod operation;
 pub mod params;
 pub mod plan;
-pub mod situation;
 pub mod print;
+pub mod situation;
 
 pub use approval::{Approval, ApprovalError, Arming};
 pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};

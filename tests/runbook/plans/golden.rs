@@ -60,7 +60,11 @@ async fn told(scenario: &str, region: &str) -> String {
         ("drain --now", "drain", Params { now: true, ..of(region) }),
         ("drain --scale-to-zero", "drain", Params { scale_to_zero: true, ..of(region) }),
         ("failover", "failover", of(region)),
-        ("failover, declared, --database failover", "failover", Params { database: failover.database, ..declared }),
+        (
+            "failover, declared, --database failover",
+            "failover",
+            Params { database: failover.database, ..declared },
+        ),
         ("failover --database detach", "failover", detach),
     ] {
         let outcome = show::outcome(&stage.plan(runbook, &params));

@@ -34,11 +34,9 @@ fn plan(plan: &Plan) -> String {
     for step in &plan.steps {
         self::step(&mut told, step);
     }
-    for (title, lines) in [
-        ("data at risk", &plan.data_at_risk),
-        ("irreversible", &plan.irreversible),
-        ("notes", &plan.notes),
-    ] {
+    for (title, lines) in
+        [("data at risk", &plan.data_at_risk), ("irreversible", &plan.irreversible), ("notes", &plan.notes)]
+    {
         if !lines.is_empty() {
             let _ = writeln!(told, "\n{title}");
         }
