@@ -1,3 +1,4 @@
 //! Runbooks: planned, carried out and remembered.
 
 mod journal;
+mod plans;
