@@ -1,0 +1,5 @@
+//! Runbooks from the outside.
+
+mod judge;
+mod print;
+mod script;
