@@ -16,7 +16,7 @@ use crate::domain::snapshot::{FleetSnapshot, ProbeResult};
 use crate::domain::{ErrorKind, Topology};
 use crate::files::baseline::{self, Baseline};
 use crate::files::{Places, topology};
-use crate::ports::{BoxFuture, Clock, HttpsProbe, ProbeFailure, ProbeRequest, RealProbe};
+use crate::ports::{BoxFuture, Clock, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest, RealDns, RealProbe};
 use crate::sim::{Sim, SimOptions};
 
 /// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
@@ -42,6 +42,8 @@ pub(super) struct Session {
     pub(super) clock: Clock,
     /// Our own requests.
     pub(super) probe: Arc<dyn HttpsProbe>,
+    /// Name servers, for the proof of an evacuation; `None` where there is nobody to ask.
+    pub(super) dns: Option<Arc<dyn DnsLookup>>,
     /// Where the last known good is kept; `None` for a simulation, which has no yesterday.
     pub(super) store: Option<Store>,
     /// What is simulated, for the banner: `regional-outage ×10`.
@@ -65,7 +67,17 @@ impl Session {
             control: topology.probe.control.clone(),
         };
         let store = Store::new(path, topology.application.as_str(), clock);
-        Ok(Self { topology, cloud, clock, probe: Arc::new(probe), store: Some(store), demo: None })
+        // Names of a simulated zone lead to strangers in the real one: without a server of its own, nobody is asked.
+        let asked = topology.dns.server.is_some() || cloud.custom_endpoint().is_none();
+        let dns = asked.then(|| Arc::new(RealDns::new(clock)) as Arc<dyn DnsLookup>);
+        Ok(Self { topology, cloud, clock, probe: Arc::new(probe), dns, store: Some(store), demo: None })
+    }
+
+    /// Where the journals of this application's runs lie.
+    pub(super) fn runs(&self) -> Result<PathBuf, Failure> {
+        let places = Places::of_environment()?;
+        let endpoint = self.cloud.custom_endpoint();
+        Ok(places.runs(self.topology.application.as_str(), endpoint.as_deref()))
     }
 
     /// A session on an embedded simulated AWS. Reads no environment and no files.
@@ -85,7 +97,8 @@ impl Session {
         );
         let topology = Arc::new(sim.topology());
         let probe: Arc<dyn HttpsProbe> = sim.probe();
-        Ok(Self { topology, cloud, clock, probe, store: None, demo: Some(described(world, speed)) })
+        let dns: Option<Arc<dyn DnsLookup>> = Some(sim.probe());
+        Ok(Self { topology, cloud, clock, probe, dns, store: None, demo: Some(described(world, speed)) })
     }
 }
 

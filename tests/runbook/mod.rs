@@ -1,5 +1,6 @@
-//! Runbooks from the outside.
+//! Runbooks: planned, carried out and remembered.
 
+mod journal;
 mod judge;
 mod print;
 mod script;

@@ -4,6 +4,13 @@
 //! wants to know, and a pure function from a situation to a plan.
 //! What it must not do: ask, wait or act.
 
+pub mod drain;
+pub mod failover;
+mod promotion;
+pub mod switchover;
+
+mod known;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -17,6 +24,19 @@ use super::plan::Plan;
 use crate::domain::ids::{Region, ServiceKey};
 use crate::domain::text::Text;
 use crate::domain::{FleetSnapshot, Topology};
+
+/// Every runbook, in the order in which they are shown.
+pub static RUNBOOKS: &[&dyn Runbook] = &[
+    // One line each.
+    &drain::Drain,
+    &failover::Failover,
+    &switchover::Switchover,
+];
+
+/// The runbook of an id.
+pub fn by_id(id: &str) -> Option<&'static dyn Runbook> {
+    RUNBOOKS.iter().copied().find(|runbook| runbook.spec().id == id)
+}
 
 /// Everything that planning may know.
 #[derive(Clone, Debug)]
