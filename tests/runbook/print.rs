@@ -90,10 +90,22 @@ fn every(word: &str) -> Vec<Operation> {
         Operation::DeleteService { region: region.clone(), service },
         Operation::DeregisterTaskDefinition { region: region.clone(), arn: arn.clone() },
         Operation::DeleteCluster { region: region.clone(), cluster: word.into() },
-        Operation::SwitchoverGlobalCluster { region: region.clone(), global: word.into(), target: arn.clone() },
+        Operation::SwitchoverGlobalCluster {
+            region: region.clone(),
+            global: word.into(),
+            target: arn.clone(),
+        },
         Operation::FailoverGlobalCluster { region: region.clone(), global: word.into(), target: arn.clone() },
-        Operation::RemoveFromGlobalCluster { region: region.clone(), global: word.into(), cluster: arn.clone() },
-        Operation::SetGlobalClusterProtection { region: region.clone(), global: word.into(), protected: false },
+        Operation::RemoveFromGlobalCluster {
+            region: region.clone(),
+            global: word.into(),
+            cluster: arn.clone(),
+        },
+        Operation::SetGlobalClusterProtection {
+            region: region.clone(),
+            global: word.into(),
+            protected: false,
+        },
         Operation::SetClusterProtection { region: region.clone(), cluster: word.into(), protected: true },
         Operation::DeleteDbInstance { region: region.clone(), instance: word.into() },
         Operation::DeleteDbCluster {
@@ -212,10 +224,10 @@ fn agree(operations: &[Operation]) {
 fn every_line_is_as_an_operator_would_write_it() {
     let lines: Vec<String> = every("prod").iter().map(Operation::cli).collect();
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
-        insta::assert_snapshot!("lines", lines.join("\n"));
+        insta::assert_snapshot!("print-lines", lines.join("\n"));
         let calls: Vec<String> =
             every("prod").iter().map(|operation| format!("{}\n  {}", operation.sentence(), operation.call())).collect();
-        insta::assert_snapshot!("calls", calls.join("\n"));
+        insta::assert_snapshot!("print-calls", calls.join("\n"));
     });
 }
 
@@ -262,7 +274,11 @@ proptest! {
 fn where_it_goes_and_as_whom_comes_from_the_topology() {
     let mut topology: Topology = toml::from_str(include_str!("../domain/topology.toml")).unwrap();
     let off = Operation::SetRoutingControls {
-        states: [("arn:aws:route53-recovery-control::123456789012:controlpanel/p/routingcontrol/us".into(), false)].into(),
+        states: [(
+            "arn:aws:route53-recovery-control::123456789012:controlpanel/p/routingcontrol/us".into(),
+            false,
+        )]
+        .into(),
         steers: "us-east-1".into(),
     };
     let unknown = off.cli_at(&topology);
@@ -277,17 +293,19 @@ fn where_it_goes_and_as_whom_comes_from_the_topology() {
         routing_controls: Vec::new(),
     });
     for (key, profile) in [("dns", "dns admin"), ("arc", "arc"), ("eu-west-1", "eu")] {
-        topology
-            .scope
-            .insert(key.into(), Scope { profile: Some(profile.into()), ..Scope::default() });
+        topology.scope.insert(key.into(), Scope { profile: Some(profile.into()), ..Scope::default() });
     }
     let lines = off.cli_each_at(&topology);
     assert_eq!(lines.len(), 2);
-    assert!(lines[0].starts_with(
-        "aws route53-recovery-cluster update-routing-control-states \
+    assert!(
+        lines[0].starts_with(
+            "aws route53-recovery-cluster update-routing-control-states \
          --endpoint-url https://aaa.route53-recovery-cluster.ap-northeast-1.amazonaws.com/v1 \
          --region ap-northeast-1 --profile arc --update-routing-control-state-entries '[{"
-    ), "{}", lines[0]);
+        ),
+        "{}",
+        lines[0]
+    );
     assert!(lines[1].contains("--region us-west-2"), "{}", lines[1]);
     assert_eq!(off.cli_at(&topology), lines[0]);
 
@@ -355,9 +373,12 @@ echo 2 > left
             "u2|k 2",
         ]
     );
-    for (step, calls) in
-        [("list-object-versions", 1), ("delete-objects", 2), ("list-multipart-uploads", 6), ("abort-multipart-upload", 7)]
-    {
+    for (step, calls) in [
+        ("list-object-versions", 1),
+        ("delete-objects", 2),
+        ("list-multipart-uploads", 6),
+        ("abort-multipart-upload", 7),
+    ] {
         let (code, log) = run(step);
         assert_eq!(code, Some(254), "{step}");
         let made = log.lines().filter(|line| !line.starts_with('{') && !line.contains('|')).count();
