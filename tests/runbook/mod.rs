@@ -2,3 +2,6 @@
 
 mod journal;
 mod plans;
+mod judge;
+mod print;
+mod script;
