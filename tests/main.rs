@@ -15,6 +15,7 @@ mod poll;
 mod ports;
 mod pty;
 mod readme;
+mod runbook;
 mod scenarios;
 mod screens;
 mod sim;

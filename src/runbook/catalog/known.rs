@@ -57,7 +57,8 @@ fn seen(fleet: &FleetSnapshot, fact: &Fact) -> Option<Observed<Known>> {
             Some(fleet.region(region)?.tables.get(name)?.map(|state| Known::Table(state.clone())))
         }
         Fact::RpoLag(region, id) => {
-            let series = fleet.region(region)?.metrics.get(&SeriesKey::new(Metric::AuroraRpoLag, &[id.as_str()]))?;
+            let series =
+                fleet.region(region)?.metrics.get(&SeriesKey::new(Metric::AuroraRpoLag, &[id.as_str()]))?;
             let point = series.value()?.last()?;
             Some(Observed::seen(series.source().clone(), Known::Number(point.value), point.at))
         }

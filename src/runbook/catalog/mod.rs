@@ -4,6 +4,8 @@
 //! wants to know, and a pure function from a situation to a plan.
 //! What it must not do: ask, wait or act.
 
+pub mod cleanup;
+pub mod restore;
 pub mod switchover;
 
 mod known;

@@ -155,7 +155,9 @@ fn writer<'a>(
     };
     let is_writer = |member: &&AuroraMember| state.members.iter().any(|m| m.is_writer && m.arn == member.arn);
     let from = global.members.iter().find(is_writer).ok_or_else(|| {
-        PlanError::Impossible(format!("none of the clusters that the topology names writes {}", global.id).into())
+        PlanError::Impossible(
+            format!("none of the clusters that the topology names writes {}", global.id).into(),
+        )
     })?;
     Ok((state.clone(), from))
 }
@@ -167,7 +169,8 @@ fn target<'a>(
     to: Option<&Region>,
     facts: &Facts,
 ) -> Result<&'a AuroraMember, PlanError> {
-    let others: Vec<&AuroraMember> = global.members.iter().filter(|member| member.region != from.region).collect();
+    let others: Vec<&AuroraMember> =
+        global.members.iter().filter(|member| member.region != from.region).collect();
     if let Some(to) = to {
         let words = || format!("{} has no cluster in {to}", global.id);
         return others
@@ -175,7 +178,9 @@ fn target<'a>(
             .find(|member| member.region == *to)
             .ok_or_else(|| PlanError::Params(words().into()));
     }
-    let lag = |member: &AuroraMember| facts.number(&Fact::RpoLag(member.region.clone(), member.id.clone())).copied();
+    let lag = |member: &AuroraMember| {
+        facts.number(&Fact::RpoLag(member.region.clone(), member.id.clone())).copied()
+    };
     match others.as_slice() {
         [] => Err(PlanError::Impossible(format!("{} has no secondary", global.id).into())),
         [one] => Ok(one),
@@ -185,7 +190,8 @@ fn target<'a>(
             .min_by(|(a, _), (b, _)| a.total_cmp(b))
             .map(|(_, member)| member)
             .ok_or_else(|| PlanError::Choose {
-                question: format!("no secondary of {} tells its lag; where does the writer go?", global.id).into(),
+                question: format!("no secondary of {} tells its lag; where does the writer go?", global.id)
+                    .into(),
                 flag: "--to REGION",
                 choices: many
                     .iter()
@@ -238,7 +244,8 @@ fn examine(situation: &Situation<'_>, facts: &Facts, one: &Move<'_>) -> Vec<Guar
             block(format!("a change waits for the next window of the {here}"), "apply or cancel it first");
         }
     }
-    if let (Some(from), Some(to)) = (facts.db_cluster(&cluster(one.from)), facts.db_cluster(&cluster(one.to))) {
+    if let (Some(from), Some(to)) = (facts.db_cluster(&cluster(one.from)), facts.db_cluster(&cluster(one.to)))
+    {
         found.extend(versions(one, from, to));
     }
     let secondary = |member: &AuroraMember| {
@@ -250,7 +257,9 @@ fn examine(situation: &Situation<'_>, facts: &Facts, one: &Move<'_>) -> Vec<Guar
             None => format!("{} in {} is no member of {id} any more", member.id, member.region),
             Some(Some(state)) if state.as_str() == "connected" => continue,
             Some(Some(state)) => format!("{} in {} is {state}, not connected", member.id, member.region),
-            Some(None) => format!("{id} does not tell whether {} in {} is connected", member.id, member.region),
+            Some(None) => {
+                format!("{id} does not tell whether {} in {} is connected", member.id, member.region)
+            }
         };
         found.push(if is_target {
             GuardFinding::block(GuardId::Runbook, SPEC.emergency, message).next("wait until it is connected")
@@ -353,7 +362,10 @@ impl Move<'_> {
         )
         .at(&self.to.region)
         .when(ready)
-        .changing(format!("writer {} ({}) -> {} ({})", self.from.id, self.from.region, self.to.id, self.to.region))
+        .changing(format!(
+            "writer {} ({}) -> {} ({})",
+            self.from.id, self.from.region, self.to.id, self.to.region
+        ))
         .usually(USUAL);
         let follows = Step::wait(
             format!("follow/{}", self.global.id),
