@@ -2,6 +2,7 @@
 //!
 //! What it is for: one list, [`COMMANDS`], to add to. What it must not do: know keys; `keymap` binds them.
 
+use super::acting::{Book, Choice, Deciding};
 use super::screen::{Detail, FindingId, Findings, Screen, Scroll};
 use super::{App, Effect};
 use crate::app::pane::PaneId;
@@ -40,7 +41,94 @@ pub const COMMANDS: &[Command] = &[
     Command { name: "back", doc: "back to the screen before", run: back },
     Command { name: "help", doc: "this page", run: help },
     Command { name: "suspend", doc: "stop and return to the shell; `fg` continues", run: suspend },
-    Command { name: "quit", doc: "end", run: |_, _| vec![Effect::Quit] },
+    Command { name: "quit", doc: "end", run: |app, _| app.quit() },
+    Command {
+        name: "card",
+        doc: "the decision card: wait, drain, drain --now, failover",
+        run: |app, _| app.card(),
+    },
+    Command { name: "arm", doc: "arm by typing a name; armed: back to read-only", run: |app, _| app.arm() },
+    Command {
+        name: "drain",
+        doc: "plan: move users and writers out",
+        run: |app, _| app.open_book(Book::Drain),
+    },
+    Command {
+        name: "failover",
+        doc: "plan: get users out of a failing region",
+        run: |app, _| app.open_book(Book::Failover),
+    },
+    Command { name: "restore", doc: "plan: bring a region back", run: |app, _| app.open_book(Book::Restore) },
+    Command {
+        name: "switchover",
+        doc: "plan: move the Aurora writer here",
+        run: |app, _| app.open_book(Book::Switchover),
+    },
+    Command {
+        name: "cleanup",
+        doc: "plan: delete what the topology names",
+        run: |app, _| app.open_book(Book::Cleanup),
+    },
+    Command { name: "run", doc: "the run: steps, calls, decisions; and back", run: |app, _| app.view_run() },
+    Command { name: "confirm", doc: "confirm: type the name and a reason", run: |app, _| app.confirm() },
+    Command {
+        name: "toggle-now",
+        doc: "drain: users first, or capacity first",
+        run: |app, _| app.toggle(Choice::Now),
+    },
+    Command {
+        name: "toggle-zero",
+        doc: "drain: stop the region's tasks at the end, or keep them",
+        run: |app, _| app.toggle(Choice::ScaleToZero),
+    },
+    Command {
+        name: "choose-database",
+        doc: "failover: what becomes of the database",
+        run: |app, _| app.toggle(Choice::Database),
+    },
+    Command {
+        name: "declare",
+        doc: "failover: declare the region down; counts as a signal",
+        run: |app, _| app.toggle(Choice::Declare),
+    },
+    Command {
+        name: "toggle-snapshots",
+        doc: "cleanup: with final snapshots, or without",
+        run: |app, _| app.toggle(Choice::SkipSnapshots),
+    },
+    Command {
+        name: "toggle-whole",
+        doc: "cleanup: this region only, or the whole application",
+        run: |app, _| app.toggle(Choice::Whole),
+    },
+    Command {
+        name: "override",
+        doc: "let the reason cover blocks that may be overridden",
+        run: |app, _| app.toggle_overrides(),
+    },
+    Command {
+        name: "plan-again",
+        doc: "read the world again and plan again",
+        run: |app, _| app.plan_again(),
+    },
+    Command { name: "choose-way", doc: "open the plan of this way", run: |app, _| app.choose_way() },
+    Command { name: "retry", doc: "try the failed step again", run: |app, _| app.decide(Deciding::Retry) },
+    Command { name: "skip", doc: "go on without the failed step", run: |app, _| app.decide(Deciding::Skip) },
+    Command {
+        name: "undo",
+        doc: "undo what was done, newest first",
+        run: |app, _| app.decide(Deciding::Undo),
+    },
+    Command {
+        name: "hand-over",
+        doc: "end the run here as halted, for someone else to resume",
+        run: |app, _| app.decide(Deciding::HandOver),
+    },
+    Command {
+        name: "abort",
+        doc: "stop the run before its next call",
+        run: |app, _| app.decide(Deciding::Abort),
+    },
 ];
 
 /// Where a cursor key points.
@@ -90,7 +178,12 @@ fn open(app: &mut App, _: char) -> Vec<Effect> {
             app.push(Screen::Detail(Detail::default()));
             vec![Effect::Focus(Some(pane))]
         }
-        Screen::Detail(_) | Screen::Timeline(_) | Screen::Help(_) => NONE,
+        Screen::Detail(_)
+        | Screen::Timeline(_)
+        | Screen::Help(_)
+        | Screen::Plan(_)
+        | Screen::Card(_)
+        | Screen::Run(_) => NONE,
     }
 }
 

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use crokey::KeyCombination;
 use jiff::Timestamp;
 
+use super::acting::Wish;
 use super::pane::PaneId;
 use super::sight::Sight;
+use crate::domain::text::Text;
+use crate::runbook::{Arming, Decision, Digest, Entry, Plan, PlanError, RunId};
 
 /// Something that happened.
 #[derive(Clone)]
 pub enum Event {
     /// A key was pressed.
     Key(KeyCombination),
-    /// Text was pasted. No screen takes text yet, so it is dropped instead of being read as commands.
+    /// Text was pasted. Only a reason takes it; anywhere else it is dropped instead of being read as commands.
     Paste(String),
     /// The terminal has a new size: columns, rows.
     Resize(u16, u16),
@@ -23,10 +26,25 @@ pub enum Event {
     Sight(Arc<Sight>),
     /// Time has passed.
     Tick(Timestamp),
+    /// The answer to [`Effect::Plan`] with this ticket.
+    Planned(u64, Box<Result<Plan, PlanError>>),
+    /// The [`Effect::Start`] with this ticket became a run.
+    Started(u64, RunId),
+    /// The [`Effect::Start`] with this ticket did not.
+    Refused {
+        /// The ticket.
+        ticket: u64,
+        /// Why, in words.
+        why: Text,
+        /// The plan for the world as it is now, when the world had moved.
+        plan: Option<Box<Plan>>,
+    },
+    /// Something happened in a run, ours or one that is only watched. Entries may come twice.
+    Run(RunId, Arc<Entry>),
 }
 
 /// Something that the console wants done outside itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Give the terminal back and end.
     Quit,
@@ -39,4 +57,29 @@ pub enum Effect {
     /// The operator looks at this pane in detail; `None` when no longer. Sources that are only worth
     /// asking while somebody looks (Route 53's checkers) follow it.
     Focus(Option<PaneId>),
+    /// Make a plan and answer with [`Event::Planned`]. Changes nothing.
+    Plan(Wish),
+    /// Start a confirmed plan; answer with [`Event::Started`] or [`Event::Refused`].
+    Start(Box<Start>),
+    /// Tell a run what the operator decided.
+    Decide(RunId, Decision),
+}
+
+/// A confirmed plan, with all that an approval of it is minted from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// The number under which the answer comes back.
+    pub ticket: u64,
+    /// The arming; the outside judges it again by its own clock.
+    pub arming: Arming,
+    /// The plan that was read.
+    pub plan: Arc<Plan>,
+    /// Its digest.
+    pub digest: Digest,
+    /// What was typed to confirm.
+    pub typed: Text,
+    /// Why.
+    pub reason: Text,
+    /// Whether the reason covers blocks that may be overridden.
+    pub overrides: bool,
 }

@@ -1,7 +1,8 @@
 //! The one table of keys. Keys, the footer's hints and the Help screen are all read from it.
 //!
-//! What it is for: binding chords to commands by name. Upper-case letters and `!` are left free for
-//! runbooks. What it must not do: anything else; a key that is not in this table does nothing.
+//! What it is for: binding chords to commands by name. Upper-case letters and `!` are for acting. Dialog, card and
+//! run view have keys of their own, which on those screens come before the others.
+//! What it must not do: anything else; a key that is not in this table does nothing.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -53,15 +54,92 @@ pub const KEYMAP: &[Binding] = &[
     bind(&["pagedown", "ctrl-f", "ctrl-d"], "PgDn Ctrl-F", "page-down", None),
     bind(&["home", "g"], "Home g", "first", None),
     bind(&["end", "shift-g"], "End G", "last", None),
+    bind(&["!"], "!", "card", Some("decide")),
+    bind(&["shift-a"], "A", "arm", Some("arm")),
+    bind(&["shift-d"], "D", "drain", None),
+    bind(&["shift-f"], "F", "failover", None),
+    bind(&["shift-r"], "R", "restore", None),
+    bind(&["shift-w"], "W", "switchover", None),
+    bind(&["shift-x"], "X", "cleanup", None),
+    bind(&["v"], "v", "run", None),
     bind(&["ctrl-z"], "Ctrl-Z", "suspend", None),
 ];
 
-static TABLE: LazyLock<HashMap<String, &'static Command>> = LazyLock::new(|| {
-    KEYMAP
-        .iter()
-        .filter_map(|binding| Some((binding, by_name(binding.command)?)))
-        .flat_map(|(binding, command)| {
-            binding.keys.iter().filter_map(move |key| Some((chord(parse(key)?), command)))
+/// Keys of the dialog of a plan.
+const PLAN: &[Binding] = &[
+    bind(&["enter"], "Enter", "confirm", Some("confirm")),
+    bind(&["n"], "n", "toggle-now", Some("users first")),
+    bind(&["z"], "z", "toggle-zero", Some("to zero")),
+    bind(&["d"], "d", "choose-database", Some("database")),
+    bind(&["e"], "e", "declare", Some("declare down")),
+    bind(&["s"], "s", "toggle-snapshots", Some("snapshots")),
+    bind(&["w"], "w", "toggle-whole", Some("whole")),
+    bind(&["o"], "o", "override", Some("override")),
+    bind(&["r", "f5"], "r", "plan-again", Some("plan again")),
+];
+
+/// Keys of the decision card.
+const CARD: &[Binding] = &[
+    bind(&["enter"], "Enter", "choose-way", Some("plan it")),
+    bind(&["r", "f5"], "r", "plan-again", Some("plan again")),
+];
+
+/// Keys of the run view.
+const RUN: &[Binding] = &[
+    bind(&["r"], "r", "retry", Some("retry")),
+    bind(&["s"], "s", "skip", Some("skip")),
+    bind(&["u"], "u", "undo", Some("undo")),
+    bind(&["o"], "o", "hand-over", Some("hand over")),
+    bind(&["a"], "a", "abort", Some("abort")),
+];
+
+/// Where a binding holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layer {
+    /// On every screen, unless the screen has another use for the key.
+    Everywhere,
+    /// In the dialog of a plan.
+    Plan,
+    /// On the decision card.
+    Card,
+    /// In the run view.
+    Run,
+}
+
+impl Layer {
+    /// All layers, in the order in which Help shows them.
+    pub const ALL: [Self; 4] = [Self::Everywhere, Self::Plan, Self::Card, Self::Run];
+
+    /// Its bindings.
+    pub const fn bindings(self) -> &'static [Binding] {
+        match self {
+            Self::Everywhere => KEYMAP,
+            Self::Plan => PLAN,
+            Self::Card => CARD,
+            Self::Run => RUN,
+        }
+    }
+
+    /// What Help calls it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Everywhere => "everywhere",
+            Self::Plan => "in the dialog of a plan",
+            Self::Card => "on the decision card",
+            Self::Run => "in the run view",
+        }
+    }
+}
+
+static TABLE: LazyLock<HashMap<(Layer, String), &'static Command>> = LazyLock::new(|| {
+    let bound = |layer: Layer| layer.bindings().iter().map(move |binding| (layer, binding));
+    Layer::ALL
+        .into_iter()
+        .flat_map(bound)
+        .filter_map(|(layer, binding)| Some((layer, binding, by_name(binding.command)?)))
+        .flat_map(|(layer, binding, command)| {
+            let chords = binding.keys.iter().filter_map(|key| parse(key));
+            chords.map(move |key| ((layer, chord(key)), command))
         })
         .collect()
 });
@@ -71,9 +149,10 @@ pub fn parse(key: &str) -> Option<KeyCombination> {
     crokey::parse(key).ok()
 }
 
-/// The command that a key is bound to.
-pub fn command(key: KeyCombination) -> Option<&'static Command> {
-    TABLE.get(&chord(key)).copied()
+/// The command that a key is bound to in a layer, or else everywhere.
+pub fn command(layer: Layer, key: KeyCombination) -> Option<&'static Command> {
+    let chord = chord(key);
+    TABLE.get(&(layer, chord.clone())).or_else(|| TABLE.get(&(Layer::Everywhere, chord))).copied()
 }
 
 /// A key in words, one way for each. Terminals differ in whether they report Shift for `?` and for Tab;

@@ -4,6 +4,7 @@
 //! picture changed. It is pure: the same events give the same picture.
 //! What it must not do: know the terminal, ratatui or AWS; wait for anything; read a clock.
 
+pub mod acting;
 pub mod command;
 pub mod event;
 pub mod fleet;
@@ -16,8 +17,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use acting::Acting;
 pub use command::Direction;
-pub use event::{Effect, Event};
+pub use event::{Effect, Event, Start};
 pub use fleet::{Fleet, Standing};
 pub use pane::PaneId;
 pub use screen::Screen;
@@ -44,6 +46,8 @@ pub struct App {
     pub session: Session,
     /// Since when no more is asked of AWS; `None` while it is.
     pub paused_since: Option<Timestamp>,
+    /// What it may do, and what is being done.
+    pub acting: Acting,
     screens: Vec<Screen>,
     size: (u16, u16),
 }
@@ -67,7 +71,7 @@ pub struct Session {
 }
 
 /// What came of an event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Update {
     /// True when the picture may have changed.
     pub redraw: bool,
@@ -86,6 +90,7 @@ impl App {
             focus: Focus { region, pane },
             session,
             paused_since: None,
+            acting: Acting::default(),
             screens: vec![Screen::Overview],
             size: (80, 24),
         }
@@ -94,24 +99,49 @@ impl App {
     /// Takes an event.
     pub fn update(&mut self, event: Event) -> Update {
         match event {
-            Event::Key(key) => match keymap::command(key) {
-                Some(command) => {
-                    let effects = (command.run)(self, keymap::character(key));
-                    Update { redraw: true, effects }
+            Event::Key(key) => {
+                let noticed = self.acting.notice.take().is_some();
+                if self.acting.prompt.is_some() {
+                    return Update { redraw: true, effects: self.prompt_key(key) };
                 }
-                None => Update::default(),
-            },
-            Event::Paste(_) => Update::default(),
+                match keymap::command(self.screen().layer(), key) {
+                    Some(command) => {
+                        let effects = (command.run)(self, keymap::character(key));
+                        Update { redraw: true, effects }
+                    }
+                    None => Update { redraw: noticed, effects: Vec::new() },
+                }
+            }
+            Event::Paste(text) => {
+                let Some(prompt) = &mut self.acting.prompt else { return Update::default() };
+                prompt.paste(&text);
+                Update { redraw: true, effects: Vec::new() }
+            }
             Event::Resize(width, height) => {
                 self.size = (width, height);
                 Update { redraw: true, effects: Vec::new() }
             }
             Event::Sight(sight) => {
                 self.fleet.see(sight);
-                Update { redraw: true, effects: Vec::new() }
+                Update { redraw: true, effects: self.acting_tick() }
             }
             Event::Tick(now) => {
                 self.fleet.tick(now);
+                Update { redraw: true, effects: self.acting_tick() }
+            }
+            Event::Planned(ticket, answer) => {
+                Update { redraw: self.planned(ticket, *answer), effects: Vec::new() }
+            }
+            Event::Started(ticket, run) => {
+                self.started(ticket, run);
+                Update { redraw: true, effects: Vec::new() }
+            }
+            Event::Refused { ticket, why, plan } => {
+                self.refused(ticket, why, plan.map(|plan| *plan));
+                Update { redraw: true, effects: Vec::new() }
+            }
+            Event::Run(run, entry) => {
+                self.ran(&run, &entry);
                 Update { redraw: true, effects: Vec::new() }
             }
         }
@@ -177,8 +207,24 @@ impl App {
             Screen::Detail(_) if line => self.step_row(sign),
             Screen::Detail(_) => self.step_region(sign),
             Screen::Findings(_) if line => self.step_finding(sign),
-            Screen::Timeline(scroll) | Screen::Help(scroll) if line => scroll.by(sign),
-            Screen::Findings(_) | Screen::Timeline(_) | Screen::Help(_) => {}
+            Screen::Timeline(scroll) | Screen::Help(scroll) | Screen::Run(acting::RunView { scroll, .. })
+                if line =>
+            {
+                scroll.by(sign);
+            }
+            Screen::Plan(_) if line => {
+                if !self.step_acting(sign)
+                    && let Screen::Plan(dialog) = self.screen()
+                {
+                    dialog.scroll.by(sign);
+                }
+            }
+            Screen::Card(_) => drop(self.step_acting(sign)),
+            Screen::Findings(_)
+            | Screen::Timeline(_)
+            | Screen::Help(_)
+            | Screen::Plan(_)
+            | Screen::Run(_) => {}
         }
         Vec::new()
     }
@@ -261,9 +307,10 @@ impl App {
             Screen::Findings(_) => self.step_finding(sign * 10),
             Screen::Detail(screen::Detail { scroll, .. })
             | Screen::Timeline(scroll)
-            | Screen::Help(scroll) => {
-                scroll.page(sign);
-            }
+            | Screen::Help(scroll)
+            | Screen::Run(acting::RunView { scroll, .. }) => scroll.page(sign),
+            Screen::Plan(dialog) => dialog.scroll.page(sign),
+            Screen::Card(card) => card.scroll.page(sign),
         }
         Vec::new()
     }
@@ -281,7 +328,11 @@ impl App {
                 }
             }
             Screen::Findings(_) => self.step_finding(sign),
-            Screen::Timeline(scroll) | Screen::Help(scroll) => ends(scroll, last),
+            Screen::Timeline(scroll) | Screen::Help(scroll) | Screen::Run(acting::RunView { scroll, .. }) => {
+                ends(scroll, last);
+            }
+            Screen::Plan(dialog) => ends(&dialog.scroll, last),
+            Screen::Card(_) => drop(self.step_acting(sign)),
         }
         Vec::new()
     }

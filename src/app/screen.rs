@@ -5,8 +5,11 @@
 
 use std::cell::Cell;
 
+use super::acting::{Card, PlanDialog, RunView};
+use super::keymap::Layer;
+
 /// A screen. [`Screen::Overview`] is always at the bottom of the stack.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Screen {
     /// All regions.
     Overview,
@@ -20,6 +23,29 @@ pub enum Screen {
     Timeline(Scroll),
     /// Keys and symbols.
     Help(Scroll),
+    /// A plan, before it is confirmed.
+    Plan(Box<PlanDialog>),
+    /// Ways to answer an illness, side by side.
+    Card(Box<Card>),
+    /// A run.
+    Run(RunView),
+}
+
+impl Screen {
+    /// The keys that it has of its own.
+    pub fn layer(&self) -> Layer {
+        match self {
+            Self::Plan(_) => Layer::Plan,
+            Self::Card(_) => Layer::Card,
+            Self::Run(_) => Layer::Run,
+            Self::Overview
+            | Self::Zoom
+            | Self::Detail(_)
+            | Self::Findings(_)
+            | Self::Timeline(_)
+            | Self::Help(_) => Layer::Everywhere,
+        }
+    }
 }
 
 /// The detail of a pane.

@@ -147,6 +147,8 @@ fn follow(feed: &FleetFeed, effect: Effect) {
         Effect::Focus(pane) => feed.focus(pane.map(source)),
         // The console does these itself.
         Effect::Quit | Effect::Suspend => {}
+        // Nobody carries these out yet.
+        Effect::Plan(_) | Effect::Start(_) | Effect::Decide(..) => {}
     }
 }
 

@@ -78,6 +78,9 @@ pub struct Policy {
     pub max_rpo_lag_ms: f64,
     /// Minutes until arming times out.
     pub armed_minutes: u64,
+    /// True when the survivors of three or more regions share the load of an evacuated one; false when each of
+    /// them must be able to carry all of it.
+    pub survivors_share: bool,
     /// Windows in which planned runbooks are refused.
     #[serde(rename = "freeze", skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<Freeze>,
@@ -143,6 +146,7 @@ impl Default for Policy {
             survivors_healthy_minutes: 3,
             max_rpo_lag_ms: 1_000.0,
             armed_minutes: 15,
+            survivors_share: false,
             freezes: Vec::new(),
             notify: Vec::new(),
         }

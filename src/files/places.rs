@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 pub struct Places {
     /// Configuration: `topologies/NAME.toml`.
     pub config: PathBuf,
-    /// State: `log/`, `baseline/`.
+    /// State: `log/`, `baseline/`, `runs/`.
     pub state: PathBuf,
 }
 
@@ -84,11 +84,13 @@ impl Places {
     /// The last known good of an application. A custom AWS endpoint has one of its own, so that a
     /// simulation never overwrites what is known of the real application.
     pub fn baseline(&self, application: &str, endpoint: Option<&str>) -> PathBuf {
-        let name = match endpoint {
-            None => file_name(application),
-            Some(endpoint) => format!("{}@{}", file_name(application), digest(endpoint)),
-        };
-        self.state.join("baseline").join(format!("{name}.json"))
+        self.state.join("baseline").join(format!("{}.json", separate_name(application, endpoint)))
+    }
+
+    /// The folder of an application's runs, one folder each; it need not exist, and is made with mode 0700. As
+    /// with the baseline, runs in a simulation are kept apart from those of the real application.
+    pub fn runs(&self, application: &str, endpoint: Option<&str>) -> PathBuf {
+        self.state.join("runs").join(separate_name(application, endpoint))
     }
 
     /// The names of all topologies, sorted.
@@ -162,6 +164,14 @@ fn exists(path: &Path) -> bool {
 fn topology_name(path: &Path) -> Option<String> {
     let is_topology = path.extension().is_some_and(|extension| extension == "toml");
     is_topology.then(|| path.file_stem()?.to_str().map(str::to_owned)).flatten()
+}
+
+/// The name under which an application's state is kept: one for each endpoint.
+fn separate_name(application: &str, endpoint: Option<&str>) -> String {
+    match endpoint {
+        None => file_name(application),
+        Some(endpoint) => format!("{}@{}", file_name(application), digest(endpoint)),
+    }
 }
 
 /// A name as one component of a path. What had to be changed is told apart by a digest of the original.

@@ -17,7 +17,7 @@ use crate::domain::Topology;
 use crate::domain::text::Text;
 
 /// The operator armed the console, or confirmed on the command line. Ends by itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arming {
     until: Timestamp,
 }

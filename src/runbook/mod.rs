@@ -8,24 +8,35 @@
 //! |---|---|
 //! | [`params`] | what the operator asks |
 //! | [`catalog`] | the runbooks: from a situation to a plan |
-//! | [`guard`] | what is examined first |
+//! | [`situation`] | what all that is known means |
+//! | [`guard`], [`guards`] | what is examined first |
+//! | [`evacuation`] | how a region leaves DNS |
 //! | [`fact`], [`condition`] | what is observed, and what must hold |
 //! | [`operation`] | what is called |
+//! | [`print`] | a call as a command line, a plan as a shell script |
 //! | [`plan`], [`approval`] | what was confirmed |
 //! | [`executor`], [`lease`] | the world, as traits |
 //! | [`event`] | what happened |
+//! | [`engine`] | how a confirmed plan is carried out |
+//! | [`journal`] | what happened, on disk |
 
 pub mod approval;
 pub mod catalog;
 pub mod condition;
+pub mod engine;
+pub mod evacuation;
 pub mod event;
 pub mod executor;
 pub mod fact;
 pub mod guard;
+pub mod guards;
+pub mod journal;
 pub mod lease;
 pub mod operation;
 pub mod params;
 pub mod plan;
+pub mod print;
+pub mod situation;
 
 pub use approval::{Approval, ApprovalError, Arming};
 pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};
@@ -38,3 +49,4 @@ pub use lease::{Claim, HEARTBEAT, LEASE_LIFE, Lease, LeaseError, LeaseStore, Lea
 pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend, Steering, Suspended};
 pub use params::{DatabaseChoice, Differing, Params};
 pub use plan::{Digest, OnFailure, Plan, Step, StepId, Way};
+pub use print::CallForm;

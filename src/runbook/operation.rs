@@ -472,7 +472,7 @@ impl Operation {
     pub fn steering(&self) -> Option<Steering<'_>> {
         match self {
             Self::SetHealthCheck { steers, inverted, disabled, .. } => Some(match (disabled, inverted) {
-                (true, false) | (false, false) => Steering::In(steers),
+                (_, false) => Steering::In(steers),
                 (_, true) => Steering::Out(steers),
             }),
             Self::ChangeRecords { steers, changes, .. } => {

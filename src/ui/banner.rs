@@ -219,7 +219,13 @@ fn who(pen: &mut Pen<'_>, y: u16, app: &App, theme: Theme) {
     let (quiet, plain, loud) = (theme.quiet(), theme.plain(), theme.mark(Mark::Warning));
     let now = app.fleet.now();
     let mut words = vec![(app.fleet.topology().application.to_string(), theme.strong())];
-    words.push(("READ-ONLY".to_owned(), plain));
+    match super::frame::armed(app) {
+        Some(armed) => words.push((armed, theme.sign(Mark::Critical))),
+        None => words.push(("READ-ONLY".to_owned(), plain)),
+    }
+    if let Some(run) = super::acting::run::in_a_word(app, theme) {
+        words.push(run);
+    }
     if let Some(demo) = &app.session.demo {
         words.push((if wide < 100 { "DEMO".to_owned() } else { format!("DEMO {demo}") }, loud));
     }

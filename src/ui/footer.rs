@@ -5,13 +5,20 @@
 
 use super::format;
 use super::pen::{Pen, width};
-use super::theme::Theme;
-use crate::app::keymap::{Binding, KEYMAP};
+use super::theme::{Mark, Theme};
+use crate::app::acting::RunState;
+use crate::app::acting::run::Standing;
+use crate::app::keymap::{Binding, KEYMAP, Layer};
 use crate::app::{App, Screen};
 
 /// Paints the footer into the first line of `pen`.
 pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
     let wide = pen.width();
+    if let Some(notice) = &app.acting.notice {
+        let at = pen.put(1, 0, wide, "▸ ", theme.mark(Mark::Warning));
+        pen.put(at, 0, wide, notice.as_str(), theme.strong());
+        return;
+    }
     let usage = app.fleet.snapshot().usage;
     let calls = format::count(f64::from(usage.calls_per_minute));
     let words = if wide < 100 { "/min" } else { " calls/min " };
@@ -21,9 +28,26 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
         end = pen.put_right(end, 0, 28, &cost, theme.quiet()).saturating_sub(1);
     }
     let mut at = 1;
-    for binding in KEYMAP.iter().filter(|binding| works(binding, app.screen())) {
+    if app.acting.prompt.is_some() {
+        for (key, hint) in [("Enter", "go on"), ("Tab", "next field"), ("Esc", "close, nothing happens")] {
+            at = pen.put(at, 0, end, key, theme.key());
+            at = pen.put(at + 1, 0, end.saturating_sub(1), hint, theme.quiet()) + 2;
+        }
+        return;
+    }
+    let layer = app.screen().layer();
+    let own = if layer == Layer::Everywhere { &[][..] } else { layer.bindings() };
+    // Keys that this screen uses otherwise are not offered in their other meaning.
+    let taken =
+        |binding: &Binding| own.iter().any(|own| own.keys.iter().any(|key| binding.keys.contains(key)));
+    let everywhere = KEYMAP.iter().filter(|binding| !taken(binding));
+    for binding in own.iter().chain(everywhere).filter(|binding| works(binding, app)) {
         let Some(hint) = binding.hint else { continue };
-        let hint = if binding.command == "pause" && app.paused_since.is_some() { "go on" } else { hint };
+        let hint = match binding.command {
+            "pause" if app.paused_since.is_some() => "go on",
+            "arm" if super::frame::armed(app).is_some() => "disarm",
+            _ => hint,
+        };
         if at + width(binding.shown) + 1 + width(hint) > end {
             break;
         }
@@ -33,8 +57,30 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
 }
 
 /// Whether a hint is true on this screen.
-fn works(binding: &Binding, screen: &Screen) -> bool {
+fn works(binding: &Binding, app: &App) -> bool {
+    let screen = app.screen();
     match (binding.command, screen) {
+        (command, Screen::Plan(dialog))
+            if Layer::Plan.bindings().iter().any(|own| own.command == command) =>
+        {
+            match command {
+                "confirm" | "plan-again" => true,
+                "override" => dialog.plan().is_some_and(|plan| {
+                    plan.findings
+                        .iter()
+                        .any(|finding| finding.may_override && finding.force == crate::runbook::Force::Block)
+                }),
+                choice => dialog.book.choices().iter().any(|known| known.command() == choice),
+            }
+        }
+        (command, Screen::Run(view)) if Layer::Run.bindings().iter().any(|own| own.command == command) => {
+            let standing = app.acting.run(&view.run).map(|run: &RunState| &run.standing);
+            match command {
+                "abort" => matches!(standing, Some(Standing::Running | Standing::Halted(_))),
+                _ => matches!(standing, Some(Standing::Halted(_))),
+            }
+        }
+        ("pause" | "refresh" | "zoom", Screen::Plan(_) | Screen::Card(_) | Screen::Run(_)) => false,
         ("back", screen) => *screen != Screen::Overview,
         ("open", screen) => matches!(screen, Screen::Overview | Screen::Zoom | Screen::Findings(_)),
         ("zoom", screen) => matches!(screen, Screen::Overview | Screen::Zoom),

@@ -100,6 +100,18 @@ pub fn since(at: Timestamp, now: Timestamp) -> String {
     age(Duration::try_from(now.duration_since(at)).unwrap_or_default())
 }
 
+/// A duration that matters to the second while it is short: `45s`, `4m10s`, `12m`, `1h05m`.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..=59 => format!("{seconds}s"),
+        60..=599 if seconds % 60 != 0 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        60..=3_599 => format!("{}m", seconds / 60),
+        3_600..=172_799 => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
 /// Time left until `end`, in whole minutes: `42m`, `3h12m`, `2d`, `<1m`, `ended`.
 pub fn left(end: Timestamp, now: Timestamp) -> String {
     let seconds = end.duration_since(now).as_secs();

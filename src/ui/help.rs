@@ -8,7 +8,7 @@ use super::pen::{Pen, width};
 use super::theme::{Mark, Theme};
 use super::timeline::rule;
 use crate::app::command::by_name;
-use crate::app::keymap::KEYMAP;
+use crate::app::keymap::Layer;
 use crate::app::screen::Scroll;
 
 /// Paints Help into all of `pen`.
@@ -16,12 +16,18 @@ pub(super) fn paint(pen: &mut Pen<'_>, scroll: &Scroll, theme: Theme) {
     rule(pen, 0, "help", theme);
     let room = pen.width().saturating_sub(1);
     let mut page = Page::default();
-    for binding in KEYMAP {
-        let Some(command) = by_name(binding.command) else { continue };
-        let lead = format!("  {}{}", binding.shown, " ".repeat(14 - (width(binding.shown) as usize).min(13)));
-        page.text((&lead, theme.key()), command.doc, room, theme.plain());
+    for layer in Layer::ALL {
+        if layer != Layer::Everywhere {
+            page.line(vec![(format!("  {}", layer.title()), theme.strong())]);
+        }
+        for binding in layer.bindings() {
+            let Some(command) = by_name(binding.command) else { continue };
+            let lead =
+                format!("  {}{}", binding.shown, " ".repeat(14 - (width(binding.shown) as usize).min(13)));
+            page.text((&lead, theme.key()), command.doc, room, theme.plain());
+        }
+        page.gap();
     }
-    page.gap();
     for (mark, words) in [
         (Mark::Healthy, "healthy: read lately, and no check complains"),
         (Mark::Warning, "degraded: a warning"),

@@ -5,12 +5,16 @@
 //! What it must not do: change the model, know a terminal, or keep anything between frames.
 //!
 //! ```text
-//!  banner     verdict, reasons, who and where
-//!  body       overview | zoom | detail | findings | timeline | help
+//!  banner     verdict, reasons, who and where, the run
+//!  body       overview | zoom | detail | findings | timeline | help | plan | card | run
+//!  prompt     over the end of the body, while something is typed
 //!  changes    under an overview, where there is room
-//!  footer     keys, cost of watching
+//!  footer     keys, cost of watching; or what just happened
 //! ```
+//!
+//! While the console is armed all of this stands in a red frame.
 
+mod acting;
 mod banner;
 mod chart;
 mod columns;
@@ -18,6 +22,7 @@ mod detail;
 mod findings;
 mod footer;
 pub mod format;
+mod frame;
 mod help;
 mod matrix;
 mod page;
@@ -38,6 +43,7 @@ pub use theme::Theme;
 
 /// Paints the console into `area`.
 pub fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let area = frame::paint(&mut Pen::new(buffer, area), app, theme);
     let mut pen = Pen::new(buffer, area);
     let (width, height) = (pen.width(), pen.height());
     if width == 0 || height == 0 {
@@ -46,13 +52,17 @@ pub fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let overview = matches!(app.screen(), Screen::Overview | Screen::Zoom);
     let banner = if overview { banner::height(height) } else { banner::height(height).min(2) }.min(height);
     let footer = u16::from(height >= 4);
-    let room = height - banner - footer;
+    let prompt = acting::prompt::height(app).min(height - banner - footer);
+    let room = height - banner - footer - prompt;
     let changes = if overview { changes(app, width, height, room) } else { 0 };
     let body = room - changes;
     banner::paint(&mut pen.part(0, 0, width, banner), app, theme);
     self::body(&mut pen.part(0, banner, width, body), app, theme);
     if changes > 0 {
         timeline::paint(&mut pen.part(0, banner + body, width, changes), app, theme);
+    }
+    if prompt > 0 {
+        acting::prompt::paint(&mut pen.part(0, banner + room, width, prompt), app, theme);
     }
     if footer > 0 {
         footer::paint(&mut pen.part(0, height - 1, width, 1), app, theme);
@@ -98,5 +108,8 @@ fn body(pen: &mut Pen<'_>, app: &App, theme: Theme) {
         Screen::Findings(list) => findings::paint(pen, app, list, theme),
         Screen::Timeline(scroll) => timeline::screen(pen, app, scroll, theme),
         Screen::Help(scroll) => help::paint(pen, scroll, theme),
+        Screen::Plan(dialog) => acting::plan::paint(pen, app, dialog, theme),
+        Screen::Card(card) => acting::card::paint(pen, app, card, theme),
+        Screen::Run(view) => acting::run::paint(pen, app, view, theme),
     }
 }

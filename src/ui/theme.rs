@@ -127,6 +127,11 @@ impl Theme {
         }
     }
 
+    /// The frame of an armed console.
+    pub fn armed(self) -> Style {
+        self.paint(Color::Red).add_modifier(Modifier::BOLD)
+    }
+
     /// The word of the fleet's verdict, and other words that must not be missed.
     pub fn sign(self, mark: Mark) -> Style {
         match mark {

@@ -5,6 +5,7 @@
 use super::format;
 use super::pen::{Pen, width};
 use super::theme::{Mark, Theme};
+use crate::app::acting::StepMark;
 use crate::app::screen::Scroll;
 use crate::app::{App, PaneId};
 use crate::domain::changes::Change;
@@ -24,23 +25,43 @@ pub(super) fn height(screen: u16, matrix: bool) -> u16 {
 /// The newest changes, newest first.
 pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
     rule(pen, 0, "changes", theme);
-    let changes = app.fleet.changes();
-    if changes.is_empty() {
+    let lines = lines(app);
+    if lines.is_empty() {
         pen.put(1, 1, pen.width(), "nothing has moved since the start", theme.quiet());
     }
-    for (line, change) in changes.iter().take(pen.height().saturating_sub(1) as usize).enumerate() {
-        row(pen, line as u16 + 1, change, theme);
+    for (y, line) in lines.iter().take(pen.height().saturating_sub(1) as usize).enumerate() {
+        row(pen, y as u16 + 1, line, theme);
     }
+}
+
+/// What moved by itself, or what a run did.
+enum Line<'a> {
+    Moved(&'a Change),
+    Ran(&'a StepMark),
+}
+
+/// Both together, newest first; of the same moment what was done comes before what came of it.
+fn lines(app: &App) -> Vec<Line<'_>> {
+    let mut marks = app.acting.marks().into_iter().peekable();
+    let mut lines = Vec::with_capacity(app.fleet.changes().len());
+    for change in app.fleet.changes() {
+        while let Some(mark) = marks.next_if(|mark| mark.at > change.at) {
+            lines.push(Line::Ran(mark));
+        }
+        lines.push(Line::Moved(change));
+    }
+    lines.extend(marks.map(Line::Ran));
+    lines
 }
 
 /// The screen of all changes.
 pub(super) fn screen(pen: &mut Pen<'_>, app: &App, scroll: &Scroll, theme: Theme) {
-    let changes = app.fleet.changes();
-    rule(pen, 0, &format!("timeline: {} changes since the start, newest first, UTC", changes.len()), theme);
+    let lines = lines(app);
+    rule(pen, 0, &format!("timeline: {} changes since the start, newest first, UTC", lines.len()), theme);
     let window = pen.height().saturating_sub(1) as usize;
-    let first = scroll.fit(changes.len(), window, None);
-    for (line, change) in changes.iter().skip(first).take(window).enumerate() {
-        row(pen, line as u16 + 1, change, theme);
+    let first = scroll.fit(lines.len(), window, None);
+    for (y, line) in lines.iter().skip(first).take(window).enumerate() {
+        row(pen, y as u16 + 1, line, theme);
     }
 }
 
@@ -53,7 +74,21 @@ pub(super) fn rule(pen: &mut Pen<'_>, y: u16, title: &str, theme: Theme) {
     pen.put(at + 1, y, wide, &"─".repeat(rest), theme.quiet());
 }
 
-fn row(pen: &mut Pen<'_>, y: u16, change: &Change, theme: Theme) {
+fn row(pen: &mut Pen<'_>, y: u16, line: &Line<'_>, theme: Theme) {
+    match line {
+        Line::Moved(change) => moved(pen, y, change, theme),
+        Line::Ran(mark) => {
+            let wide = pen.width();
+            let at = pen.put(1, y, 8, &format::clock(mark.at), theme.quiet()) + 2;
+            pen.put(at, y, 14, mark.region.as_ref().map_or("fleet", |region| region.as_str()), theme.plain());
+            let style = if mark.bad { theme.mark(Mark::Critical) } else { theme.strong() };
+            let at = pen.put(at + 15, y, 8, "◆ run", style).max(at + 24);
+            pen.put(at, y, wide.saturating_sub(at), mark.what.as_str(), style);
+        }
+    }
+}
+
+fn moved(pen: &mut Pen<'_>, y: u16, change: &Change, theme: Theme) {
     let wide = pen.width();
     let mut at = pen.put(1, y, 8, &format::clock(change.at), theme.quiet()) + 2;
     if let Some(region) = &change.region {

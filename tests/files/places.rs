@@ -67,6 +67,8 @@ fn names_never_leave_their_folder() {
         assert_eq!(file.parent(), Some(places.topologies().as_path()), "{name:?}");
         let baseline = places.baseline(name, None);
         assert_eq!(baseline.parent(), Some(places.state.join("baseline").as_path()), "{name:?}");
+        let runs = places.runs(name, None);
+        assert_eq!(runs.parent(), Some(places.state.join("runs").as_path()), "{name:?}");
     }
     assert_ne!(places.named("a/b"), places.named("a.b"));
     assert_ne!(places.named("a/b"), places.named("ab"));
@@ -74,11 +76,13 @@ fn names_never_leave_their_folder() {
 }
 
 #[test]
-fn a_custom_endpoint_has_a_baseline_of_its_own() {
+fn a_custom_endpoint_has_a_baseline_and_runs_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let places = places(folder.path());
     let real = places.baseline("orders", None);
     let simulated = places.baseline("orders", Some("http://127.0.0.1:5005"));
     assert_ne!(real, simulated);
     assert_ne!(simulated, places.baseline("orders", Some("http://127.0.0.1:5006")));
+    assert_eq!(places.runs("orders", None), places.state.join("runs/orders"));
+    assert_ne!(places.runs("orders", None), places.runs("orders", Some("http://127.0.0.1:5005")));
 }

@@ -1,9 +1,10 @@
-//! Runbooks from outside: what they plan for which situation.
+//! Runbooks: planned, carried out and remembered.
 
 // A test that cannot go on says so by failing.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cleanup;
+mod journal;
 mod planning;
 mod restore;
 mod switchover;

@@ -404,6 +404,16 @@ fn policy(out: &mut String, found: &Policy) -> fmt::Result {
     writeln!(out, "max_rpo_lag_ms = {}", number(found.max_rpo_lag_ms))?;
     writeln!(out, "# Minutes until an armed console is read-only again; default {}.", default.armed_minutes)?;
     writeln!(out, "armed_minutes = {}", found.armed_minutes)?;
+    writeln!(
+        out,
+        "# With three or more regions: true when the survivors share the load of an evacuated one, false"
+    )?;
+    writeln!(
+        out,
+        "# when each of them must be able to carry all of it; default {}.",
+        default.survivors_share
+    )?;
+    writeln!(out, "survivors_share = {}", found.survivors_share)?;
     if !found.notify.is_empty() {
         writeln!(out, "# Who hears of a run's start, halt and end: topics, or a command.")?;
         writeln!(out, "notify = {}", list(found.notify.iter().map(String::as_str)))?;

@@ -355,6 +355,7 @@ fn policy(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> Policy {
         ),
         max_rpo_lag_ms: reader.or(&mut view, "max_rpo_lag_ms", d.max_rpo_lag_ms),
         armed_minutes: reader.or(&mut view, "armed_minutes", d.armed_minutes),
+        survivors_share: reader.or(&mut view, "survivors_share", d.survivors_share),
         freezes: each(reader, &mut view, "freeze", freeze),
         notify: reader.list(&mut view, "notify"),
     };

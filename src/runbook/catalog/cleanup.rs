@@ -13,7 +13,7 @@ mod wants;
 use std::time::Duration;
 
 use self::chain::Chain;
-use super::known::{known, listed, why_not};
+use super::known::{guarded, identities, known, listed, why_not};
 use super::{PlanError, Runbook, RunbookSpec, Situation};
 use crate::domain::Topology;
 use crate::domain::ids::{Region, ServiceKey};
@@ -73,7 +73,9 @@ impl Runbook for Cleanup {
     }
 
     fn wants(&self, topology: &Topology, params: &Params) -> Vec<Fact> {
-        wants::wants(topology, params.region.as_ref())
+        let mut wants = identities(topology);
+        wants.extend(wants::wants(topology, params.region.as_ref()));
+        wants
     }
 
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
@@ -89,7 +91,7 @@ impl Runbook for Cleanup {
             made_at: situation.now,
             summary: summary(&scope),
             steps: Vec::new(),
-            shaped_by: facts.only(wants.iter().filter(|fact| shapes(fact))),
+            shaped_by: Facts::new(),
             findings: Vec::new(),
             data_at_risk: Vec::new(),
             irreversible: Vec::new(),
@@ -101,6 +103,7 @@ impl Runbook for Cleanup {
             let finding = GuardFinding::block(GuardId::Runbook, SPEC.emergency, words);
             let next = "set owner_tag and owner_value under [cleanup] in the topology, and tag what is yours";
             plan.findings.push(GuardFinding { may_override: false, ..finding.next(next) });
+            guarded(situation, &mut plan, &SPEC, None, Vec::new());
             return Ok(plan);
         };
         for entry in &scope.regions {
@@ -117,6 +120,8 @@ impl Runbook for Cleanup {
         data::buckets(&mut chain, &scope);
         data::stacks(&mut chain, &scope);
         finish(&mut plan, chain, &scope)?;
+        let shaping = wants.into_iter().filter(shapes).collect();
+        guarded(situation, &mut plan, &SPEC, params.region.as_ref(), shaping);
         Ok(plan)
     }
 }
@@ -161,7 +166,7 @@ fn owner(topology: &Topology) -> Option<(Text, Text)> {
 
 /// Facts on which the plan's shape depends, beside numbers that change by themselves.
 fn shapes(fact: &Fact) -> bool {
-    !matches!(fact, Fact::Requests(_) | Fact::Bucket(..) | Fact::Targets(..))
+    !matches!(fact, Fact::Requests(_) | Fact::Bucket(..) | Fact::Identity(_))
 }
 
 /// Requests a minute that are no users'.

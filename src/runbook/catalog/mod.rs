@@ -5,10 +5,12 @@
 //! What it must not do: ask, wait or act.
 
 pub mod cleanup;
+pub mod drain;
+pub mod failover;
+mod known;
+mod promotion;
 pub mod restore;
 pub mod switchover;
-
-mod known;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +25,21 @@ use super::plan::Plan;
 use crate::domain::ids::{Region, ServiceKey};
 use crate::domain::text::Text;
 use crate::domain::{FleetSnapshot, Topology};
+
+/// Every runbook, in the order in which they are shown.
+pub static RUNBOOKS: &[&dyn Runbook] = &[
+    // One line each.
+    &drain::Drain,
+    &failover::Failover,
+    &restore::Restore,
+    &switchover::Switchover,
+    &cleanup::Cleanup,
+];
+
+/// The runbook of an id.
+pub fn by_id(id: &str) -> Option<&'static dyn Runbook> {
+    RUNBOOKS.iter().copied().find(|runbook| runbook.spec().id == id)
+}
 
 /// Everything that planning may know.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use self::items::{Item, Subject, Told, Value, from_baseline, from_journal, groups, steering};
 use self::stages::{Change, Stages};
-use super::known::{known, listed, why_not};
+use super::known::{guarded, identities, known, listed, why_not};
 use super::{PlanError, Runbook, RunbookSpec, Situation};
 use crate::domain::Topology;
 use crate::domain::ids::Region;
@@ -47,7 +47,7 @@ impl Runbook for Restore {
 
     fn wants(&self, topology: &Topology, params: &Params) -> Vec<Fact> {
         let Some(region) = &params.region else { return Vec::new() };
-        let mut wants: Vec<Fact> = Vec::new();
+        let mut wants: Vec<Fact> = identities(topology);
         let steered = steering(topology, region).into_iter().map(|subject| subject.fact(region));
         for fact in steered {
             if !wants.contains(&fact) {
@@ -116,9 +116,11 @@ impl Runbook for Restore {
             return Err(PlanError::Impossible(words.into()));
         }
         notes.extend(more);
-        let shaping = wants.iter().filter(|fact| !matches!(fact, Fact::Targets(..) | Fact::Probe(_)));
-        let shaped_by = facts.only(shaping);
-        Ok(Plan {
+        let shaping = wants
+            .into_iter()
+            .filter(|fact| !matches!(fact, Fact::Targets(..) | Fact::Probe(_) | Fact::Identity(_)))
+            .collect();
+        let mut plan = Plan {
             runbook: SPEC.id.into(),
             application: topology.application.clone(),
             params: params.clone(),
@@ -126,12 +128,14 @@ impl Runbook for Restore {
             made_at: situation.now,
             summary: format!("Bring {region} back with the values of {source}.").into(),
             steps,
-            shaped_by,
+            shaped_by: Facts::new(),
             findings,
             data_at_risk: Vec::new(),
             irreversible: Vec::new(),
             notes,
-        })
+        };
+        guarded(situation, &mut plan, &SPEC, None, shaping);
+        Ok(plan)
     }
 }
 

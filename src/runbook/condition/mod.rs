@@ -3,6 +3,25 @@
 //! What it is for: predicates as data over [`Facts`], each naming the facts it needs, so that the engine reads
 //! exactly those, and each judged purely, with words about its progress.
 //! What it must not do: ask anything, or take a call's reply for proof.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `needs` | the facts of a condition |
+//! | `words` | conditions and facts in words |
+//! | `proof` | what an observation proves, and how judgements combine |
+//! | `judge` | which rule judges which condition |
+//! | `tasks`, `records`, `database`, `traffic` | the rules |
+
+mod database;
+mod judge;
+mod needs;
+mod proof;
+mod records;
+mod tasks;
+mod traffic;
+mod words;
+
+pub(super) use words::{flags, record, suspension, time};
 
 use std::time::Duration;
 

@@ -1,0 +1,119 @@
+//! The decision card: wait, drain, drain --now or failover, side by side, for one region.
+//!
+//! What it is for: what each way costs, before anything is chosen. What it must not do: start anything; Enter
+//! opens the dialog of the chosen way.
+
+use jiff::Timestamp;
+
+use super::book::Book;
+use super::dialog::Planning;
+use crate::app::screen::Scroll;
+use crate::app::sight::RegionView;
+use crate::domain::ids::Region;
+use crate::domain::metric::{Metric, PERIOD, SeriesKey};
+use crate::domain::topology::LoadBalancerKind;
+use crate::runbook::Params;
+
+/// The card.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Card {
+    /// The region that it was opened on.
+    pub region: Region,
+    /// The ways, in the order of [`Way::ALL`].
+    pub ways: [Planning; 4],
+    /// Which way the cursor is on.
+    pub selected: usize,
+    /// Where the page is scrolled to.
+    pub scroll: Scroll,
+}
+
+/// One way to answer an illness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Do nothing.
+    Wait,
+    /// Planned, capacity first.
+    Drain,
+    /// Planned, users first.
+    DrainNow,
+    /// Unplanned.
+    Failover,
+}
+
+/// Requests that fail, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Failing {
+    /// Requests that ended in 5XX in the newest known minute.
+    pub per_minute: f64,
+    /// The end of that minute.
+    pub as_of: Timestamp,
+}
+
+impl Way {
+    /// All ways, in the order in which they are shown: the mildest first.
+    pub const ALL: [Self; 4] = [Self::Wait, Self::Drain, Self::DrainNow, Self::Failover];
+
+    /// Its name.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Drain => "drain",
+            Self::DrainNow => "drain --now",
+            Self::Failover => "failover",
+        }
+    }
+
+    /// The runbook, where there is one.
+    pub const fn book(self) -> Option<Book> {
+        match self {
+            Self::Wait => None,
+            Self::Drain | Self::DrainNow => Some(Book::Drain),
+            Self::Failover => Some(Book::Failover),
+        }
+    }
+
+    /// The wishes.
+    pub fn params(self, region: &Region) -> Params {
+        Params { region: Some(region.clone()), now: self == Self::DrainNow, ..Params::default() }
+    }
+}
+
+impl Card {
+    /// A card without answers.
+    pub(crate) fn new(region: Region) -> Self {
+        Self { region, ways: Default::default(), selected: 0, scroll: Scroll::default() }
+    }
+
+    /// The way that the cursor is on.
+    pub fn way(&self) -> Way {
+        Way::ALL.get(self.selected).copied().unwrap_or(Way::Wait)
+    }
+}
+
+/// Requests of a region that fail, over all its load balancers. `None` when that is not known of one of them:
+/// a part is no whole.
+pub fn failing(view: &RegionView<'_>) -> Option<Failing> {
+    let mut sum: Option<Failing> = None;
+    let observed = view.snapshot.region(view.region)?;
+    for row in &view.rows.alb {
+        if row.kind != LoadBalancerKind::Application {
+            continue;
+        }
+        // No traffic at all: then none of it fails.
+        let idle = row.requests_per_s.value() == Some(&0.0) && row.error_5xx_percent.value().is_none();
+        let as_of = if idle { row.requests_per_s.as_of()? } else { row.error_5xx_percent.as_of()? };
+        let dimension = row.arn.elb_dimension()?;
+        let count = |metric: Metric| {
+            let series = observed.metrics.get(&SeriesKey::new(metric, &[dimension]))?.value()?;
+            series.at(as_of - PERIOD)
+        };
+        // The share is known of this minute, so that a gap in a count is proven to be zero.
+        let here =
+            count(Metric::AlbElb5xx).unwrap_or_default() + count(Metric::AlbTarget5xx).unwrap_or_default();
+        sum = Some(match sum {
+            None => Failing { per_minute: here, as_of },
+            Some(sum) => Failing { per_minute: sum.per_minute + here, as_of: sum.as_of.min(as_of) },
+        });
+    }
+    sum
+}

@@ -1,0 +1,97 @@
+//! What differs between two plans of the same wish.
+//!
+//! What it is for: when the world has moved between the dialog and its confirmation, the operator reads what
+//! moved and not two plans. What it must not do: compare ages, request ids or the guards' words.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::domain::text::Text;
+use crate::runbook::{Plan, Step, StepId};
+
+/// What differs, a line each, from `old` to `new`; empty when they would do the same on the same world.
+pub fn lines(old: &Plan, new: &Plan) -> Vec<Text> {
+    let mut lines = Vec::new();
+    let before: BTreeMap<String, Value> = facts(old);
+    let after = facts(new);
+    for (name, now) in &after {
+        match before.get(name) {
+            Some(was) => values(name, "", was, now, &mut lines),
+            None => lines.push(format!("{name}: read now, not before").into()),
+        }
+    }
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        lines.push(format!("{name}: can no longer be read").into());
+    }
+    let step = |plan: &Plan, id: &StepId| plan.step(id).cloned();
+    for step_now in &new.steps {
+        match step(old, &step_now.id) {
+            None => lines.push(format!("new step: {}", step_now.title).into()),
+            Some(was) => steps(&was, step_now, &mut lines),
+        }
+    }
+    for was in old.steps.iter().filter(|was| new.step(&was.id).is_none()) {
+        lines.push(format!("no longer a step: {}", was.title).into());
+    }
+    lines
+}
+
+fn steps(was: &Step, now: &Step, lines: &mut Vec<Text>) {
+    let gone = was.changes.iter().filter(|change| !now.changes.contains(change));
+    lines.extend(gone.map(|change| format!("{}: not {change}", now.title).into()));
+    let new = now.changes.iter().filter(|change| !was.changes.contains(change));
+    lines.extend(new.map(|change| format!("{}: now {change}", now.title).into()));
+    if was.changes == now.changes && was.ways != now.ways {
+        lines.push(format!("{}: other calls", now.title).into());
+    }
+}
+
+/// What a plan was shaped by, by name, without times.
+fn facts(plan: &Plan) -> BTreeMap<String, Value> {
+    plan.shaped_by
+        .iter()
+        .map(|(fact, seen)| {
+            let value = serde_json::to_value(seen.value()).unwrap_or(Value::Null);
+            // Of `{"is": "service", "value": {…}}` only the value is worth a word.
+            let value = value.get("value").cloned().unwrap_or(value);
+            (words(&serde_json::to_value(fact).unwrap_or(Value::Null)), value)
+        })
+        .collect()
+}
+
+/// All the words in a value, in their order.
+fn words(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(yes) => yes.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => join(parts.iter().map(words)),
+        Value::Object(fields) => join(fields.iter().map(|(name, value)| match value {
+            // Names of fields inside an identifier tell nothing; the variant's own name does.
+            Value::String(text) => text.clone(),
+            other => format!("{} {}", name.replace('_', " "), words(other)),
+        })),
+    }
+}
+
+fn join(parts: impl Iterator<Item = String>) -> String {
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The leaves that differ, with the way to them.
+fn values(name: &str, path: &str, was: &Value, now: &Value, lines: &mut Vec<Text>) {
+    match (was, now) {
+        (Value::Object(old), Value::Object(new)) => {
+            for (field, now) in new {
+                let path = format!("{path} {}", field.replace('_', " "));
+                values(name, &path, old.get(field).unwrap_or(&Value::Null), now, lines);
+            }
+        }
+        (was, now) if was != now => {
+            lines.push(format!("{name}:{path} was {}, is {}", words(was), words(now)).into());
+        }
+        _ => {}
+    }
+}

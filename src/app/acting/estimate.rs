@@ -1,0 +1,61 @@
+//! How long a plan takes.
+//!
+//! What it is for: the longest chain of steps that wait for each other, by what they usually take and by what
+//! they may take at most. What it must not do: promise; a step without a usual time counts with its time-out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::runbook::{Plan, Step, StepId};
+
+/// A duration as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// The longest chain; steps without a usual time count with their time-out.
+    pub likely: Duration,
+    /// True when every step of that chain has a usual time.
+    pub known: bool,
+    /// The longest chain by time-outs.
+    pub most: Duration,
+}
+
+/// Estimates a plan.
+pub fn of(plan: &Plan) -> Estimate {
+    remaining(plan, |_| Some(Duration::ZERO))
+}
+
+/// Estimates what is left of a plan. `spent` gives the time that a step has had already, `None` for one that
+/// needs no more.
+pub fn remaining(plan: &Plan, spent: impl Fn(&StepId) -> Option<Duration>) -> Estimate {
+    let mut ends: BTreeMap<&StepId, Estimate> = BTreeMap::new();
+    let mut whole = Estimate { known: true, ..Estimate::default() };
+    // Steps stand in an order in which each comes after those that it waits for.
+    for step in &plan.steps {
+        let mut start = Estimate { known: true, ..Estimate::default() };
+        for end in step.after.iter().filter_map(|before| ends.get(before)) {
+            start = longer(start, *end);
+        }
+        let end = match spent(&step.id) {
+            Some(spent) => after(start, step, spent),
+            None => start,
+        };
+        ends.insert(&step.id, end);
+        whole = longer(whole, end);
+    }
+    whole
+}
+
+fn after(start: Estimate, step: &Step, spent: Duration) -> Estimate {
+    let most = step.timeout.saturating_sub(spent);
+    let likely = step.usual.map_or(most, |usual| usual.min(step.timeout).saturating_sub(spent));
+    Estimate {
+        likely: start.likely + likely,
+        known: start.known && (step.usual.is_some() || most.is_zero()),
+        most: start.most + most,
+    }
+}
+
+fn longer(a: Estimate, b: Estimate) -> Estimate {
+    let chain = if b.likely > a.likely { b } else { a };
+    Estimate { most: a.most.max(b.most), ..chain }
+}

@@ -1,0 +1,16 @@
+//! Runbooks on the command line: `plan`, `run`, `runs`; and the one way in which console and command line get
+//! from wishes to a plan and from a plan to a run.
+//!
+//! What it is for: wiring executor, lease, journal and engine to a [`Session`](super::session::Session), and
+//! printing what happens. What it must not do: decide what a runbook decides, or go round a guard.
+
+mod desk;
+mod lines;
+mod plan;
+mod run;
+mod runs;
+
+pub(super) use desk::{Desk, Started, TakeUp};
+pub(super) use plan::run as plan;
+pub(super) use run::run;
+pub(super) use runs::run as runs;

@@ -1,0 +1,289 @@
+//! One call: looked up, interlocked, recorded, sent, and found out about when its answer is lost.
+//!
+//! What it is for: the rules of re-sending. A definite refusal that may pass is tried again; what was seen and
+//! has moved on is read again; an unknown outcome is looked up before anything is sent again, and what starts,
+//! creates or deletes is never sent twice without such a look.
+//! What it must not do: judge the step; a call that was accepted proves nothing.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::effect::{effect, touches};
+use super::hold::Held;
+use super::interlock::{WayOut, survivors, survivors_facts, writer_facts, writer_may_move};
+use super::{Context, LOOK, Stop};
+use crate::domain::text::Text;
+use crate::runbook::condition::{Condition, Judgement};
+use crate::runbook::event::{ActFailure, Event, LeaseOutcome};
+use crate::runbook::fact::{Fact, Facts};
+use crate::runbook::operation::{Operation, Resend, Steering};
+use crate::runbook::plan::StepId;
+
+/// Where in a plan a call stands.
+#[derive(Clone, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) step: &'a StepId,
+    pub(super) way: usize,
+    pub(super) call: usize,
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Called {
+    /// Accepted, or its effect was there already.
+    Accepted,
+    /// Not accepted in the time given.
+    Failed(Text),
+    /// It would be wrong to send it: an interlock, or credentials. The step fails at once.
+    Refused(Text),
+    /// Nothing is sent any more.
+    Stopped(Stop),
+}
+
+/// First pause before a call is sent again; doubled up to eight seconds.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a database operation must be seen not to be under way before it may be sent again.
+const SETTLING: Duration = Duration::from_secs(20);
+
+impl Context {
+    /// Makes one call, at most until `until`.
+    pub(super) async fn call(&self, place: Place<'_>, operation: &Operation, until: Timestamp) -> Called {
+        let mut operation = operation.clone();
+        let topology = &self.setup.topology;
+        let proof = effect(&operation, topology);
+        let mut pause = PAUSE;
+        // A call that was sent before, in this process or an earlier one, and whose outcome nobody knows.
+        let mut unknown = self.sent_before(&place, &operation);
+        for attempt in 0.. {
+            if let Err(cause) = self.may_send() {
+                return Called::Stopped(cause);
+            }
+            let asked_at = self.setup.clock.now();
+            let (saved, words) = self.before(&operation, proof.as_ref(), asked_at).await;
+            if let Some(Judgement::Holds { .. }) = words {
+                return Called::Accepted;
+            }
+            if unknown && operation.resend() == Resend::Observe {
+                match self.may_repeat(&operation, proof.as_ref(), until).await {
+                    Repeat::Took => return Called::Accepted,
+                    Repeat::Allowed => unknown = false,
+                    Repeat::No(why) => return Called::Failed(why),
+                }
+            }
+            refresh(&mut operation, &saved);
+            if let Err(why) = self.interlocked(&operation, asked_at).await {
+                return Called::Refused(why);
+            }
+            let intent = Event::Intent {
+                step: place.step.clone(),
+                way: place.way,
+                call: place.call,
+                attempt,
+                operation: Box::new(operation.clone()),
+                saved,
+            };
+            if let Err(why) = self.record(intent, true).await {
+                return Called::Refused(
+                    format!("not sent, for the intent could not be recorded: {why}").into(),
+                );
+            }
+            if let Err(called) = self.leased().await {
+                return called;
+            }
+            self.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((
+                place.step.clone(),
+                place.way,
+                place.call,
+            ));
+            let failure = match self.setup.executor.apply(&operation, &self.setup.approval).await {
+                Ok(receipt) => {
+                    self.tell(Event::Applied {
+                        step: place.step.clone(),
+                        way: place.way,
+                        call: place.call,
+                        request_id: receipt.request_id,
+                    })
+                    .await;
+                    return Called::Accepted;
+                }
+                Err(failure) => failure,
+            };
+            self.tell(Event::NotApplied {
+                step: place.step.clone(),
+                way: place.way,
+                call: place.call,
+                failure: failure.clone(),
+            })
+            .await;
+            match failure {
+                ActFailure::Refused { why } => return Called::Failed(why),
+                ActFailure::Credentials { why } => return Called::Refused(why),
+                ActFailure::Unknown { .. } => unknown = true,
+                ActFailure::Busy { .. } | ActFailure::Moved { .. } | ActFailure::NotSent { .. } => {}
+            }
+            if self.setup.clock.now() + SignedDuration::try_from(pause).unwrap_or_default() >= until {
+                return Called::Failed(failure.why().clone());
+            }
+            self.rest(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(8));
+        }
+        Called::Failed("not accepted".into())
+    }
+
+    /// Sleeps, with jitter, so that two runs that met at a limit do not meet again.
+    async fn rest(&self, pause: Duration) {
+        self.setup.clock.sleep(pause.mul_f64(0.75 + fastrand::f64() * 0.5)).await;
+    }
+
+    /// What the call touches, as it is right now, and whether its effect is there already.
+    async fn before(
+        &self,
+        operation: &Operation,
+        proof: Option<&Condition>,
+        asked_at: Timestamp,
+    ) -> (Facts, Option<Judgement>) {
+        let wanted = touches(operation, &self.setup.topology);
+        if wanted.is_empty() {
+            return (Facts::new(), None);
+        }
+        let facts = self.setup.executor.observe(&wanted).await;
+        let words = proof.map(|proof| self.judge(proof, &facts, asked_at, asked_at));
+        (facts, words)
+    }
+
+    /// True when the journal has an intent for this call and no definite answer to it.
+    fn sent_before(&self, place: &Place<'_>, operation: &Operation) -> bool {
+        let mut sent = false;
+        for entry in &self.setup.told {
+            match &entry.event {
+                Event::Intent { step, way, call, operation: told, .. }
+                    if step == place.step && *way == place.way && *call == place.call =>
+                {
+                    sent = same_call(told, operation);
+                }
+                Event::NotApplied { step, way, call, failure }
+                    if step == place.step && *way == place.way && *call == place.call =>
+                {
+                    sent = matches!(failure, ActFailure::Unknown { .. }) && sent;
+                }
+                _ => {}
+            }
+        }
+        sent
+    }
+
+    /// Whether a call that may have been sent can be sent again, found out by looking.
+    async fn may_repeat(&self, operation: &Operation, proof: Option<&Condition>, until: Timestamp) -> Repeat {
+        let Some(proof) = proof else {
+            // Nothing observable tells: it counts as sent, and the step's own proof decides.
+            return Repeat::Took;
+        };
+        let began = self.setup.clock.now();
+        let mut quiet_since: Option<Timestamp> = None;
+        loop {
+            let now = self.setup.clock.now();
+            let facts = self.look(&[proof]).await;
+            match self.judge(proof, &facts, began, now) {
+                Judgement::Holds { .. } => return Repeat::Took,
+                Judgement::NotYet { .. } | Judgement::Never { .. } if !operation.moves_writer() => {
+                    return Repeat::Allowed;
+                }
+                Judgement::NotYet { .. } | Judgement::Never { .. } => {
+                    let wanted = writer_facts(&self.setup.topology, operation);
+                    let facts = self.setup.executor.observe(&wanted).await;
+                    if writer_may_move(&self.setup.topology, &facts, operation, now).is_ok() {
+                        let since = *quiet_since.get_or_insert(now);
+                        if self.setup.clock.now().duration_since(since).unsigned_abs() >= SETTLING {
+                            return Repeat::Allowed;
+                        }
+                    } else {
+                        quiet_since = None;
+                    }
+                }
+                Judgement::Unknown { .. } => quiet_since = None,
+            }
+            if self.may_send().is_err() || self.setup.clock.now() >= until {
+                return Repeat::No(
+                    "it may have been sent, and nobody can tell: look before it is sent again".into(),
+                );
+            }
+            self.setup.clock.sleep(LOOK).await;
+        }
+    }
+
+    /// The engine's own interlocks; `Err` says what would go wrong.
+    async fn interlocked(&self, operation: &Operation, asked_at: Timestamp) -> Result<(), Text> {
+        let topology = &self.setup.topology;
+        if let Some(Steering::Out(leaving)) = operation.steering() {
+            let wanted = survivors_facts(topology, leaving);
+            // What the plan was shaped by stands in where a control plane is dark: flags do not change by themselves.
+            let mut facts = self.setup.plan.shaped_by.only(wanted.iter());
+            facts.absorb(self.setup.executor.observe(&wanted).await);
+            let recent = asked_at - SignedDuration::from_secs(60);
+            match survivors(topology, &facts, leaving, recent) {
+                WayOut::Open(_) => {}
+                WayOut::Doubtful(regions) => {
+                    let listed: Vec<&str> = regions.iter().map(|region| region.as_str()).collect();
+                    let words = format!(
+                        "nobody can tell now whether {} live and are answered; they are taken for alive",
+                        listed.join(", ")
+                    );
+                    self.tell(Event::Noted { words: words.into() }).await;
+                }
+                WayOut::Closed(why) => return Err(why),
+            }
+        }
+        if operation.moves_writer() {
+            let facts = self.setup.executor.observe(&writer_facts(topology, operation)).await;
+            writer_may_move(topology, &facts, operation, asked_at)?;
+        }
+        Ok(())
+    }
+
+    /// The lease, looked at once more right before the call.
+    async fn leased(&self) -> Result<(), Called> {
+        match self.hold.check(self.setup.clock).await {
+            Held::Ours => {}
+            Held::Lost(view) => {
+                self.superseded.store(true, std::sync::atomic::Ordering::SeqCst);
+                self.tell(Event::Lease { outcome: LeaseOutcome::Lost { to: *view } }).await;
+            }
+            Held::Doubtful(why) if !self.setup.emergency => {
+                return Err(Called::Failed(format!("not sent: {why}").into()));
+            }
+            Held::Doubtful(why) => tracing::warn!("the lease cannot be renewed: {why}"),
+        }
+        self.may_send().map_err(Called::Stopped)
+    }
+}
+
+/// What a look after an unknown outcome says.
+enum Repeat {
+    /// It took effect.
+    Took,
+    /// It did not, for certain.
+    Allowed,
+    /// Nobody can tell in time.
+    No(Text),
+}
+
+/// Puts the version that was just read into the update of a health check.
+fn refresh(operation: &mut Operation, saved: &Facts) {
+    if let Operation::SetHealthCheck { check, version, .. } = operation
+        && let Some(config) = saved.health_check(&Fact::HealthCheck(check.clone()))
+    {
+        *version = config.version;
+    }
+}
+
+fn same_call(told: &Operation, operation: &Operation) -> bool {
+    match (told, operation) {
+        (
+            Operation::SetHealthCheck { check: a, inverted: b, disabled: c, .. },
+            Operation::SetHealthCheck { check, inverted, disabled, .. },
+        ) => (a, b, c) == (check, inverted, disabled),
+        _ => told == operation,
+    }
+}

@@ -1,0 +1,255 @@
+//! The engine: carries a confirmed plan out, once, and remembers every step of it.
+//!
+//! What it is for: for each step, observe; skip what holds; check the precondition; record the intent; check
+//! the lease; apply; prove by fresh observations; record the outcome. Independent steps run side by side. It
+//! halts rather than guess, and a failover never waits for a disk, a lease or a dead region.
+//! What it must not do: plan, print, or know AWS; it sees the world through [`Executor`] and [`LeaseStore`].
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `run` | the schedule of steps, halts and decisions |
+//! | `step` | one step: its ways, its proof |
+//! | `call` | one call: intent, interlocks, sending, unknown outcomes |
+//! | `interlock` | what is refused whatever a plan says |
+//! | `effect` | what a call touches and what proves it |
+//! | `hold` | the lease: taking, renewing, losing |
+//! | `recorder` | where events go |
+
+mod call;
+pub mod effect;
+mod hold;
+pub mod interlock;
+mod recorder;
+mod run;
+mod step;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::approval::Approval;
+use super::condition::{Condition, Judgement, Moment};
+use super::event::{Decision, Entry, Event, Opening, Outcome};
+use super::executor::Executor;
+use super::fact::{Fact, Facts};
+use super::lease::{LeaseStore, LeaseView};
+use super::plan::{Plan, StepId};
+use crate::domain::Topology;
+use crate::domain::ids::Region;
+use crate::domain::text::Text;
+use crate::ports::Clock;
+
+pub use recorder::{InMemory, Recorder};
+pub use run::run;
+
+/// How long a failover waits for its journal before it goes on without.
+pub const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a failover tries for the lease before it goes on without.
+pub const LEASE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often a step looks whether it is done.
+pub const LOOK: Duration = Duration::from_secs(3);
+
+/// Everything that a run needs.
+pub struct Setup {
+    /// Observes and acts.
+    pub executor: Arc<dyn Executor>,
+    /// The lease's table; `None` when the topology names none.
+    pub lease: Option<Arc<dyn LeaseStore>>,
+    /// Where events go.
+    pub recorder: Arc<dyn Recorder>,
+    /// The clock.
+    pub clock: Clock,
+    /// The topology.
+    pub topology: Arc<Topology>,
+    /// What was confirmed.
+    pub plan: Plan,
+    /// By which approval; its digest is the plan's.
+    pub approval: Approval,
+    /// Who, where, why.
+    pub opening: Opening,
+    /// True for an emergency: disk, lease and doubt do not stop it.
+    pub emergency: bool,
+    /// On resume: what the journal tells, oldest first. Empty for a new run.
+    pub told: Vec<Entry>,
+    /// On resume: what is wrong with the journal.
+    pub damage: Vec<Text>,
+    /// The holder whose lease the operator takes over, with the reason.
+    pub take_over: Option<(LeaseView, Text)>,
+    /// True when somebody will decide at a halt; otherwise a halt ends the run as halted.
+    pub attended: bool,
+}
+
+/// A decision and who made it.
+pub type Decided = (Decision, Text);
+
+/// Decisions of the operator, from a screen, a command line or the run's control file.
+pub type Decisions = UnboundedReceiver<Decided>;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// How.
+    pub outcome: Outcome,
+    /// Why, in words, when it is not done.
+    pub why: Text,
+}
+
+/// Why a run did not begin.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NotBegun {
+    /// The approval is for another plan.
+    #[error("what was confirmed ({confirmed}) is not what would run ({plan}); plan again")]
+    OtherPlan {
+        /// Digest of the approval.
+        confirmed: String,
+        /// Digest of the plan.
+        plan: String,
+    },
+    /// The journal cannot be written, and this is no emergency.
+    #[error("nothing was done: the journal cannot be written: {0}")]
+    Journal(Text),
+    /// The lease cannot be had, and this is no emergency.
+    #[error("nothing was done: {0}")]
+    Lease(Text),
+}
+
+/// What all parts of a run share.
+struct Context {
+    setup: Setup,
+    /// Set once the operator aborts: nothing is sent any more.
+    aborted: AtomicBool,
+    /// Set once somebody else has the lease: nothing is sent any more.
+    superseded: AtomicBool,
+    /// Set once the journal could not be written in time.
+    unjournaled: AtomicBool,
+    hold: hold::Hold,
+    alive_since: Mutex<BTreeMap<Region, Timestamp>>,
+    /// Calls that were sent, in this process or, as the journal tells, before.
+    sent: Mutex<Vec<(StepId, usize, usize)>>,
+    /// When users were first proven to be answered elsewhere.
+    proven: Mutex<Option<Timestamp>>,
+    /// When this process began the run.
+    began: Timestamp,
+}
+
+/// Why a step, or a run, stops before its next call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stop {
+    /// The operator's word.
+    Aborted,
+    /// Somebody else has the lease.
+    Superseded,
+}
+
+impl Context {
+    /// `Err` once nothing may be sent any more.
+    fn may_send(&self) -> Result<(), Stop> {
+        if self.superseded.load(Ordering::SeqCst) {
+            Err(Stop::Superseded)
+        } else if self.aborted.load(Ordering::SeqCst) {
+            Err(Stop::Aborted)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Records an event. In an emergency it waits only so long; then the run goes on, marked.
+    async fn record(&self, event: Event, durable: bool) -> Result<(), Text> {
+        let recorder = &self.setup.recorder;
+        let kept = if self.setup.emergency {
+            match self.setup.clock.timeout(JOURNAL_PATIENCE, recorder.record(event.clone(), durable)).await {
+                Ok(kept) => kept,
+                Err(elapsed) => Err(format!("the journal {elapsed}").into()),
+            }
+        } else {
+            recorder.record(event.clone(), durable).await
+        };
+        match kept {
+            Ok(entry) => {
+                self.hold.copy(entry);
+                Ok(())
+            }
+            Err(why) if self.setup.emergency => {
+                let at = self.setup.clock.now();
+                self.hold.copy(Entry { seq: u64::MAX, at, event });
+                if !self.unjournaled.swap(true, Ordering::SeqCst) {
+                    tracing::error!("the run goes on without its journal: {why}");
+                    let marked = Event::Unjournaled { why };
+                    let telling = recorder.record(marked, false);
+                    let _ = self.setup.clock.timeout(Duration::from_millis(200), telling).await;
+                }
+                Ok(())
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Records what is only told, never acted on; losing it costs nothing but words.
+    async fn tell(&self, event: Event) {
+        if let Err(why) = self.record(event, false).await {
+            tracing::warn!("an event of the run was not recorded: {why}");
+        }
+    }
+
+    /// Observes what conditions need, and keeps track of which regions are alive.
+    async fn look(&self, conditions: &[&Condition]) -> Facts {
+        let mut wanted: Vec<Fact> = Vec::new();
+        for fact in conditions.iter().flat_map(|condition| condition.facts()) {
+            if !wanted.contains(&fact) {
+                wanted.push(fact);
+            }
+        }
+        if wanted.is_empty() {
+            return Facts::new();
+        }
+        let facts = self.setup.executor.observe(&wanted).await;
+        for condition in conditions {
+            self.track(condition, &facts);
+        }
+        facts
+    }
+
+    /// Notes since when regions are alive, for conditions that want them alive for a while.
+    fn track(&self, condition: &Condition, facts: &Facts) {
+        match condition {
+            Condition::All { of } | Condition::Any { of } => {
+                for part in of {
+                    self.track(part, facts);
+                }
+            }
+            Condition::AliveFor { region, groups, .. } => {
+                let now = self.setup.clock.now();
+                let alive = Condition::Alive { region: region.clone(), groups: groups.clone() };
+                let since = BTreeMap::new();
+                let not_before = now - jiff::SignedDuration::from_secs(60);
+                let moment = Moment { now, began: now, not_before, alive_since: &since };
+                let mut known = self.alive_since.lock().unwrap_or_else(PoisonError::into_inner);
+                if alive.judge(facts, &moment).holds() {
+                    known.entry(region.clone()).or_insert(now);
+                } else {
+                    known.remove(region);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Judges a condition on facts that are not older than `not_before`.
+    fn judge(
+        &self,
+        condition: &Condition,
+        facts: &Facts,
+        began: Timestamp,
+        not_before: Timestamp,
+    ) -> Judgement {
+        let known = self.alive_since.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let moment = Moment { now: self.setup.clock.now(), began, not_before, alive_since: &known };
+        condition.judge(facts, &moment)
+    }
+}

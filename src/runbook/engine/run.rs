@@ -1,0 +1,400 @@
+//! A run: which steps are ready, what a failure means, and what the operator decides.
+//!
+//! What it is for: steps whose predecessors are settled run side by side; a failed step halts the run (or is
+//! passed), what is done, undoable and not run is told, and a decision goes on from there.
+//! What it must not do: unwind by itself. Only the operator's word undoes anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::hold::Hold;
+use super::step::{Settled, UNDO};
+use super::{Context, Decisions, Ending, NotBegun, Setup, Stop};
+use crate::domain::ids::Arn;
+use crate::domain::text::Text;
+use crate::runbook::condition::Condition;
+use crate::runbook::event::{Decision, Event, LeaseOutcome, Outcome};
+use crate::runbook::fact::{Fact, Known};
+use crate::runbook::plan::{OnFailure, Step, StepId};
+
+/// How long telling people may take at the end of a run.
+const NOTIFYING: Duration = Duration::from_secs(5);
+
+type Running<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = (StepId, Settled)> + Send + 'a>>>;
+
+/// What is known of the plan's steps.
+#[derive(Default)]
+struct Board {
+    settled: BTreeSet<StepId>,
+    done: Vec<StepId>,
+    running: BTreeSet<StepId>,
+    failed: Vec<(StepId, Text)>,
+}
+
+/// Runs a plan to its end. Dropping the future stops the run before its next call, as a crash would: `resume`
+/// goes on from there.
+pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun> {
+    let plan = setup.plan.digest();
+    if &plan != setup.approval.digest() {
+        return Err(NotBegun::OtherPlan {
+            confirmed: setup.approval.digest().short().to_owned(),
+            plan: plan.short().to_owned(),
+        });
+    }
+    let hold = Hold::new(setup.lease.clone(), &setup.opening.run, setup.clock);
+    let began = setup.clock.now();
+    let sent = setup.told.iter().filter_map(|entry| match &entry.event {
+        Event::Intent { step, way, call, .. } => Some((step.clone(), *way, *call)),
+        _ => None,
+    });
+    let context = Context {
+        sent: std::sync::Mutex::new(sent.collect()),
+        proven: std::sync::Mutex::default(),
+        began,
+        setup,
+        aborted: AtomicBool::new(false),
+        superseded: AtomicBool::new(false),
+        unjournaled: AtomicBool::new(false),
+        hold,
+        alive_since: std::sync::Mutex::default(),
+    };
+    context.open().await?;
+    match context.hold.take(&context.setup).await {
+        Ok(outcome) => context.tell(Event::Lease { outcome }).await,
+        Err(not_begun) => {
+            let words = Event::Noted { words: not_begun.to_string().into() };
+            context.tell(words).await;
+            context.tell(Event::Ended { outcome: Outcome::Aborted, rto: None, rpo_ms: None }).await;
+            return Err(not_begun);
+        }
+    }
+    let ending = context.whole(decisions).await;
+    if context.hold.end(context.setup.clock).await {
+        context.tell(Event::Lease { outcome: LeaseOutcome::Released }).await;
+    }
+    Ok(ending)
+}
+
+impl Context {
+    async fn open(&self) -> Result<(), NotBegun> {
+        let setup = &self.setup;
+        let opening = Box::new(setup.opening.clone());
+        let event = if setup.told.is_empty() {
+            Event::Opened { opening, plan: Box::new(setup.plan.clone()), digest: setup.plan.digest() }
+        } else {
+            Event::Resumed { opening, damage: setup.damage.clone() }
+        };
+        self.record(event, true).await.map_err(NotBegun::Journal)
+    }
+
+    /// Everything between the lease's taking and its return.
+    async fn whole(&self, decisions: Decisions) -> Ending {
+        let begun = format!(
+            "{}: {} begins: {}",
+            self.setup.opening.application, self.setup.opening.run, self.setup.plan.summary
+        );
+        let notify = async {
+            self.notify("begins", &begun).await;
+            std::future::pending::<()>().await;
+        };
+        let beat = async {
+            let view = self.hold.beat(self.setup.clock).await;
+            self.superseded.store(true, Ordering::SeqCst);
+            self.tell(Event::Lease { outcome: LeaseOutcome::Lost { to: view } }).await;
+            std::future::pending::<()>().await;
+        };
+        let ending = tokio::select! {
+            biased;
+            ending = self.steps(decisions) => ending,
+            () = beat => unreachable_ending(),
+            () = notify => unreachable_ending(),
+        };
+        let (rto, rpo_ms) = self.measures();
+        self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
+        let words =
+            format!("{}: {} ended: {}", self.setup.opening.application, self.setup.opening.run, ending.why);
+        let telling = self.notify("ended", &words);
+        let _ = self.setup.clock.timeout(NOTIFYING, telling).await;
+        ending
+    }
+
+    async fn tell_durably(&self, event: Event) {
+        if let Err(why) = self.record(event, true).await {
+            tracing::warn!("the end of the run was not recorded: {why}");
+        }
+    }
+
+    /// Runs steps until all are settled, or the run is stopped.
+    async fn steps(&self, mut decisions: Decisions) -> Ending {
+        let mut board = self.told_board().await;
+        let mut running: Running<'_> = FuturesUnordered::new();
+        let mut listening = true;
+        loop {
+            if board.failed.is_empty() && self.may_send().is_ok() {
+                for step in self.ready(&board) {
+                    board.running.insert(step.id.clone());
+                    running.push(Box::pin(async move { (step.id.clone(), self.step(step).await) }));
+                }
+            }
+            if running.is_empty() {
+                match self.pause(&mut board, &mut decisions).await {
+                    Some(ending) => return ending,
+                    None => continue,
+                }
+            }
+            tokio::select! {
+                biased;
+                decision = decisions.recv(), if listening => match decision {
+                    Some((Decision::Abort { reason }, by)) => {
+                        self.aborted.store(true, Ordering::SeqCst);
+                        self.tell(Event::Decided { decision: Decision::Abort { reason }, by }).await;
+                    }
+                    // Other decisions are answers to a halt; while steps run there is nothing to answer.
+                    Some(_) => {}
+                    None => listening = false,
+                },
+                Some((id, settled)) = running.next() => self.settle(&mut board, id, settled).await,
+            }
+        }
+    }
+
+    async fn settle(&self, board: &mut Board, id: StepId, settled: Settled) {
+        board.running.remove(&id);
+        match settled {
+            Settled::Done => {
+                if self.setup.plan.step(&id).is_some_and(|step| proves_recovery(&step.verify)) {
+                    let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    proven.get_or_insert(self.setup.clock.now());
+                }
+                board.settled.insert(id.clone());
+                board.done.push(id);
+            }
+            Settled::Failed(why) => {
+                let passed = self.setup.plan.step(&id).is_some_and(|step| step.on_failure == OnFailure::Pass);
+                let event = Event::StepFailed { step: id.clone(), why: why.clone(), passed };
+                self.tell_durably(event).await;
+                if passed {
+                    board.settled.insert(id);
+                } else {
+                    board.failed.push((id, why));
+                }
+            }
+            Settled::Stopped(_) => {}
+        }
+    }
+
+    /// Steps whose predecessors are settled and which are neither settled nor running.
+    fn ready<'a>(&'a self, board: &Board) -> Vec<&'a Step> {
+        let open = |step: &&Step| {
+            !board.settled.contains(&step.id)
+                && !board.running.contains(&step.id)
+                && step.after.iter().all(|before| board.settled.contains(before))
+        };
+        self.setup.plan.steps.iter().filter(open).collect()
+    }
+
+    /// Nothing runs: the end, a halt, or a stop. `None`: go on.
+    async fn pause(&self, board: &mut Board, decisions: &mut Decisions) -> Option<Ending> {
+        match self.may_send() {
+            Err(Stop::Superseded) => {
+                let why = "another run has the lease now; nothing more was sent".into();
+                return Some(Ending { outcome: Outcome::Superseded, why });
+            }
+            Err(Stop::Aborted) => {
+                self.halted(board, "stopped on the operator's word".into(), None).await;
+                return Some(Ending {
+                    outcome: Outcome::Aborted,
+                    why: "stopped on the operator's word".into(),
+                });
+            }
+            Ok(()) => {}
+        }
+        let Some((id, why)) = board.failed.first().cloned() else {
+            let left: Vec<&str> = self
+                .setup
+                .plan
+                .steps
+                .iter()
+                .filter(|step| !board.settled.contains(&step.id))
+                .map(|step| step.id.as_str())
+                .collect();
+            if left.is_empty() {
+                return Some(Ending { outcome: Outcome::Done, why: "every step is done".into() });
+            }
+            // Steps that wait for steps which do not exist: a plan that no catalog makes.
+            let why = format!("these steps can never begin: {}", left.join(", "));
+            return Some(Ending { outcome: Outcome::Halted, why: why.into() });
+        };
+        let words: Text = format!("{id}: {why}").into();
+        self.halted(board, words.clone(), Some(id.clone())).await;
+        let message =
+            format!("{}: {} halted: {words}", self.setup.opening.application, self.setup.opening.run);
+        let _ = self.setup.clock.timeout(NOTIFYING, self.notify("halted", &message)).await;
+        let halted = Ending { outcome: Outcome::Halted, why: words };
+        if !self.setup.attended {
+            return Some(halted);
+        }
+        let Some((decision, by)) = decisions.recv().await else { return Some(halted) };
+        self.tell_durably(Event::Decided { decision: decision.clone(), by }).await;
+        match decision {
+            Decision::Retry => board.failed.retain(|(failed, _)| failed != &id),
+            Decision::Skip { reason } => {
+                board.failed.retain(|(failed, _)| failed != &id);
+                board.settled.insert(id.clone());
+                self.tell_durably(Event::StepSkipped { step: id, reason }).await;
+            }
+            Decision::HandOver => return Some(halted),
+            Decision::Abort { .. } => {
+                self.aborted.store(true, Ordering::SeqCst);
+                return Some(Ending {
+                    outcome: Outcome::Aborted,
+                    why: "stopped on the operator's word".into(),
+                });
+            }
+            Decision::Undo { .. } => return Some(self.undo_all(board).await),
+        }
+        None
+    }
+
+    async fn halted(&self, board: &Board, why: Text, failed: Option<StepId>) {
+        let undoable = self
+            .used()
+            .into_keys()
+            .filter(|id| {
+                self.setup.plan.step(id).is_some_and(|step| step.ways.iter().any(|way| !way.undo.is_empty()))
+            })
+            .collect();
+        let begun =
+            |id: &StepId| board.settled.contains(id) || board.failed.iter().any(|(failed, _)| failed == id);
+        let not_run =
+            self.setup.plan.steps.iter().map(|step| step.id.clone()).filter(|id| !begun(id)).collect();
+        self.tell_durably(Event::Halted { why, done: board.done.clone(), undoable, not_run, failed }).await;
+    }
+
+    /// Undoes what was sent, the last step of the plan first.
+    async fn undo_all(&self, board: &Board) -> Ending {
+        let used = self.used();
+        let _ = board;
+        for step in self.setup.plan.steps.iter().rev() {
+            let Some(ways) = used.get(&step.id) else { continue };
+            if let Settled::Failed(why) = self.undo(step, ways).await {
+                let why: Text = format!("the undo of {} failed: {why}", step.id).into();
+                self.tell_durably(Event::StepFailed {
+                    step: step.id.clone(),
+                    why: why.clone(),
+                    passed: false,
+                })
+                .await;
+                return Ending { outcome: Outcome::Halted, why };
+            }
+        }
+        Ending { outcome: Outcome::Undone, why: "everything that was done is undone".into() }
+    }
+
+    /// Ways of which a call was sent, in this process or before, by step.
+    fn used(&self) -> BTreeMap<StepId, Vec<usize>> {
+        let mut used: BTreeMap<StepId, Vec<usize>> = BTreeMap::new();
+        let sent = self.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (step, way, call) in sent.iter() {
+            let ways = used.entry(step.clone()).or_default();
+            if *call < UNDO && !ways.contains(way) {
+                ways.push(*way);
+            }
+        }
+        used
+    }
+
+    /// On resume: the steps that were settled and still are. What acted is looked at again, for the world may
+    /// have changed; what waited is not waited for twice.
+    async fn told_board(&self) -> Board {
+        let mut board = Board::default();
+        for entry in &self.setup.told {
+            match &entry.event {
+                Event::StepDone { step, .. } | Event::StepHeld { step, .. } => {
+                    board.settled.insert(step.clone());
+                }
+                Event::StepSkipped { step, .. } | Event::StepFailed { step, passed: true, .. } => {
+                    board.settled.insert(step.clone());
+                }
+                Event::StepUndone { step } => {
+                    board.settled.remove(step);
+                }
+                _ => {}
+            }
+        }
+        let acted: Vec<&Step> = self
+            .setup
+            .plan
+            .steps
+            .iter()
+            .filter(|step| board.settled.contains(&step.id) && !step.ways.is_empty())
+            .collect();
+        for step in acted {
+            let now = self.setup.clock.now();
+            let facts = self.look(&[&step.verify]).await;
+            if let crate::runbook::Judgement::NotYet { progress, .. } =
+                self.judge(&step.verify, &facts, now, now)
+            {
+                let words =
+                    format!("{} was done and is not so any more: {progress}; it is done again", step.id);
+                self.tell(Event::Noted { words: words.into() }).await;
+                board.settled.remove(&step.id);
+            }
+        }
+        board.done = board.settled.iter().cloned().collect();
+        board
+    }
+
+    /// Recovery time and recovery point, as far as this run can tell.
+    fn measures(&self) -> (Option<Duration>, Option<f64>) {
+        let proven = *self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let began = self.setup.told.first().map_or(self.began, |entry| entry.at);
+        let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
+        let moves = self.setup.plan.operations().any(|operation| operation.moves_writer());
+        let rpo = self.setup.plan.shaped_by.iter().find_map(|(fact, seen)| match (fact, seen.value()) {
+            (Fact::RpoLag(..), Some(Known::Number(lag))) if moves => Some(*lag),
+            _ => None,
+        });
+        (rto, rpo)
+    }
+
+    /// Tells everybody whom the topology names; topics of the region that is acted on are passed over.
+    async fn notify(&self, subject: &str, message: &str) {
+        let Some(notify) = &self.setup.topology.notify else { return };
+        let subject = Text::new(format!("switchtower: {} {subject}", self.setup.opening.run));
+        let leaving = self.setup.plan.params.region.as_ref();
+        let topics: Vec<&Arn> = notify
+            .topics
+            .iter()
+            .filter(|topic| topic.region().as_ref() != leaving || leaving.is_none())
+            .collect();
+        for topic in topics {
+            let publishing = self.setup.executor.publish(topic, &subject, message, &self.setup.approval);
+            let failure = match self.setup.clock.timeout(NOTIFYING, publishing).await {
+                Ok(Ok(())) => None,
+                Ok(Err(why)) => Some(why),
+                Err(elapsed) => Some(elapsed.to_string().into()),
+            };
+            self.tell(Event::Notified { whom: topic.as_str().into(), failure }).await;
+        }
+    }
+}
+
+/// The arms that never end are listed only so that they run beside the steps.
+fn unreachable_ending() -> Ending {
+    Ending { outcome: Outcome::Halted, why: "the run's own upkeep ended".into() }
+}
+
+/// True for the step that proves users are answered elsewhere.
+fn proves_recovery(condition: &Condition) -> bool {
+    match condition {
+        Condition::All { of } | Condition::Any { of } => of.iter().any(proves_recovery),
+        Condition::Synthetic { .. } | Condition::AnswersOmit { .. } => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,214 @@
+//! One step: skipped when it holds, done by one of its ways, proven by fresh observations.
+//!
+//! What it is for: the order observe, skip, precondition, calls, proof; ways one after the other, round and
+//! round while time is left, so that a way out that works is always reached.
+//! What it must not do: know other steps, or make a step's failure mean something for the run.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::call::{Called, Place};
+use super::{Context, LOOK, Stop};
+use crate::domain::text::Text;
+use crate::runbook::condition::{Condition, Judgement};
+use crate::runbook::event::Event;
+use crate::runbook::plan::{Step, Way};
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Settled {
+    /// Done or held.
+    Done,
+    /// Not done, and why.
+    Failed(Text),
+    /// Nothing is sent any more.
+    Stopped(Stop),
+}
+
+/// How one try of one way ended.
+enum Tried {
+    Done(Text),
+    GivenUp(Text),
+    Refused(Text),
+    Stopped(Stop),
+}
+
+/// How long a precondition may take to hold before the step fails without a call.
+const PRECONDITION_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// First of the numbers under which the calls of an undo are recorded.
+pub(super) const UNDO: usize = 1_000;
+
+impl Context {
+    /// Carries one step out and records how it went; a failure is recorded by the caller, who knows what it means.
+    pub(super) async fn step(&self, step: &Step) -> Settled {
+        let began = self.setup.clock.now();
+        let until = began + SignedDuration::try_from(step.timeout).unwrap_or(SignedDuration::from_mins(10));
+        self.tell(Event::StepBegan { step: step.id.clone() }).await;
+
+        let facts = self.look(&[&step.verify]).await;
+        let first = self.judge(&step.verify, &facts, began, began);
+        if let Judgement::Holds { evidence } = first {
+            self.tell(Event::StepHeld { step: step.id.clone(), evidence }).await;
+            return Settled::Done;
+        }
+        if step.ways.is_empty() {
+            return match self.proof(step, &step.verify, began, began, until).await {
+                Tried::Done(evidence) => self.done(step, evidence, began).await,
+                Tried::GivenUp(why) | Tried::Refused(why) => Settled::Failed(why),
+                Tried::Stopped(cause) => Settled::Stopped(cause),
+            };
+        }
+        if let Err(settled) = self.prepared(step, began, until).await {
+            return settled;
+        }
+        let mut last = Text::from("no way is wired");
+        for round in 0.. {
+            for (index, way) in step.ways.iter().enumerate() {
+                match self.way(step, index, way, began, until).await {
+                    Tried::Done(evidence) => return self.done(step, evidence, began).await,
+                    Tried::Refused(why) => return Settled::Failed(why),
+                    Tried::Stopped(cause) => return Settled::Stopped(cause),
+                    Tried::GivenUp(why) => {
+                        let given_up =
+                            Event::WayGivenUp { step: step.id.clone(), way: index, why: why.clone() };
+                        self.tell(given_up).await;
+                        last = why;
+                    }
+                }
+            }
+            // Only an emergency goes round again: there, a way that was shut may open while users wait.
+            let over = self.setup.clock.now() >= until;
+            if !self.setup.emergency || over || step.ways.len() == 1 && round > 0 && self.hopeless(step) {
+                break;
+            }
+            self.setup.clock.sleep(LOOK).await;
+        }
+        Settled::Failed(last)
+    }
+
+    /// A step that passes when it fails is not worth more than two rounds.
+    fn hopeless(&self, step: &Step) -> bool {
+        step.on_failure == crate::runbook::plan::OnFailure::Pass
+    }
+
+    async fn done(&self, step: &Step, evidence: Text, began: Timestamp) -> Settled {
+        let took = self.setup.clock.now().duration_since(began).unsigned_abs();
+        self.tell(Event::StepDone { step: step.id.clone(), evidence, took }).await;
+        Settled::Done
+    }
+
+    /// Waits a little for the precondition.
+    async fn prepared(&self, step: &Step, began: Timestamp, until: Timestamp) -> Result<(), Settled> {
+        let until = until.min(began + self.patience(&step.precondition));
+        match self.proof(step, &step.precondition, began, began, until).await {
+            Tried::Done(_) => Ok(()),
+            Tried::GivenUp(why) | Tried::Refused(why) => Err(Settled::Failed(
+                format!("nothing was called, for its precondition does not hold: {why}").into(),
+            )),
+            Tried::Stopped(cause) => Err(Settled::Stopped(cause)),
+        }
+    }
+
+    /// A precondition that wants a region alive for a while needs that while.
+    fn patience(&self, condition: &Condition) -> SignedDuration {
+        let span = longest(condition);
+        PRECONDITION_PATIENCE + SignedDuration::try_from(span).unwrap_or_default()
+    }
+
+    /// One try of one way: its calls, then its proof.
+    async fn way(&self, step: &Step, index: usize, way: &Way, began: Timestamp, until: Timestamp) -> Tried {
+        let started = self.setup.clock.now();
+        let patience = SignedDuration::try_from(way.patience).unwrap_or(SignedDuration::from_secs(10));
+        let until = if step.ways.len() > 1 { until.min(started + patience) } else { until };
+        for (number, operation) in way.calls.iter().enumerate() {
+            let place = Place { step: &step.id, way: index, call: number };
+            match self.call(place, operation, until).await {
+                Called::Accepted => {}
+                Called::Failed(why) => return Tried::GivenUp(why),
+                Called::Refused(why) => return Tried::Refused(why),
+                Called::Stopped(cause) => return Tried::Stopped(cause),
+            }
+        }
+        let sent = self.setup.clock.now();
+        // A way may be proven a little after its patience: the next one would only be second to it.
+        let grace = if step.ways.len() > 1 { until.max(sent + SignedDuration::from_secs(5)) } else { until };
+        match self.proof(step, &way.verify, began, started, grace).await {
+            Tried::Done(evidence) => {
+                // The step's own proof may ask for more than the way's.
+                if way.verify == step.verify {
+                    return Tried::Done(evidence);
+                }
+                let whole = until.max(sent + SignedDuration::from_secs(30));
+                self.proof(step, &step.verify, began, started, whole).await
+            }
+            other => other,
+        }
+    }
+
+    /// Looks until the condition holds, cannot come to hold, or time is up. Tells progress when it changes.
+    async fn proof(
+        &self,
+        step: &Step,
+        condition: &Condition,
+        began: Timestamp,
+        not_before: Timestamp,
+        until: Timestamp,
+    ) -> Tried {
+        let mut told: Option<Judgement> = None;
+        loop {
+            let facts = self.look(&[condition]).await;
+            let judgement = self.judge(condition, &facts, began, not_before);
+            match &judgement {
+                Judgement::Holds { evidence } => return Tried::Done(evidence.clone()),
+                Judgement::Never { why } => return Tried::GivenUp(why.clone()),
+                Judgement::NotYet { .. } | Judgement::Unknown { .. } => {}
+            }
+            if told.as_ref().map(Judgement::words) != Some(judgement.words()) {
+                self.tell(Event::Progress { step: step.id.clone(), judgement: judgement.clone() }).await;
+            }
+            if let Err(cause) = self.may_send() {
+                return Tried::Stopped(cause);
+            }
+            if self.setup.clock.now() >= until {
+                let waited = self.setup.clock.now().duration_since(began).as_secs();
+                return Tried::GivenUp(format!("not so after {waited} s: {}", judgement.words()).into());
+            }
+            told = Some(judgement);
+            self.setup.clock.sleep(LOOK).await;
+        }
+    }
+
+    /// Restores what the step's ways changed, by the undo calls of the ways that were used.
+    pub(super) async fn undo(&self, step: &Step, used: &[usize]) -> Settled {
+        for index in used.iter().rev() {
+            let Some(way) = step.ways.get(*index) else { continue };
+            for (number, operation) in way.undo.iter().enumerate() {
+                let until = self.setup.clock.now() + SignedDuration::from_mins(2);
+                let place = Place { step: &step.id, way: *index, call: UNDO + number };
+                match self.call(place, operation, until).await {
+                    Called::Accepted => {}
+                    Called::Failed(why) | Called::Refused(why) => return Settled::Failed(why),
+                    Called::Stopped(cause) => return Settled::Stopped(cause),
+                }
+                let Some(proof) = super::effect::effect(operation, &self.setup.topology) else { continue };
+                let sent = self.setup.clock.now();
+                let until = sent + SignedDuration::from_mins(10);
+                match self.proof(step, &proof, sent, sent, until).await {
+                    Tried::Done(_) => {}
+                    Tried::GivenUp(why) | Tried::Refused(why) => return Settled::Failed(why),
+                    Tried::Stopped(cause) => return Settled::Stopped(cause),
+                }
+            }
+        }
+        self.tell(Event::StepUndone { step: step.id.clone() }).await;
+        Settled::Done
+    }
+}
+
+fn longest(condition: &Condition) -> std::time::Duration {
+    match condition {
+        Condition::All { of } | Condition::Any { of } => of.iter().map(longest).max().unwrap_or_default(),
+        Condition::AliveFor { span, .. } | Condition::Elapsed { span, .. } => *span,
+        _ => std::time::Duration::ZERO,
+    }
+}

@@ -1,0 +1,78 @@
+//! A run from another host.
+//!
+//! What it is for: writing the entries that a lost bastion copied to the lease table into a folder here, so that
+//! the run can be resumed. What it must not do: fill gaps, or pass a copy for an original.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::disk::{Disk, FileDisk};
+use super::error::JournalError;
+use super::folder_of;
+use super::line::{Segment, encode, hex};
+use crate::domain::text::Text;
+use crate::runbook::event::{Entry, Event, RunId};
+
+/// Writes a copied run into a new folder under `runs` and gives that folder. The copy was made at best effort:
+/// entries keep their numbers, and what is missing between them is counted in a note at the end. Blocks: call it
+/// where waiting for a disk is allowed.
+pub fn import(
+    runs: &Path,
+    run: &RunId,
+    mut entries: Vec<Entry>,
+    from: &Text,
+    at: Timestamp,
+) -> Result<PathBuf, JournalError> {
+    let folder = folder_of(runs, run)?;
+    entries.sort_by_key(|entry| entry.seq);
+    entries.dedup_by_key(|entry| entry.seq);
+    let not_a_run = |why| JournalError::NotARun { run: run.as_str().into(), why };
+    match entries.first().map(|entry| &entry.event) {
+        Some(Event::Opened { opening, .. }) if &opening.run == run => {}
+        Some(Event::Opened { .. }) => return Err(not_a_run("they are another run's")),
+        Some(_) => return Err(not_a_run("its opening, with the plan, is missing")),
+        None => return Err(not_a_run("nothing was copied")),
+    }
+    let next = entries.last().map_or(0, |last| last.seq.saturating_add(1));
+    let (count, missing) = (entries.len() as u64, next.saturating_sub(entries.len() as u64));
+    let words = format!("imported from {from}: {count} entries, {missing} were not copied");
+    let note = Entry { seq: next, at, event: Event::Noted { words: words.into() } };
+
+    // The folder has its name only once everything is in it.
+    let begun = runs.join(format!(".import-{run}-{}", std::process::id()));
+    if folder.exists() {
+        return Err(JournalError::Exists(folder));
+    }
+    let written = write(&begun, &entries, &note).and_then(|()| {
+        std::fs::rename(&begun, &folder).map_err(|error| JournalError::io("make the folder", &folder, &error))
+    });
+    match written {
+        Ok(()) => {
+            super::disk::sync_folder(runs);
+            Ok(folder)
+        }
+        Err(error) => {
+            let _ = std::fs::remove_dir_all(&begun);
+            Err(error)
+        }
+    }
+}
+
+fn write(folder: &Path, entries: &[Entry], note: &Entry) -> Result<(), JournalError> {
+    let mut bytes = Vec::new();
+    let mut prev = hex(&Sha256::digest([]));
+    for (index, entry) in entries.iter().enumerate() {
+        let (line, hash) = encode(entry, (index == 0).then_some(Segment::Imported), &prev);
+        bytes.extend(line);
+        prev = hash;
+    }
+    // From here on the chain is strict again, and vouches for the copy as it was found.
+    let (line, _) = encode(note, Some(Segment::Accepted), &hex(&Sha256::digest(&bytes)));
+    bytes.extend(line);
+    let mut disk = FileDisk::new(folder);
+    disk.open()?;
+    disk.append(&bytes)?;
+    disk.sync()
+}

@@ -1,0 +1,49 @@
+//! Screens of the acting half: prompts, plans, the decision card, runs.
+//!
+//! What it is for: painting what `app::acting` holds, and the words that these screens share.
+//! What it must not do: decide anything, or leave out what the operator is about to confirm.
+
+mod call;
+pub(super) mod card;
+pub(super) mod plan;
+pub(super) mod prompt;
+pub(super) mod run;
+
+use super::format;
+use super::theme::Mark;
+use crate::app::acting::estimate::Estimate;
+use crate::app::{App, Standing};
+use crate::runbook::{FailureDomain, Force, GuardFinding};
+
+/// How long something takes, in words that say how far they may be trusted.
+fn estimate(estimate: Estimate) -> String {
+    let (likely, most) = (format::span(estimate.likely), format::span(estimate.most));
+    match estimate.known {
+        true if likely == most => format!("about {likely}"),
+        true => format!("about {likely}, at most {most}"),
+        false => format!("at most {most}"),
+    }
+}
+
+/// What a call leans on, and whether that looks ill.
+fn domain(app: &App, domain: &FailureDomain) -> (String, bool) {
+    let ill = |region: &str| {
+        let standing = app.fleet.regions().find(|known| known.as_str() == region);
+        let standing = standing.and_then(|region| app.fleet.standing(region));
+        matches!(standing, Some(Standing::Failing | Standing::Impaired | Standing::Unknown))
+    };
+    match domain {
+        FailureDomain::DataPlane => ("data planes in several regions".to_owned(), false),
+        FailureDomain::Regional(region) => (format!("control plane of {region}"), ill(region.as_str())),
+        FailureDomain::Global => ("control plane of Route 53, us-east-1".to_owned(), ill("us-east-1")),
+        FailureDomain::None => ("calls nothing".to_owned(), false),
+    }
+}
+
+/// The mark of a finding.
+fn guard_mark(finding: &GuardFinding) -> Mark {
+    match finding.force {
+        Force::Block => Mark::Critical,
+        Force::Warn => Mark::Warning,
+    }
+}

@@ -1,0 +1,282 @@
+//! The dialog of a plan.
+//!
+//! What it is for: everything that is about to be confirmed, without cutting a sentence: what blocks first, then
+//! what may be lost, then every step with its calls. What it must not do: read anything but the dialog's own plan.
+//!
+//! ```text
+//! ─ drain us-east-1 ─ plan 1a2b3c4d5e6f of 03:00:30 ─────────  ▲ 2 warnings
+//!   take users and writers out of us-east-1
+//!   n capacity first · z keep its tasks        7 steps, about 9m, at most 40m
+//!   ▲ headroom  eu-west-1 …
+//!   1 raise capacity …
+//! ──────────────────────────────────────────────────────────
+//!  read-only: this is a preview; A arms
+//! ```
+
+use super::{call, domain, estimate, guard_mark};
+use crate::app::App;
+use crate::app::acting::{Book, PlanDialog, estimate as reckon};
+use crate::app::keymap::Layer;
+use crate::domain::text::Text;
+use crate::runbook::{Force, OnFailure, Plan, PlanError, Step};
+use crate::ui::format;
+use crate::ui::page::Page;
+use crate::ui::pen::Pen;
+use crate::ui::theme::{Mark, Theme};
+use crate::ui::timeline::rule;
+
+/// Paints the dialog into all of `pen`.
+pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, dialog: &PlanDialog, theme: Theme) {
+    let (wide, high) = (pen.width(), pen.height());
+    if high == 0 {
+        return;
+    }
+    heading(&mut pen.part(0, 0, wide, 1), dialog, theme);
+    let status = u16::from(high >= 4);
+    let page = page(app, dialog, wide.saturating_sub(1), theme);
+    page.paint(&mut pen.part(0, 1, wide, high.saturating_sub(1 + status)), &dialog.scroll, theme);
+    if status > 0 {
+        self::status(&mut pen.part(0, high - 1, wide, 1), app, dialog, theme);
+    }
+}
+
+fn heading(pen: &mut Pen<'_>, dialog: &PlanDialog, theme: Theme) {
+    let place = match &dialog.params.region {
+        Some(region) => region.as_str(),
+        None => "the whole application",
+    };
+    let mut title = format!("{} {place}", dialog.book.id());
+    if let (Some(plan), Some(digest)) = (dialog.plan(), &dialog.planning.digest) {
+        title = format!("{title}: plan {digest}, made {} UTC", format::clock(plan.made_at));
+    }
+    rule(pen, 0, &title, theme);
+    let (mark, words) = standing(dialog);
+    let words = format!(" {} {words} ", mark.symbol());
+    pen.put_right(pen.width().saturating_sub(1), 0, 24, &words, theme.mark(mark));
+}
+
+/// What the guards say, in a word.
+fn standing(dialog: &PlanDialog) -> (Mark, String) {
+    if dialog.planning.awaited.is_some() {
+        return (Mark::Pending, "planning".to_owned());
+    }
+    let Some(plan) = dialog.plan() else {
+        return match dialog.planning.error {
+            Some(PlanError::Choose { .. }) => (Mark::Warning, "choose first".to_owned()),
+            _ => (Mark::Critical, "no plan".to_owned()),
+        };
+    };
+    let blocks = dialog.blocks().count();
+    match (blocks, plan.findings.len()) {
+        (0, 0) => (Mark::Healthy, "no guard complains".to_owned()),
+        (0, 1) => (Mark::Warning, "1 warning".to_owned()),
+        (0, several) => (Mark::Warning, format!("{several} warnings")),
+        _ => (Mark::Critical, "BLOCKED".to_owned()),
+    }
+}
+
+/// What Enter would do, in a line that never scrolls away.
+fn status(pen: &mut Pen<'_>, app: &App, dialog: &PlanDialog, theme: Theme) {
+    let armed = app.acting.armed_for(dialog.book, app.fleet.now()).is_some();
+    let hard = dialog.blocks().find(|finding| !finding.may_override);
+    let soft = dialog.blocks().next();
+    let (mark, words) = if dialog.starting {
+        (Mark::Pending, "confirmed; waiting for the run to begin".to_owned())
+    } else if dialog.planning.awaited.is_some() {
+        (Mark::Pending, "the world is read and the plan is made; nothing is changed".to_owned())
+    } else if !dialog.choices().is_empty() {
+        (Mark::Warning, "choose with the arrow keys and Enter".to_owned())
+    } else if dialog.plan().is_none() {
+        (Mark::Critical, "there is no plan; r tries again".to_owned())
+    } else if !armed && dialog.book == Book::Cleanup {
+        (Mark::None, "preview only: cleanup wants an arming of its own: A".to_owned())
+    } else if !armed {
+        (Mark::None, "read-only: this is a preview, nothing is changed; arm with A".to_owned())
+    } else if let Some(finding) = hard {
+        (Mark::Critical, format!("blocked by {}; nothing overrides it", finding.guard.word()))
+    } else if let Some(finding) = soft {
+        (Mark::Critical, format!("blocked by {}; o overrides it, with a reason", finding.guard.word()))
+    } else {
+        let confirm = dialog.plan().map_or("", |plan| plan.confirm.as_str());
+        (Mark::Warning, format!("Enter, then type {confirm} and a reason: this changes AWS"))
+    };
+    pen.put(1, 0, 2, mark.symbol(), theme.mark(mark));
+    pen.put(3, 0, u16::MAX, &words, theme.strong());
+}
+
+fn page(app: &App, dialog: &PlanDialog, room: u16, theme: Theme) -> Page {
+    let mut page = Page::default();
+    let indent = ("  ", theme.plain());
+    if let Some(plan) = dialog.plan() {
+        page.text(indent, plan.summary.as_str(), room, theme.strong());
+    }
+    choices(&mut page, dialog, room, theme);
+    if let Some(why) = &dialog.refused {
+        page.text(("  ✖ not started: ", theme.mark(Mark::Critical)), why.as_str(), room, theme.strong());
+    }
+    if !dialog.differs.is_empty() {
+        list(
+            &mut page,
+            (Mark::Warning, "the world has moved; what differs now:"),
+            &dialog.differs,
+            room,
+            theme,
+        );
+    }
+    if let Some(error) = &dialog.planning.error {
+        trouble(&mut page, dialog, error, room, theme);
+    }
+    let Some(plan) = dialog.plan() else { return page };
+    page.gap();
+    guards(&mut page, dialog, plan, room, theme);
+    let data = (Mark::Warning, "data at risk");
+    list(&mut page, data, &plan.data_at_risk, room, theme);
+    list(&mut page, (Mark::Critical, "cannot be undone"), &plan.irreversible, room, theme);
+    page.gap();
+    let time = estimate(reckon::of(plan));
+    let count = plan.steps.len();
+    let plural = if count == 1 { "" } else { "s" };
+    page.line(vec![(format!("  {count} step{plural}, {time}"), theme.strong())]);
+    for (index, step) in plan.steps.iter().enumerate() {
+        self::step(&mut page, app, plan, index, step, room, theme);
+    }
+    list(&mut page, (Mark::None, "to know"), &plan.notes, room, theme);
+    page.gap();
+    if let Some(digest) = &dialog.planning.digest {
+        page.text(("  digest ", theme.quiet()), digest.as_str(), room, theme.quiet());
+    }
+    page
+}
+
+/// How the dialog's wishes stand, each behind its key.
+fn choices(page: &mut Page, dialog: &PlanDialog, room: u16, theme: Theme) {
+    for choice in dialog.book.choices() {
+        let binding = Layer::Plan.bindings().iter().find(|binding| binding.command == choice.command());
+        let key = binding.map_or("", |binding| binding.shown);
+        let lead = format!("  {key} ");
+        page.text((&lead, theme.key()), &choice.words(&dialog.params), room, theme.plain());
+    }
+}
+
+fn trouble(page: &mut Page, dialog: &PlanDialog, error: &PlanError, room: u16, theme: Theme) {
+    page.gap();
+    match error {
+        PlanError::Params(why) | PlanError::Impossible(why) => {
+            page.text(("  ✖ ", theme.mark(Mark::Critical)), why.as_str(), room, theme.strong());
+        }
+        PlanError::Choose { question, choices, .. } => {
+            page.text(("  ▲ ", theme.mark(Mark::Warning)), question.as_str(), room, theme.strong());
+            for (index, (word, sentence)) in choices.iter().enumerate() {
+                let here = index == dialog.choice;
+                if here {
+                    page.select_next();
+                }
+                let style = if here { theme.strong() } else { theme.plain() };
+                let lead = format!("    {word}: ");
+                page.text((&lead, theme.key()), sentence.as_str(), room, style);
+            }
+        }
+    }
+}
+
+fn guards(page: &mut Page, dialog: &PlanDialog, plan: &Plan, room: u16, theme: Theme) {
+    if plan.findings.is_empty() {
+        page.line(vec![
+            (format!("  {} ", Mark::Healthy.symbol()), theme.mark(Mark::Healthy)),
+            ("no guard complains".to_owned(), theme.plain()),
+        ]);
+    }
+    let mut findings: Vec<_> = plan.findings.iter().collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.force));
+    for finding in findings {
+        let overridden = finding.force == Force::Block && finding.may_override && dialog.overrides;
+        let mark = if overridden { Mark::Warning } else { guard_mark(finding) };
+        let force = match (finding.force, overridden) {
+            (_, true) => "overridden ",
+            (Force::Block, _) => "BLOCKS ",
+            (Force::Warn, _) => "",
+        };
+        let lead = format!("  {} {force}{}: ", mark.symbol(), finding.guard.word());
+        page.text((&lead, theme.mark(mark)), finding.message.as_str(), room, theme.plain());
+        if !finding.next_step.is_empty() {
+            page.text(("      → ", theme.quiet()), finding.next_step.as_str(), room, theme.plain());
+        }
+    }
+}
+
+fn list(page: &mut Page, (mark, title): (Mark, &str), lines: &[Text], room: u16, theme: Theme) {
+    if lines.is_empty() {
+        return;
+    }
+    page.gap();
+    page.line(vec![(format!("  {} ", mark.symbol()), theme.mark(mark)), (title.to_owned(), theme.strong())]);
+    for line in lines {
+        page.text(("    ", theme.plain()), line.as_str(), room, theme.plain());
+    }
+}
+
+fn step(page: &mut Page, app: &App, plan: &Plan, index: usize, step: &Step, room: u16, theme: Theme) {
+    let number = format!("  {:>2} ", index + 1);
+    let time = match step.usual {
+        Some(usual) => format!("usually {}, at most {}", format::span(usual), format::span(step.timeout)),
+        None => format!("at most {}", format::span(step.timeout)),
+    };
+    let after: Vec<String> = step
+        .after
+        .iter()
+        .filter_map(|id| plan.steps.iter().position(|known| &known.id == id))
+        .map(|index| (index + 1).to_string())
+        .collect();
+    page.text((&number, theme.key()), step.title.as_str(), room, theme.strong());
+    let mut facts = vec![time];
+    if !after.is_empty() {
+        facts.push(format!("after {}", after.join(", ")));
+    }
+    if step.on_failure == OnFailure::Pass {
+        facts.push("a failure is passed".to_owned());
+    }
+    if step.ways.is_empty() {
+        facts.push("waits, calls nothing".to_owned());
+    }
+    let indent = "       ";
+    page.text((indent, theme.plain()), &facts.join("; "), room, theme.quiet());
+    for change in &step.changes {
+        page.text(
+            (&format!("{indent}± "), theme.key()),
+            &change.as_str().replace("->", "→"),
+            room,
+            theme.plain(),
+        );
+    }
+    for (index, way) in step.ways.iter().enumerate() {
+        // What a way leans on is said once for all its calls.
+        let domains =
+            way.calls.iter().map(crate::runbook::Operation::domain).fold(Vec::new(), |mut all, one| {
+                if !all.contains(&one) {
+                    all.push(one);
+                }
+                all
+            });
+        let domains: Vec<(String, bool)> = domains.iter().map(|one| domain(app, one)).collect();
+        let ill = domains.iter().any(|(_, ill)| *ill);
+        let leans = domains.into_iter().map(|(words, _)| words).collect::<Vec<_>>().join(", ");
+        let method = way.method.map(|method| format!("{}, ", method.word())).unwrap_or_default();
+        let lead = if step.ways.len() > 1 { format!("way {}: ", index + 1) } else { String::new() };
+        let words = format!("{lead}{method}by the {leans}");
+        let words = words.replace("by the calls nothing", "calls nothing");
+        page.text((indent, theme.plain()), &words, room, theme.plain());
+        if ill {
+            let lead = format!("{indent}▲ ");
+            page.text((&lead, theme.mark(Mark::Warning)), "that looks ill now", room, theme.plain());
+        }
+        for operation in &way.calls {
+            let lead = format!("{indent}> ");
+            let mark = operation.is_irreversible();
+            page.text((&lead, theme.key()), &call::line(operation), room, theme.plain());
+            if mark {
+                let lead = format!("{indent}✖ ");
+                page.text((&lead, theme.mark(Mark::Critical)), "cannot be undone", room, theme.plain());
+            }
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! The run view, and the run in a word for the banner of every screen.
+//!
+//! What it is for: where a run is, what was sent and what proves it, beside what users feel meanwhile; and at a
+//! halt, what is done, what can be undone and what was not begun. What it must not do: read anything of the run but
+//! its events.
+//!
+//! ```text
+//! ─ run: drain us-east-1 ─ step 3 of 7 ─ 4m10s, about 5m left ─ lease 12 ────
+//!   ● 1 notify                                   done     2s │ ✖ us-east-1
+//!   ▶ 2 raise eu-west-1 prod/api                 running 40s │   0 req/s  5XX 62 %
+//!       4 of 6 tasks serve                                   │ ● eu-west-1
+//!       > SetDesired …  accepted 1f3c…                       │
+//! ```
+
+use ratatui::style::Style;
+
+use super::{call, estimate};
+use crate::app::acting::run::{Fate, Halt, Phase, RunState, Standing, StepState, outcome_word};
+use crate::app::acting::{RunView, run::CallState};
+use crate::app::{App, RegionView};
+use crate::domain::text::Text;
+use crate::runbook::{ActFailure, LeaseOutcome, Outcome, StepId};
+use crate::ui::columns;
+use crate::ui::format;
+use crate::ui::page::Page;
+use crate::ui::panes::Pick;
+use crate::ui::pen::{Pen, fit, width};
+use crate::ui::slot::sparkline;
+use crate::ui::theme::{Mark, Theme};
+use crate::ui::timeline::rule;
+use crate::ui::value::{Lens, Trust, Value};
+
+/// From this width on the regions stand beside the steps.
+const BESIDE: u16 = 112;
+
+/// Their width there.
+const REGIONS: u16 = 40;
+
+/// Calls of a step that are shown, the newest.
+const CALLS: usize = 6;
+
+/// The current run, for the banner.
+pub(in crate::ui) fn in_a_word(app: &App, theme: Theme) -> Option<(String, Style)> {
+    let (_, run) = app.acting.current()?;
+    let (at, of) = run.progress();
+    let name = run.name();
+    Some(match &run.standing {
+        Standing::Running => (format!("run: {name} step {at}/{of}"), theme.strong()),
+        Standing::Stopping => (format!("run: {name} stopping"), theme.mark(Mark::Warning)),
+        Standing::Halted(_) => (format!("run HALTED: {name} step {at}/{of}: v"), theme.sign(Mark::Critical)),
+        Standing::Ended { outcome, .. } => {
+            (format!("run: {name} {}", outcome_word(*outcome)), theme.mark(ended(*outcome)))
+        }
+    })
+}
+
+/// Paints the run into all of `pen`.
+pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, view: &RunView, theme: Theme) {
+    let Some(run) = app.acting.run(&view.run) else {
+        rule(pen, 0, &format!("run {}", view.run), theme);
+        pen.put(2, 1, u16::MAX, "nothing is known of this run", theme.quiet());
+        return;
+    };
+    heading(&mut pen.part(0, 0, u16::MAX, 1), app, run, theme);
+    let (wide, high) = (pen.width(), pen.height().saturating_sub(1));
+    let regions = app.fleet.regions().len() as u16;
+    let (steps, side) = if wide >= BESIDE { (wide - REGIONS - 1, high) } else { (wide, 0) };
+    let under = if side == 0 && high >= 10 { (regions + 1).min(high / 3) } else { 0 };
+    let page = page(app, run, view, steps.saturating_sub(1), theme);
+    page.paint(&mut pen.part(0, 1, steps, high - under), &view.scroll, theme);
+    if side > 0 {
+        for y in 1..=high {
+            pen.put(steps, y, 1, "│", theme.quiet());
+        }
+        beside(&mut pen.part(steps + 2, 1, REGIONS - 1, high), app, theme);
+    }
+    if under > 0 {
+        below(&mut pen.part(0, 1 + high - under, wide, under), app, theme);
+    }
+}
+
+fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
+    let now = app.fleet.now();
+    let (at, of) = run.progress();
+    let until = if run.is_live() { now } else { run.last.unwrap_or(now) };
+    let spent = run.began.map(|began| until.duration_since(began).unsigned_abs());
+    let spent = spent.map(|spent| format!(", {}", format::span(spent))).unwrap_or_default();
+    let left = run.left(now).filter(|_| run.standing == Standing::Running);
+    let left = left.map(|left| format!(", {} left", estimate(left))).unwrap_or_default();
+    rule(pen, 0, &format!("run: {}, step {at} of {of}{spent}{left}", run.name()), theme);
+    let (mark, word) = match &run.standing {
+        Standing::Running => (Mark::Warning, "▶ RUNNING"),
+        Standing::Stopping => (Mark::Warning, "STOPPING"),
+        Standing::Halted(_) => (Mark::Critical, "✖ HALTED"),
+        Standing::Ended { outcome: Outcome::Done, .. } => (Mark::Healthy, "● DONE"),
+        Standing::Ended { outcome: Outcome::Halted, .. } => (Mark::Critical, "✖ LEFT HALTED"),
+        Standing::Ended { outcome: Outcome::Aborted, .. } => (Mark::Warning, "▲ ABORTED"),
+        Standing::Ended { outcome: Outcome::Undone, .. } => (Mark::Warning, "▲ UNDONE"),
+        Standing::Ended { outcome: Outcome::Superseded, .. } => (Mark::Warning, "▲ SUPERSEDED"),
+    };
+    pen.put_right(pen.width().saturating_sub(1), 0, 18, &format!(" {word} "), theme.sign(mark));
+}
+
+fn ended(outcome: Outcome) -> Mark {
+    match outcome {
+        Outcome::Done => Mark::Healthy,
+        Outcome::Halted => Mark::Critical,
+        Outcome::Aborted | Outcome::Undone | Outcome::Superseded => Mark::Warning,
+    }
+}
+
+fn page(app: &App, run: &RunState, view: &RunView, room: u16, theme: Theme) -> Page {
+    let mut page = Page::default();
+    match &run.standing {
+        Standing::Halted(halt) => halted(&mut page, app, run, halt, room, theme),
+        Standing::Ended { outcome, rto, rpo_ms } => {
+            let mark = ended(*outcome);
+            let mut words = format!("the run ended: {}", outcome_word(*outcome));
+            if let Some(rto) = rto {
+                words
+                    .push_str(&format!("; users were answered elsewhere after {} (RTO)", format::span(*rto)));
+            }
+            if let Some(rpo) = rpo_ms {
+                words.push_str(&format!("; last lag before the promotion {} (RPO)", format::millis(*rpo)));
+            }
+            page.text((&format!("  {} ", mark.symbol()), theme.mark(mark)), &words, room, theme.strong());
+            page.gap();
+        }
+        Standing::Stopping => {
+            page.text(
+                ("  ▲ ", theme.mark(Mark::Warning)),
+                "it stops before its next call",
+                room,
+                theme.strong(),
+            );
+        }
+        Standing::Running => {}
+    }
+    // What is under way is kept in sight.
+    let current = run.steps.iter().rposition(|step| step.phase == Phase::Running);
+    for (index, step) in run.steps.iter().enumerate() {
+        if Some(index) == current {
+            page.select_next();
+        }
+        self::step(&mut page, app, run, index, step, room, theme);
+    }
+    page.gap();
+    page.text(("  lease ", theme.quiet()), &lease(run), room, theme.plain());
+    if let Some(opening) = &run.opening {
+        let who = format!("{} on {}, pid {}: {}", opening.holder, opening.host, opening.pid, opening.reason);
+        page.text(("  by ", theme.quiet()), &who, room, theme.plain());
+    }
+    for (at, words) in run.notes.iter().rev() {
+        let lead = format!("  {} ", format::clock(*at));
+        page.text((&lead, theme.quiet()), words.as_str(), room, theme.plain());
+    }
+    page.text(("  ", theme.plain()), view.run.as_str(), room, theme.quiet());
+    page
+}
+
+fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, theme: Theme) {
+    page.text(("  ✖ waits for you: ", theme.mark(Mark::Critical)), halt.why.as_str(), room, theme.strong());
+    let names = |steps: &[StepId]| {
+        let titles: Vec<&str> =
+            steps.iter().map(|id| run.step(id).map_or(id.as_str(), |step| step.title.as_str())).collect();
+        if titles.is_empty() { "nothing".to_owned() } else { titles.join("; ") }
+    };
+    for (label, steps) in
+        [("done", &halt.done), ("can be undone", &halt.undoable), ("not begun", &halt.not_run)]
+    {
+        let lead = format!("    {label}{}", " ".repeat(15 - label.len()));
+        page.text((&lead, theme.quiet()), &names(steps), room, theme.plain());
+    }
+    let armed = app.acting.armed(app.fleet.now()).is_some();
+    let words = "r retry · s skip it · u undo what is done · o hand over · a abort";
+    page.text(("  → ", theme.key()), words, room, theme.strong());
+    if !armed {
+        page.text(
+            ("    ", theme.plain()),
+            "retry, skip and undo want an armed console: A",
+            room,
+            theme.plain(),
+        );
+    }
+    page.gap();
+}
+
+fn step(page: &mut Page, app: &App, run: &RunState, index: usize, step: &StepState, room: u16, theme: Theme) {
+    const RIGHT: usize = 26;
+    let now = app.fleet.now();
+    let (symbol, style) = phase(step.phase, theme);
+    let planned = run.plan.as_ref().and_then(|plan| plan.step(&step.id));
+    let time = match (step.phase, step.elapsed(now)) {
+        (Phase::Running, Some(elapsed)) => {
+            let elapsed = format::span(elapsed);
+            match planned.map(|step| (step.usual, step.timeout)) {
+                Some((Some(usual), _)) => format!("{elapsed} of ~{}", format::span(usual)),
+                Some((None, timeout)) => format!("{elapsed} of at most {}", format::span(timeout)),
+                None => elapsed,
+            }
+        }
+        (_, Some(elapsed)) => format::span(elapsed),
+        (_, None) => String::new(),
+    };
+    let right = format!("{} {time}", step.phase.word());
+    let right = right.trim_end();
+    let title_room = usize::from(room).saturating_sub(7 + RIGHT);
+    let title = fit(step.title.as_str(), title_room);
+    let blank = " ".repeat(title_room.saturating_sub(width(&title) as usize) + 1);
+    let over = matches!(step.phase, Phase::Waiting);
+    let title_style = if over { theme.plain() } else { theme.strong() };
+    page.line(vec![
+        (format!("  {symbol} "), style),
+        (format!("{:>2} ", index + 1), theme.quiet()),
+        (title, title_style),
+        (blank, theme.plain()),
+        (fit(right, RIGHT), style),
+    ]);
+    let indent = "       ";
+    if !step.words.is_empty() {
+        let share = step.share.map(|share| format!("{} ", format::percent(share.clamp(0.0, 1.0) * 100.0)));
+        let words = format!("{}{}", share.unwrap_or_default(), step.words);
+        let style = if step.phase == Phase::Running { theme.strong() } else { theme.plain() };
+        page.text((indent, theme.plain()), &words, room, style);
+    }
+    // Calls of steps that went well are proven by their evidence.
+    if !matches!(step.phase, Phase::Running | Phase::Failed | Phase::Passed) {
+        return;
+    }
+    if let Some(ways) = planned.map(|step| step.ways.len()).filter(|ways| *ways > 1) {
+        let method = planned.and_then(|planned| planned.ways.get(step.way)?.method);
+        let method = method.map(|method| format!(": {}", method.word())).unwrap_or_default();
+        let words = format!("way {} of {ways}{method}", (step.way + 1).min(ways));
+        page.text((indent, theme.plain()), &words, room, theme.quiet());
+    }
+    let skipped = step.calls.len().saturating_sub(CALLS);
+    if skipped > 0 {
+        page.text((indent, theme.plain()), &format!("{skipped} calls before these"), room, theme.quiet());
+    }
+    for sent in step.calls.iter().skip(skipped) {
+        self::sent(page, sent, room, theme);
+    }
+}
+
+fn sent(page: &mut Page, sent: &CallState, room: u16, theme: Theme) {
+    let again = if sent.attempt > 0 { format!(" (sent {} times)", sent.attempt + 1) } else { String::new() };
+    let undo = if sent.call >= 1000 { "undo: " } else { "" };
+    let words = format!("{undo}{}{again}", call::line(&sent.operation));
+    let lead = format!("       {} > ", format::clock(sent.at));
+    page.text((&lead, theme.quiet()), &words, room, theme.plain());
+    let (mark, words) = fate(&sent.fate);
+    let lead = format!("                {} ", mark.symbol());
+    page.text((&lead, theme.mark(mark)), &words, room, theme.plain());
+}
+
+/// What became of a call, in words that do not say more than is known.
+fn fate(fate: &Fate) -> (Mark, String) {
+    match fate {
+        Fate::Sent => (Mark::Pending, "no answer yet".to_owned()),
+        Fate::Accepted(Some(id)) => (Mark::None, format!("accepted, not proven; request {id}")),
+        Fate::Accepted(None) => (Mark::None, "accepted, not proven".to_owned()),
+        Fate::Not(failure) => {
+            let (mark, word) = match failure {
+                ActFailure::Busy { .. } => (Mark::Warning, "busy, sent again soon"),
+                ActFailure::Moved { .. } => (Mark::Warning, "the world had moved"),
+                ActFailure::Refused { .. } => (Mark::Critical, "refused"),
+                ActFailure::Credentials { .. } => (Mark::Critical, "credentials"),
+                ActFailure::NotSent { .. } => (Mark::Critical, "not sent"),
+                ActFailure::Unknown { .. } => (Mark::Unknown, "sent, outcome not known"),
+            };
+            (mark, format!("{word}: {}", failure.why()))
+        }
+    }
+}
+
+fn phase(phase: Phase, theme: Theme) -> (&'static str, Style) {
+    match phase {
+        Phase::Waiting => ("·", theme.quiet()),
+        Phase::Running => ("▶", theme.mark(Mark::Warning)),
+        Phase::Held | Phase::Done => (Mark::Healthy.symbol(), theme.mark(Mark::Healthy)),
+        Phase::Passed | Phase::Skipped | Phase::Undone => (Mark::Warning.symbol(), theme.mark(Mark::Warning)),
+        Phase::Failed => (Mark::Critical.symbol(), theme.mark(Mark::Critical)),
+    }
+}
+
+fn lease(run: &RunState) -> String {
+    match &run.lease {
+        None => "not asked for yet".to_owned(),
+        Some(LeaseOutcome::Taken { number }) => format!("ours, number {number}"),
+        Some(LeaseOutcome::TakenOver { number, from }) => {
+            format!("ours, number {number}, taken over from {}", from.claim.holder)
+        }
+        Some(LeaseOutcome::Unreachable { why }) => format!("none: {why}"),
+        Some(LeaseOutcome::NotConfigured) => "none: the topology names no table".to_owned(),
+        Some(LeaseOutcome::Lost { to }) => format!("LOST to {} on {}", to.claim.holder, to.claim.host),
+        Some(LeaseOutcome::Released) => "given back".to_owned(),
+    }
+}
+
+/// Traffic and errors of a region over its load balancers; an unknown part makes the whole unknown.
+fn felt<'a>(view: &RegionView<'a>) -> (Value<'a>, Value<'a>) {
+    let lens = Lens::of(view);
+    let rows = &view.rows.alb;
+    let rates: Vec<Value<'a>> =
+        rows.iter().map(|row| lens.show(&row.requests_per_s, |rate| format::rate(*rate))).collect();
+    let shares: Vec<Value<'a>> =
+        rows.iter().map(|row| lens.show(&row.error_5xx_percent, |share| format::percent(*share))).collect();
+    let sum: f64 = rows.iter().filter_map(|row| row.requests_per_s.value()).sum();
+    let worst = rows
+        .iter()
+        .filter_map(|row| row.error_5xx_percent.value())
+        .fold(None, |worst: Option<f64>, share| Some(worst.map_or(*share, |worst| worst.max(*share))));
+    let sum = (rows.len() > 1).then(|| format::rate(sum));
+    (whole(rates, sum), whole(shares, worst.filter(|_| rows.len() > 1).map(format::percent)))
+}
+
+/// Of several values the least trustworthy; of good ones their sum, or the only one.
+fn whole(values: Vec<Value<'_>>, sum: Option<String>) -> Value<'_> {
+    let worst = values.into_iter().max_by_key(|value| value.trust);
+    match (worst, sum) {
+        (Some(worst), Some(sum)) if worst.trust == Trust::Fresh => Value { text: sum, ..worst },
+        (Some(worst), _) => worst,
+        (None, _) => Value::known(Text::default().to_string()),
+    }
+}
+
+/// The regions in a column, two lines each, with the last hour of errors.
+fn beside(pen: &mut Pen<'_>, app: &App, theme: Theme) {
+    let lines = pen.height();
+    let mut y = 0;
+    for region in app.fleet.listed() {
+        let Some(view) = app.fleet.region(region) else { continue };
+        if y + 2 > lines {
+            break;
+        }
+        columns::region_heading(&mut pen.part(0, y, u16::MAX, 1), app, &view, theme);
+        let (rate, share) = felt(&view);
+        let at = pen.put(1, y + 1, 12, &rate.words(12), rate.style(theme)) + 2;
+        let at = pen.put(at.max(14), y + 1, 4, "5XX ", theme.quiet());
+        pen.put(at, y + 1, 8, &share.words(8), share.style(theme));
+        if let Some(row) = view.rows.alb.first() {
+            let line = sparkline(&row.error_history, 10, 5.0, Pick::Highest);
+            pen.put(27, y + 1, 10, &line, theme.line());
+        }
+        y += 3;
+    }
+}
+
+/// The regions as lines.
+fn below(pen: &mut Pen<'_>, app: &App, theme: Theme) {
+    rule(pen, 0, "what users feel", theme);
+    let lines = pen.height().saturating_sub(1) as usize;
+    let wide = pen.width();
+    for (index, region) in app.fleet.listed().into_iter().take(lines).enumerate() {
+        let Some(view) = app.fleet.region(region) else { continue };
+        let y = index as u16 + 1;
+        let mark = Mark::of_health(view.health());
+        pen.put(1, y, 1, mark.symbol(), theme.mark(mark));
+        pen.put(3, y, 14, region.as_str(), theme.plain());
+        pen.put(18, y, 9, view.word(), theme.mark(mark));
+        let (dns, style) = columns::dns(&view, theme, true);
+        pen.put(28, y, 10, &dns, style);
+        let (rate, share) = felt(&view);
+        pen.put(40, y, 12, &rate.words(12), rate.style(theme));
+        let at = pen.put(54, y, 4, "5XX ", theme.quiet());
+        pen.put(at, y, 8, &share.words(8), share.style(theme));
+        if let Some(row) = view.rows.alb.first() {
+            let line = sparkline(&row.error_history, 10, 5.0, Pick::Highest);
+            pen.put(68, y, wide.saturating_sub(69).min(10), &line, theme.line());
+        }
+    }
+}
