@@ -253,6 +253,7 @@ fn region_of(fact: &Fact) -> Option<&Region> {
         | Fact::Alarm(region, _)
         | Fact::Cluster(region, _)
         | Fact::Balancer(region, _)
+        | Fact::Protection(region, _)
         | Fact::Bucket(region, _)
         | Fact::Stack(region, _) => Some(region),
         Fact::Identity(_)
