@@ -14,7 +14,6 @@
 
 use ratatui::style::Style;
 
-use super::estimate;
 use crate::app::acting::run::{Fate, Halt, Phase, RunState, Standing, StepState, outcome_word};
 use crate::app::acting::{RunView, run::CallState};
 use crate::app::{App, RegionView};
@@ -86,7 +85,11 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
     let spent = run.began.map(|began| until.duration_since(began).unsigned_abs());
     let spent = spent.map(|spent| format!(", {}", format::span(spent))).unwrap_or_default();
     let left = run.left(now).filter(|_| run.standing == Standing::Running);
-    let left = left.map(|left| format!(", {} left", estimate(left))).unwrap_or_default();
+    let left = left.map(|left| {
+        let word = if left.known { "about" } else { "at most" };
+        format!(", {word} {} left", format::span(left.likely))
+    });
+    let left = left.unwrap_or_default();
     rule(pen, 0, &format!("run: {}, step {at} of {of}{spent}{left}", run.name()), theme);
     let (mark, word) = match &run.standing {
         Standing::Running => (Mark::Warning, "▶ RUNNING"),
