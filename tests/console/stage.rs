@@ -14,6 +14,7 @@ use switchtower::domain::snapshot::{CheckerTally, LastFailure, ServiceEvent, Usa
 use switchtower::domain::topology::{OnEvacuate, Service, Table};
 use switchtower::ui::{self, Theme};
 
+use super::plans;
 use crate::domain::fixture::{self, World, flat, series, service_state, target};
 
 /// The console and whoever feeds it.
@@ -56,8 +57,42 @@ impl Stage {
         keys.split(' ').filter(|key| !key.is_empty()).flat_map(press).collect()
     }
 
+    /// Types words as a keyboard would.
+    pub(crate) fn type_in(&mut self, words: &str) {
+        use crokey::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+        for c in words.chars() {
+            let shift = if c.is_uppercase() { KeyModifiers::SHIFT } else { KeyModifiers::NONE };
+            let effects = self.app.update(Event::Key(KeyEvent::new(KeyCode::Char(c), shift).into())).effects;
+            assert!(effects.is_empty(), "{c} in {words} did {effects:?}");
+        }
+    }
+
+    /// Presses keys, and answers every plan that they ask for.
+    pub(crate) fn plan(&mut self, keys: &str) {
+        let effects = self.press(keys);
+        self.answer(effects);
+    }
+
+    /// Answers every plan that is asked for.
+    pub(crate) fn answer(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            if let Effect::Plan(wish) = effect {
+                let answer = plans::answer(&wish);
+                self.app.update(Event::Planned(wish.ticket, Box::new(answer)));
+            }
+        }
+    }
+
+    /// Arms by the application's name.
+    pub(crate) fn arm(&mut self) {
+        self.press("shift-a");
+        self.type_in("orders");
+        self.plan("enter");
+    }
+
     pub(crate) fn tick(&mut self, now: Timestamp) {
-        self.app.update(Event::Tick(now));
+        let effects = self.app.update(Event::Tick(now)).effects;
+        self.answer(effects);
     }
 
     pub(crate) fn buffer(&self, theme: Theme) -> Buffer {
