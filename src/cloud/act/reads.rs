@@ -13,8 +13,11 @@ use aws_sdk_route53::types::{ResourceTagSet, TagResourceType};
 
 use crate::cloud::ecs::DESCRIBE_SERVICES;
 use crate::cloud::elb::DESCRIBE_TARGET_GROUPS;
+use crate::cloud::rds::DESCRIBE_DB_CLUSTERS;
 use crate::cloud::{Budget, Place};
-use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, Region, ServiceKey};
+use crate::domain::ids::{
+    Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId, Region, ServiceKey, TableName,
+};
 use crate::domain::observation::{ErrorKind, ProbeError};
 use crate::domain::text::Text;
 use crate::runbook::{Dependency, Known};
@@ -81,6 +84,27 @@ impl Place {
             return Err(self.absent(DESCRIBE_TARGET_GROUPS, "this target group is gone"));
         }
         Ok(false)
+    }
+
+    /// Whether a global cluster, a regional cluster or a table is protected from deletion, by its ARN.
+    pub(super) async fn data_protected(&self, arn: &Arn) -> Result<bool, ProbeError> {
+        let name = arn.short_name();
+        let resource = arn.resource().unwrap_or_default();
+        if resource.starts_with("table/") {
+            return self.table(&TableName::new(name)).await.map(|table| table.deletion_protection);
+        }
+        if resource.starts_with("global-cluster:") {
+            return self
+                .global_cluster(&GlobalClusterId::new(name))
+                .await
+                .map(|global| global.deletion_protection);
+        }
+        let client = self.rds().await;
+        let request = client.describe_db_clusters().db_cluster_identifier(name);
+        let answer = self.ask(DESCRIBE_DB_CLUSTERS, request.send()).await?;
+        let found = answer.db_clusters().first();
+        let cluster = found.ok_or_else(|| self.absent(DESCRIBE_DB_CLUSTERS, "this cluster is gone"))?;
+        Ok(cluster.deletion_protection().unwrap_or(false))
     }
 
     /// Identifiers of a cluster's instances.
