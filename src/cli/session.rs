@@ -22,15 +22,6 @@ use crate::sim::{Sim, SimOptions};
 /// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
 pub(super) const WORKERS: usize = 2;
 
-/// Up to this many regions one thread keeps up, and wakes the machine half as often. A second would not only cost
-/// its own memory: the allocator never gives to one thread what another has freed.
-const FEW: usize = 40;
-
-/// Threads for watching an application for hours.
-pub(super) fn watchers(topology: &Topology) -> usize {
-    if topology.regions.len() > FEW { WORKERS } else { 1 }
-}
-
 /// Everything that observing needs.
 #[derive(Clone)]
 pub(super) struct Session {
@@ -132,7 +123,7 @@ fn described(world: &World, speed: f64) -> String {
     }
 }
 
-/// The runtime that asks AWS. The console's own thread never runs on it.
+/// The runtime that asks AWS.
 pub(super) fn worker(threads: usize) -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
         .worker_threads(threads)
@@ -140,6 +131,22 @@ pub(super) fn worker(threads: usize) -> Result<Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::error(format_args!("no threads can be started: {error}")))
+}
+
+/// Watches on one thread, beside the console's own; `watching` ends by itself when nobody listens any more. The thread
+/// sleeps, asks and computes, so that nothing is handed from thread to thread, and it keeps up with every region that
+/// AWS has. A second would wake the machine twice as often, and the allocator never gives to one thread what another
+/// has freed.
+pub(super) fn watch(watching: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
+    let failed = |error| Failure::error(format_args!("no thread can be started: {error}"));
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let thread = std::thread::Builder::new().name("switchtower-aws".to_owned());
+    let run = move || {
+        runtime.block_on(watching);
+        // What hangs is left behind; the end of the process ends it.
+        runtime.shutdown_background();
+    };
+    thread.spawn(run).map(drop).map_err(failed)
 }
 
 /// The saved baseline of an application: read at first, written now and then.

@@ -365,9 +365,14 @@ impl Acting {
     }
 
     /// The budget of runs, which watching makes room for.
-    fn route53(&self) -> &Budget {
+    pub(super) fn route53(&self) -> &Budget {
         self.cloud.route53_budget().charge();
         &self.cloud.0.acting
+    }
+
+    /// Counts a changing call, which waits for nobody.
+    pub(super) fn charge_route53(&self) {
+        self.route53().charge();
     }
 
     /// The region in which a scope is asked first.
