@@ -18,6 +18,19 @@ use crate::domain::topology::{RegionEntry, Topology};
 impl RegionSnapshot {
     /// What the topology names in `region`, nothing of it asked yet.
     pub fn skeleton(topology: &Topology, region: &Region) -> Self {
+        let series = topology.region_series(region).into_iter();
+        let metrics: BTreeMap<_, _> = series
+            .map(|key| {
+                let pending = pending_series(&key, region);
+                (key, pending)
+            })
+            .collect();
+        Self { metrics: metrics.into(), ..Self::outline(topology, region) }
+    }
+
+    /// The same without series: enough for the first frame, where a series that is not asked for and one that did
+    /// not answer yet look alike. A large fleet has thousands.
+    pub fn outline(topology: &Topology, region: &Region) -> Self {
         let entry = topology.region(region);
         let at = Some(region);
         let services = || services(entry);
@@ -26,10 +39,6 @@ impl RegionSnapshot {
         let aurora = || topology.aurora_in(region);
         let alarms = entry.into_iter().flat_map(|entry| &entry.alarms);
         let topics = entry.into_iter().flat_map(|entry| &entry.topics);
-        let mut metrics = BTreeMap::new();
-        for key in topology.region_series(region) {
-            metrics.insert(key.clone(), series(&key, region));
-        }
         Self {
             region: region.clone(),
             identity: pending(SourceKind::Identity, calls::GET_CALLER_IDENTITY, at),
@@ -68,7 +77,7 @@ impl RegionSnapshot {
             ),
             alarms: all(alarms.cloned(), SourceKind::Alarms, calls::DESCRIBE_ALARMS, at),
             topics: all(topics.cloned(), SourceKind::Topics, calls::GET_TOPIC_ATTRIBUTES, at),
-            metrics: metrics.into(),
+            metrics: Shared::default(),
             probes: probes(topology, region),
         }
     }
@@ -81,7 +90,7 @@ impl DnsSnapshot {
         let region = Region::new(crate::domain::topology::DNS_REGION);
         let mut metrics = BTreeMap::new();
         for key in topology.dns_series() {
-            metrics.insert(key.clone(), series(&key, &region));
+            metrics.insert(key.clone(), pending_series(&key, &region));
         }
         Self {
             identity: pending(SourceKind::Identity, calls::GET_CALLER_IDENTITY, Some(&region)),
@@ -165,7 +174,7 @@ fn all<K: Ord, T>(
     keys.into_iter().map(|key| (key, pending(kind, call, region))).collect::<BTreeMap<_, _>>().into()
 }
 
-fn series(key: &SeriesKey, region: &Region) -> Observed<Series> {
+fn pending_series(key: &SeriesKey, region: &Region) -> Observed<Series> {
     let spec = key.metric.spec();
     let kind = if spec.percentile { SourceKind::Percentiles } else { SourceKind::Metrics };
     Observed::pending(Source::new(kind, spec.call, Some(region.clone())))

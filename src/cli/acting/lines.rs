@@ -28,7 +28,11 @@ fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
     for (number, step) in plan.steps.iter().enumerate() {
         write_step(out, number + 1, step)?;
     }
-    writeln!(out, "\nNothing has been changed. To carry it out: switchtower run {} … --confirm {} --reason TEXT", plan.runbook, plan.confirm)
+    writeln!(
+        out,
+        "\nNothing has been changed. To carry it out: switchtower run {} … --confirm {} --reason TEXT",
+        plan.runbook, plan.confirm
+    )
 }
 
 fn target(plan: &Plan) -> String {
@@ -46,7 +50,8 @@ fn guards(plan: &Plan) -> Vec<String> {
             Force::Block => "BLOCKS",
             Force::Warn => "warns",
         };
-        let next = if finding.next_step.is_empty() { String::new() } else { format!("; {}", finding.next_step) };
+        let next =
+            if finding.next_step.is_empty() { String::new() } else { format!("; {}", finding.next_step) };
         format!("{} {force}: {}{next}", finding.guard.word(), finding.message)
     });
     let lines: Vec<String> = each.collect();
@@ -66,7 +71,13 @@ fn write_step(out: &mut String, number: usize, step: &Step) -> std::fmt::Result 
     let after = if after.is_empty() { String::new() } else { format!(", after {}", after.join(", ")) };
     let passes = if step.on_failure == OnFailure::Pass { ", passed when it fails" } else { "" };
     let usual = step.usual.map_or_else(String::new, |usual| format!(", usually {} s", usual.as_secs()));
-    writeln!(out, "  {number}. {}  [{}{after}{usual}, at most {} s{passes}]", step.title, step.id, step.timeout.as_secs())?;
+    writeln!(
+        out,
+        "  {number}. {}  [{}{after}{usual}, at most {} s{passes}]",
+        step.title,
+        step.id,
+        step.timeout.as_secs()
+    )?;
     for change in &step.changes {
         writeln!(out, "       {change}")?;
     }
@@ -103,7 +114,8 @@ pub(super) fn event(entry: &Entry) -> Option<String> {
         ),
         Event::Resumed { opening, damage } => {
             let damage: Vec<&str> = damage.iter().map(|line| line.as_str()).collect();
-            let damaged = if damage.is_empty() { String::new() } else { format!("; damage: {}", damage.join("; ")) };
+            let damaged =
+                if damage.is_empty() { String::new() } else { format!("; damage: {}", damage.join("; ")) };
             format!("run {} is taken up again on {}{damaged}", opening.run, opening.host)
         }
         Event::Lease { outcome } => lease(outcome),
@@ -123,7 +135,9 @@ pub(super) fn event(entry: &Entry) -> Option<String> {
             other => format!("{step}: {}", other.words()),
         },
         Event::WayGivenUp { step, way, why } => format!("{step}: way {} given up: {why}", way + 1),
-        Event::StepDone { step, evidence, took } => format!("{step}: done in {} s: {evidence}", took.as_secs()),
+        Event::StepDone { step, evidence, took } => {
+            format!("{step}: done in {} s: {evidence}", took.as_secs())
+        }
         Event::StepFailed { step, why, passed: true } => format!("{step}: failed and passed: {why}"),
         Event::StepFailed { step, why, passed: false } => format!("{step}: FAILED: {why}"),
         Event::StepSkipped { step, reason } => format!("{step}: skipped on the operator's word: {reason}"),
@@ -143,8 +157,11 @@ pub(super) fn event(entry: &Entry) -> Option<String> {
         Event::Unjournaled { why } => format!("UNJOURNALED: the run goes on without its journal: {why}"),
         Event::Noted { words } => words.to_string(),
         Event::Ended { outcome, rto, rpo_ms } => {
-            let rto = rto.map_or_else(String::new, |rto| format!(", users answered elsewhere after {} s", rto.as_secs()));
-            let rpo = rpo_ms.map_or_else(String::new, |rpo| format!(", last lag before the promotion {rpo:.0} ms"));
+            let rto = rto.map_or_else(String::new, |rto| {
+                format!(", users answered elsewhere after {} s", rto.as_secs())
+            });
+            let rpo =
+                rpo_ms.map_or_else(String::new, |rpo| format!(", last lag before the promotion {rpo:.0} ms"));
             format!("ended: {}{rto}{rpo}", outcome_word(*outcome))
         }
     };
@@ -155,10 +172,15 @@ fn lease(outcome: &LeaseOutcome) -> String {
     match outcome {
         LeaseOutcome::Taken { number } => format!("the lease is ours, number {number}"),
         LeaseOutcome::TakenOver { number, from } => {
-            format!("the lease is ours, number {number}, taken over from {} on {}", from.claim.holder, from.claim.host)
+            format!(
+                "the lease is ours, number {number}, taken over from {} on {}",
+                from.claim.holder, from.claim.host
+            )
         }
         LeaseOutcome::Unreachable { why } => format!("goes on without the lease: {why}"),
-        LeaseOutcome::NotConfigured => "no lease: the topology names no table, so runs of two hosts cannot see each other".to_owned(),
+        LeaseOutcome::NotConfigured => {
+            "no lease: the topology names no table, so runs of two hosts cannot see each other".to_owned()
+        }
         LeaseOutcome::Lost { to } => format!("the lease is lost to {} on {}", to.claim.holder, to.claim.host),
         LeaseOutcome::Released => "the lease is given back".to_owned(),
     }

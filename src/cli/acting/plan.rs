@@ -17,7 +17,7 @@ use crate::runbook::{Plan, PlanError, script};
 pub(in crate::cli) fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
     let runbook = Desk::runbook(&args.runbook)?;
     let session = Session::configured(global)?;
-    let runs = session.runs(global)?;
+    let runs = session.runs()?;
     let runtime = worker(WORKERS)?;
     let planned = runtime.block_on(async {
         let desk = Desk::new(session.clone(), global.allow_endpoint, runs);
@@ -41,7 +41,8 @@ pub(in crate::cli) fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Fail
 fn document(plan: &Plan) -> Result<String, Failure> {
     let steps = plan.steps.iter().map(|step| {
         let ways = step.ways.iter().map(|way| {
-            let calls: Vec<_> = way.calls.iter().map(|call| json!({"call": call, "aws": call.cli()})).collect();
+            let calls: Vec<_> =
+                way.calls.iter().map(|call| json!({"call": call, "aws": call.cli()})).collect();
             let undo: Vec<_> = way.undo.iter().map(|call| json!({"call": call, "aws": call.cli()})).collect();
             json!({"method": way.method, "calls": calls, "undo": undo, "patience_s": way.patience.as_secs()})
         });
@@ -60,7 +61,9 @@ fn document(plan: &Plan) -> Result<String, Failure> {
         "steps": steps.collect::<Vec<_>>(),
     });
     let words = serde_json::to_string_pretty(&document);
-    words.map(|words| words + "\n").map_err(|error| Failure::error(format_args!("the plan is no JSON: {error}")))
+    words
+        .map(|words| words + "\n")
+        .map_err(|error| Failure::error(format_args!("the plan is no JSON: {error}")))
 }
 
 /// Why there is no plan, with the choices when there are some.

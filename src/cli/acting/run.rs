@@ -20,7 +20,7 @@ use crate::runbook::{Approval, ApprovalError, Arming, Decision, Entry, Force, Ou
 pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let runbook = Desk::runbook(&args.runbook)?;
     let session = Session::configured(global)?;
-    let runs = session.runs(global)?;
+    let runs = session.runs()?;
     let runtime = worker(WORKERS)?;
     let ended = runtime.block_on(async {
         let clock = session.clock;
@@ -42,7 +42,10 @@ pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failu
         if let Some(moved) = drift.iter().find(|finding| finding.force == Force::Block)
             && !runbook.spec().emergency
         {
-            return Err(Failure::new(Exit::Blocked, format_args!("nothing was done: {}; run it again", moved.message)));
+            return Err(Failure::new(
+                Exit::Blocked,
+                format_args!("nothing was done: {}; run it again", moved.message),
+            ));
         }
         let how = TakeUp { take_over: args.take_over.as_deref().map(Text::new), ..TakeUp::default() };
         let started = desk.start(plan, approval, runbook.spec().emergency, how).await?;
@@ -95,7 +98,9 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
             printing = print(&entry, json);
         }
     }
-    match ending.map_err(|error| Failure::error(format_args!("the run broke off: {error}; resume {}", started.run)))? {
+    match ending
+        .map_err(|error| Failure::error(format_args!("the run broke off: {error}; resume {}", started.run)))?
+    {
         Ok(ending) => {
             if ending.outcome == Outcome::Halted {
                 out::say(&format!(
@@ -115,7 +120,9 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
 
 fn abort(started: &Started, asked: bool, why: &str) -> bool {
     if !asked {
-        out::say("switchtower: stopping before the next call; what was sent is proven or left for `runs resume`");
+        out::say(
+            "switchtower: stopping before the next call; what was sent is proven or left for `runs resume`",
+        );
         let decision = Decision::Abort { reason: why.into() };
         // A run that has just ended takes no decision, which is all right.
         let _ = started.decisions.send((decision, local_user()));

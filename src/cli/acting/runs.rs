@@ -21,7 +21,7 @@ use crate::runbook::{Decision, Entry, Event, RunId};
 /// Runs `runs`.
 pub(in crate::cli) fn run(global: &Global, args: RunsArgs) -> Result<Exit, Failure> {
     let session = Session::configured(global)?;
-    let runs = session.runs(global)?;
+    let runs = session.runs()?;
     let runtime = worker(WORKERS)?;
     let ended = runtime.block_on(async {
         let desk = Desk::new(session, global.allow_endpoint, runs);
@@ -53,7 +53,10 @@ pub(in crate::cli) fn run(global: &Global, args: RunsArgs) -> Result<Exit, Failu
 
 fn named(run: &str) -> Result<RunId, Failure> {
     RunId::parse(run).ok_or_else(|| {
-        Failure::new(Exit::Usage, format_args!("`{run}` is no name of a run; `switchtower runs list` names all"))
+        Failure::new(
+            Exit::Usage,
+            format_args!("`{run}` is no name of a run; `switchtower runs list` names all"),
+        )
     })
 }
 
@@ -108,7 +111,8 @@ fn print(entry: &Entry, json: bool) -> Result<bool, Failure> {
 
 async fn show(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
     let told = desk.told(run).await?;
-    if let (false, Some(Event::Opened { plan, .. })) = (json, told.entries.first().map(|entry| &entry.event)) {
+    if let (false, Some(Event::Opened { plan, .. })) = (json, told.entries.first().map(|entry| &entry.event))
+    {
         out::print(&lines::plan(plan))?;
     }
     for entry in &told.entries {
@@ -138,8 +142,10 @@ async fn attach(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
                 }
             }
             Followed::Damaged(damage) => out::say(&format!("switchtower: the journal is damaged: {damage}")),
-            Followed::Abandoned => {
-                out::say(&format!("switchtower: its process is gone; go on with `switchtower runs resume {run}`"));
+            Followed::Left => {
+                out::say(&format!(
+                    "switchtower: its process is gone; go on with `switchtower runs resume {run}`"
+                ));
                 return Ok(Exit::Halted);
             }
             Followed::Failed(error) => return Err(Failure::error(error)),
@@ -150,19 +156,25 @@ async fn attach(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
 
 fn decide(desk: &Desk, run: &RunId, decision: Decision) -> Result<Exit, Failure> {
     let folder = journal::folder_of(desk.runs(), run).map_err(Failure::error)?;
-    control::send(&folder, &decision, &local_user(), desk.clock()).map_err(Failure::error)?;
+    control::send(&folder, decision, local_user(), desk.clock().now()).map_err(Failure::error)?;
     out::say(&format!("switchtower: told {run}; watch it with `switchtower runs attach {run}`"));
     Ok(Exit::Done)
 }
 
 async fn import(desk: &Desk, run: &RunId) -> Result<Exit, Failure> {
     let Some(lease) = desk.lease() else {
-        return Err(Failure::new(Exit::Usage, "the topology names no lease table, so nothing was copied anywhere"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "the topology names no lease table, so nothing was copied anywhere",
+        ));
     };
     let application = &desk.session.topology.application;
     let entries = lease.entries(application, run).await.map_err(Failure::error)?;
     let count = entries.len();
-    journal::import(desk.runs(), run, entries, desk.clock()).await.map_err(Failure::error)?;
-    out::say(&format!("switchtower: {count} entries of {run} are here now; look with `switchtower runs show {run}`"));
+    journal::import(desk.runs(), run, entries, &"the lease table".into(), desk.clock().now())
+        .map_err(Failure::error)?;
+    out::say(&format!(
+        "switchtower: {count} entries of {run} are here now; look with `switchtower runs show {run}`"
+    ));
     Ok(Exit::Done)
 }
