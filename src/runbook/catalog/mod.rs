@@ -30,6 +30,7 @@ pub static RUNBOOKS: &[&dyn Runbook] = &[
     // One line each.
     &drain::Drain,
     &failover::Failover,
+    &switchover::Switchover,
 ];
 
 /// The runbook of an id.

@@ -87,7 +87,8 @@ fn of_region(bag: &mut Bag, seen: &RegionSnapshot, fleet: &FleetSnapshot, topolo
     let rows: Vec<_> = rows.iter().filter(|row| row.kind == LoadBalancerKind::Application).collect();
     if let Some(first) = rows.first() {
         let readings: Option<Vec<_>> = rows.iter().map(|row| row.requests_per_s.reading()).collect();
-        let minutes = traffic(&rows.iter().map(|row| row.requests_history.as_slice()).collect::<Vec<_>>());
+        let hours: Vec<_> = rows.iter().map(|row| row.requests_history.values()).collect();
+        let minutes = traffic(&hours.iter().map(AsRef::as_ref).collect::<Vec<_>>());
         let oldest = readings.and_then(|readings| readings.into_iter().min_by_key(|reading| reading.as_of));
         let reading = oldest.filter(|_| !minutes.is_empty()).map(|oldest| Reading {
             value: minutes,

@@ -14,7 +14,7 @@
 
 use ratatui::style::Style;
 
-use super::{call, estimate};
+use super::estimate;
 use crate::app::acting::run::{Fate, Halt, Phase, RunState, Standing, StepState, outcome_word};
 use crate::app::acting::{RunView, run::CallState};
 use crate::app::{App, RegionView};
@@ -245,7 +245,7 @@ fn step(page: &mut Page, app: &App, run: &RunState, index: usize, step: &StepSta
 fn sent(page: &mut Page, sent: &CallState, room: u16, theme: Theme) {
     let again = if sent.attempt > 0 { format!(" (sent {} times)", sent.attempt + 1) } else { String::new() };
     let undo = if sent.call >= 1000 { "undo: " } else { "" };
-    let words = format!("{undo}{}{again}", call::line(&sent.operation));
+    let words = format!("{undo}{}{again}", sent.operation.sentence());
     let lead = format!("       {} > ", format::clock(sent.at));
     page.text((&lead, theme.quiet()), &words, room, theme.plain());
     let (mark, words) = fate(&sent.fate);

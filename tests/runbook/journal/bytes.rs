@@ -28,7 +28,7 @@ async fn what_is_recorded_is_read_back() {
     let told = tell(&bytes);
     assert_eq!(told.entries, entries);
     assert!(told.is_trusted() && !told.torn && !told.imported && told.doubtful.is_empty());
-    assert_eq!(tell(&[]), Told { entries: Vec::new(), ..tell(&[]) }, "an empty file is an empty run");
+    assert!(tell(&[]).entries.is_empty(), "an empty file is an empty run");
     assert!(tell(&[]).is_trusted());
 }
 
