@@ -6,6 +6,7 @@
 mod capacity;
 mod controls;
 mod database;
+mod deletion;
 mod dns;
 mod effects;
 mod evacuate;
