@@ -7,6 +7,7 @@ mod capacity;
 mod controls;
 mod database;
 mod deletion;
+mod deletion_edge;
 mod dns;
 mod effects;
 mod evacuate;
