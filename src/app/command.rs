@@ -6,6 +6,7 @@ use super::acting::{Book, Choice, Deciding};
 use super::screen::{Detail, FindingId, Findings, Screen, Scroll};
 use super::{App, Effect};
 use crate::app::pane::PaneId;
+use crate::runbook::Differing;
 
 /// Something that the operator can make the console do.
 pub struct Command {
@@ -61,7 +62,7 @@ pub const COMMANDS: &[Command] = &[
     Command { name: "restore", doc: "plan: bring a region back", run: |app, _| app.open_book(Book::Restore) },
     Command {
         name: "switchover",
-        doc: "plan: move the Aurora writer here",
+        doc: "plan: move the Aurora writer here, or away from here",
         run: |app, _| app.open_book(Book::Switchover),
     },
     Command {
@@ -100,6 +101,16 @@ pub const COMMANDS: &[Command] = &[
         name: "toggle-whole",
         doc: "cleanup: this region only, or the whole application",
         run: |app, _| app.toggle(Choice::Whole),
+    },
+    Command {
+        name: "bring-back",
+        doc: "restore: bring what was saved of this item back",
+        run: |app, _| app.settle(Differing::Saved),
+    },
+    Command {
+        name: "keep",
+        doc: "restore: keep this item as it is now",
+        run: |app, _| app.settle(Differing::Keep),
     },
     Command {
         name: "override",

@@ -74,6 +74,8 @@ const PLAN: &[Binding] = &[
     bind(&["e"], "e", "declare", Some("declare down")),
     bind(&["s"], "s", "toggle-snapshots", Some("snapshots")),
     bind(&["w"], "w", "toggle-whole", Some("whole")),
+    bind(&["b"], "b", "bring-back", Some("bring back")),
+    bind(&["y"], "y", "keep", Some("keep")),
     bind(&["o"], "o", "override", Some("override")),
     bind(&["r", "f5"], "r", "plan-again", Some("plan again")),
 ];

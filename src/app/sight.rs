@@ -48,7 +48,7 @@ impl Sight {
         let regions = topology.regions.iter();
         let snapshot = FleetSnapshot {
             now,
-            regions: regions.map(|entry| Arc::new(RegionSnapshot::skeleton(topology, &entry.name))).collect(),
+            regions: regions.map(|entry| Arc::new(RegionSnapshot::outline(topology, &entry.name))).collect(),
             dns: Arc::new(DnsSnapshot::skeleton(topology)),
             usage: Usage::default(),
         };

@@ -6,10 +6,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::domain::ids::{HostName, Region};
+use crate::runbook::{DatabaseChoice, Differing, Params};
 
 /// The whole command line.
 #[derive(Clone, Debug, Parser)]
@@ -18,10 +19,10 @@ use crate::domain::ids::{HostName, Region};
     version,
     about = "A terminal operations console for applications that run active-active in several AWS regions",
     long_about = "A terminal operations console for applications that run active-active in several AWS regions.\n\n\
-        Without a subcommand it opens the console on the configured topology. It only observes: no call that \
-        it makes changes anything.",
+        Without a subcommand it opens the console on the configured topology. It is read-only until it is \
+        armed; then runbooks act, each as a plan that is shown first and confirmed by typing.",
     after_help = "Exit codes: 0 done or healthy, 1 error, 2 wrong usage or configuration, 3 credentials or \
-        permission, 10 degraded, 11 impaired, 12 unknown.",
+        permission, 4 blocked by a guard, 5 halted, 6 stopped, 10 degraded, 11 impaired, 12 unknown.",
     max_term_width = 100,
     disable_help_subcommand = true
 )]
@@ -72,6 +73,18 @@ pub(super) enum Command {
     #[command(after_help = "The exit code is the verdict: 0 healthy, 10 degraded, 11 impaired, 12 unknown; \
         3 when every region refuses the credentials.")]
     Status(Status),
+    /// Show the guards and steps of a runbook; changes nothing
+    #[command(after_help = "The exit code is 4 when a guard blocks.")]
+    Plan(PlanArgs),
+    /// Carry a runbook out
+    #[command(
+        after_help = "Nothing is asked: what is typed in the console is given as --confirm and --reason. \
+        The exit code is 0 when all is done, 4 when nothing was done because a guard blocks, 5 when the run \
+        halted and needs attention, 6 when it was stopped."
+    )]
+    Run(RunArgs),
+    /// Show runs, follow them, stop them and take them up again
+    Runs(RunsArgs),
     /// Serve the simulated AWS on loopback to any AWS client
     Sim(SimArgs),
     /// Print a completion script for a shell
@@ -162,6 +175,210 @@ pub(super) struct Status {
     /// Observe again and again, every 15 seconds, until interrupted; with --json one object a line
     #[arg(long)]
     pub(super) watch: bool,
+}
+
+/// What is asked of a runbook.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Wishes {
+    /// The region that is acted on
+    #[arg(long, value_name = "REGION", value_parser = region)]
+    pub(super) region: Option<Region>,
+    /// Where the database's writer goes
+    #[arg(long, value_name = "REGION", value_parser = region)]
+    pub(super) to: Option<Region>,
+    /// drain: out of DNS first, scale meanwhile, move the writer afterwards; for a region that is ill but answers
+    #[arg(long)]
+    pub(super) now: bool,
+    /// drain: stop the region's tasks at the end
+    #[arg(long)]
+    pub(super) scale_to_zero: bool,
+    /// failover: what becomes of the database
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(super) database: Option<Database>,
+    /// failover: declare the region down, with what you know; counts as one signal
+    #[arg(long, value_name = "WHY")]
+    pub(super) declare: Option<String>,
+    /// failover: replace the tasks of this service once its writes still fail; may be given several times
+    #[arg(long, value_name = "SERVICE")]
+    pub(super) redeploy: Vec<String>,
+    /// restore: leave this item as it is now; may be given several times
+    #[arg(long, value_name = "ITEM")]
+    pub(super) keep: Vec<String>,
+    /// restore: give this item its saved value back; may be given several times
+    #[arg(long, value_name = "ITEM")]
+    pub(super) saved: Vec<String>,
+    /// cleanup: take no final snapshots
+    #[arg(long)]
+    pub(super) skip_snapshots: bool,
+}
+
+/// What becomes of the database in a failover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Database {
+    /// Nothing
+    Leave,
+    /// Move the writer without loss; the primary must answer
+    Switchover,
+    /// Promote a secondary; what it has not received is lost
+    Failover,
+    /// Take the survivor out of the global cluster; the last resort
+    Detach,
+}
+
+impl Wishes {
+    /// The parameters of a run.
+    pub(super) fn params(&self) -> Params {
+        let kept = self.keep.iter().map(|item| (item.as_str().into(), Differing::Keep));
+        let saved = self.saved.iter().map(|item| (item.as_str().into(), Differing::Saved));
+        Params {
+            region: self.region.clone(),
+            to: self.to.clone(),
+            now: self.now,
+            scale_to_zero: self.scale_to_zero,
+            database: self.database.map(|choice| match choice {
+                Database::Leave => DatabaseChoice::Leave,
+                Database::Switchover => DatabaseChoice::Switchover,
+                Database::Failover => DatabaseChoice::Failover,
+                Database::Detach => DatabaseChoice::Detach,
+            }),
+            declared: self.declare.as_deref().map(Into::into),
+            differing: kept.chain(saved).collect(),
+            skip_snapshots: self.skip_snapshots,
+            redeploy: self.redeploy.iter().map(|service| service.as_str().into()).collect(),
+        }
+    }
+}
+
+/// `plan`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PlanArgs {
+    /// drain, failover, restore, switchover or cleanup
+    #[arg(value_name = "RUNBOOK")]
+    pub(super) runbook: String,
+    /// What is asked.
+    #[command(flatten)]
+    pub(super) wishes: Wishes,
+    /// Print JSON (switchtower.plan/1)
+    #[arg(long, conflicts_with = "script")]
+    pub(super) json: bool,
+    /// Print a shell script of aws commands that works without this program
+    #[arg(long)]
+    pub(super) script: bool,
+}
+
+/// `run`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct RunArgs {
+    /// drain, failover, restore, switchover or cleanup
+    #[arg(value_name = "RUNBOOK")]
+    pub(super) runbook: String,
+    /// What is asked.
+    #[command(flatten)]
+    pub(super) wishes: Wishes,
+    /// The region's name once more; for cleanup the application's
+    #[arg(long, value_name = "NAME")]
+    pub(super) confirm: String,
+    /// Why; it stands in the journal
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// Let the reason cover blocks that a reason may cover
+    #[arg(long = "override")]
+    pub(super) override_guards: bool,
+    /// Take the lease over from a holder that is gone
+    #[arg(long, value_name = "WHY")]
+    pub(super) take_over: Option<String>,
+    /// Print each event as JSON, one a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `runs`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct RunsArgs {
+    /// What to do; nothing means list.
+    #[command(subcommand)]
+    pub(super) command: Option<RunsCommand>,
+}
+
+/// What to do with runs.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// List the runs of this host, newest first, and who holds the lease
+    List {
+        /// Print JSON (switchtower.runs/1)
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a run's plan and everything that happened
+    Show {
+        /// Its name
+        run: String,
+        /// Print each event as JSON, one a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Follow a run, live; leaving does not touch it
+    Attach {
+        /// Its name
+        run: String,
+        /// Print each event as JSON, one a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop a run before its next call
+    Abort {
+        /// Its name
+        run: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// At a halt: try the failed step again
+    Retry {
+        /// Its name
+        run: String,
+    },
+    /// At a halt: pass over the failed step
+    Skip {
+        /// Its name
+        run: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// At a halt: restore what was changed
+    Undo {
+        /// Its name
+        run: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take a run up again where its journal ends, from what is true now
+    Resume {
+        /// Its name
+        run: String,
+        /// The region's name once more; for cleanup the application's
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
+        /// Why; it stands in the journal
+        #[arg(long, value_name = "TEXT", default_value = "resumed")]
+        reason: String,
+        /// Go on although the journal is damaged
+        #[arg(long)]
+        accept_damage: bool,
+        /// Take the lease over from a holder that is gone
+        #[arg(long, value_name = "WHY")]
+        take_over: Option<String>,
+        /// Print each event as JSON, one a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy a run of another host from the lease table
+    Import {
+        /// Its name
+        run: String,
+    },
 }
 
 fn endpoint(url: &str) -> Result<String, String> {

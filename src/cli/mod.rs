@@ -3,6 +3,7 @@
 //! What it is for: reading the command line, wiring the parts together once ([`session`]), and ending with the
 //! right exit code. What it must not do: know AWS or the screen beyond starting them.
 
+mod acting;
 mod args;
 mod console;
 mod crash;
@@ -65,6 +66,9 @@ fn run(cli: Cli, log_place: &mut Option<PathBuf>) -> Result<Exit, Failure> {
         Some(Command::Demo(args)) => console::demo(&cli.global, &args),
         Some(Command::Init(args)) => init::run(&cli.global, &args),
         Some(Command::Status(args)) => status::run(&cli.global, args),
+        Some(Command::Plan(args)) => acting::plan(&cli.global, &args),
+        Some(Command::Run(args)) => acting::run(&cli.global, &args),
+        Some(Command::Runs(args)) => acting::runs(&cli.global, args),
         Some(Command::Sim(args)) => sim::run(&args),
         Some(Command::Completions { shell }) => pages::completions(shell),
         Some(Command::Man) => pages::man(),

@@ -16,20 +16,11 @@ use crate::domain::snapshot::{FleetSnapshot, ProbeResult};
 use crate::domain::{ErrorKind, Topology};
 use crate::files::baseline::{self, Baseline};
 use crate::files::{Places, topology};
-use crate::ports::{BoxFuture, Clock, HttpsProbe, ProbeFailure, ProbeRequest, RealProbe};
+use crate::ports::{BoxFuture, Clock, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest, RealDns, RealProbe};
 use crate::sim::{Sim, SimOptions};
 
 /// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
 pub(super) const WORKERS: usize = 2;
-
-/// Up to this many regions one thread keeps up, and wakes the machine half as often. A second would not only cost
-/// its own memory: the allocator never gives to one thread what another has freed.
-const FEW: usize = 40;
-
-/// Threads for watching an application for hours.
-pub(super) fn watchers(topology: &Topology) -> usize {
-    if topology.regions.len() > FEW { WORKERS } else { 1 }
-}
 
 /// Everything that observing needs.
 #[derive(Clone)]
@@ -42,6 +33,8 @@ pub(super) struct Session {
     pub(super) clock: Clock,
     /// Our own requests.
     pub(super) probe: Arc<dyn HttpsProbe>,
+    /// Name servers, for the proof of an evacuation; `None` where there is nobody to ask.
+    pub(super) dns: Option<Arc<dyn DnsLookup>>,
     /// Where the last known good is kept; `None` for a simulation, which has no yesterday.
     pub(super) store: Option<Store>,
     /// What is simulated, for the banner: `regional-outage ×10`.
@@ -65,7 +58,17 @@ impl Session {
             control: topology.probe.control.clone(),
         };
         let store = Store::new(path, topology.application.as_str(), clock);
-        Ok(Self { topology, cloud, clock, probe: Arc::new(probe), store: Some(store), demo: None })
+        // Names of a simulated zone lead to strangers in the real one: without a server of its own, nobody is asked.
+        let asked = topology.dns.server.is_some() || cloud.custom_endpoint().is_none();
+        let dns = asked.then(|| Arc::new(RealDns::new(clock)) as Arc<dyn DnsLookup>);
+        Ok(Self { topology, cloud, clock, probe: Arc::new(probe), dns, store: Some(store), demo: None })
+    }
+
+    /// Where the journals of this application's runs lie.
+    pub(super) fn runs(&self) -> Result<PathBuf, Failure> {
+        let places = Places::of_environment()?;
+        let endpoint = self.cloud.custom_endpoint();
+        Ok(places.runs(self.topology.application.as_str(), endpoint.as_deref()))
     }
 
     /// A session on an embedded simulated AWS. Reads no environment and no files.
@@ -85,7 +88,8 @@ impl Session {
         );
         let topology = Arc::new(sim.topology());
         let probe: Arc<dyn HttpsProbe> = sim.probe();
-        Ok(Self { topology, cloud, clock, probe, store: None, demo: Some(described(world, speed)) })
+        let dns: Option<Arc<dyn DnsLookup>> = Some(sim.probe());
+        Ok(Self { topology, cloud, clock, probe, dns, store: None, demo: Some(described(world, speed)) })
     }
 }
 
@@ -119,7 +123,7 @@ fn described(world: &World, speed: f64) -> String {
     }
 }
 
-/// The runtime that asks AWS. The console's own thread never runs on it.
+/// The runtime that asks AWS.
 pub(super) fn worker(threads: usize) -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
         .worker_threads(threads)
@@ -127,6 +131,22 @@ pub(super) fn worker(threads: usize) -> Result<Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::error(format_args!("no threads can be started: {error}")))
+}
+
+/// Watches on one thread, beside the console's own; `watching` ends by itself when nobody listens any more. The thread
+/// sleeps, asks and computes, so that nothing is handed from thread to thread, and it keeps up with every region that
+/// AWS has. A second would wake the machine twice as often, and the allocator never gives to one thread what another
+/// has freed.
+pub(super) fn watch(watching: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
+    let failed = |error| Failure::error(format_args!("no thread can be started: {error}"));
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let thread = std::thread::Builder::new().name("switchtower-aws".to_owned());
+    let run = move || {
+        runtime.block_on(watching);
+        // What hangs is left behind; the end of the process ends it.
+        runtime.shutdown_background();
+    };
+    thread.spawn(run).map(drop).map_err(failed)
 }
 
 /// The saved baseline of an application: read at first, written now and then.

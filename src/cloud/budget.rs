@@ -74,6 +74,14 @@ impl Budget {
         }
     }
 
+    /// Counts a request that did not wait: those who do wait, wait longer for it. The debt is never larger than
+    /// the burst, so that watching goes on while a run asks often.
+    pub fn charge(&self) {
+        let mut bucket = self.lock();
+        self.refill(&mut bucket);
+        bucket.tokens = (bucket.tokens - 1.0).max(bucket.tokens.min(-self.burst));
+    }
+
     /// True when a request could be made at once.
     pub fn would_allow(&self) -> bool {
         let mut bucket = self.lock();

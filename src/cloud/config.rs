@@ -33,7 +33,7 @@ use crate::domain::topology::DNS_REGION;
 use crate::ports::Clock;
 
 /// Service ids as `AWS_ENDPOINT_URL_<SERVICE>` spells them, of every service asked here.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 13] = [
     "ROUTE_53",
     "CLOUDWATCH",
     "DYNAMODB",
@@ -44,7 +44,13 @@ const SERVICES: [&str; 10] = [
     "STS",
     "SNS",
     "S3",
+    ROUTING,
+    "SERVICE_QUOTAS",
+    "CLOUDFORMATION",
 ];
+
+/// The service of routing controls, which has no endpoint of its own but those of each cluster.
+const ROUTING: &str = "ROUTE53_RECOVERY_CLUSTER";
 
 /// Which AWS is asked.
 #[derive(Debug)]
@@ -143,6 +149,11 @@ impl World {
             },
             Self::Real(real) => real.access(scope, region, at).await,
         }
+    }
+
+    /// True for a simulation in this process.
+    pub(super) fn is_simulated(&self) -> bool {
+        matches!(self, Self::Simulated(_))
     }
 
     pub(super) fn custom_endpoint(&self) -> Option<String> {
@@ -353,15 +364,21 @@ fn endpoint_of(config: &SdkConfig) -> Option<String> {
     if let Some(url) = config.endpoint_url() {
         return Some(url.to_owned());
     }
-    let services = config.service_config()?;
-    SERVICES.iter().find_map(|service| {
-        let id = service.to_ascii_lowercase();
-        let key = ServiceConfigKey::builder()
-            .service_id(&id)
-            .env("AWS_ENDPOINT_URL")
-            .profile("endpoint_url")
-            .build()
-            .ok()?;
-        services.load_config(key)
-    })
+    SERVICES.iter().find_map(|service| endpoint_of_service(config, service))
+}
+
+/// True when routing controls are to be asked at a custom endpoint instead of their cluster's.
+pub(super) fn moves_routing(config: &SdkConfig) -> bool {
+    config.endpoint_url().is_some() || endpoint_of_service(config, ROUTING).is_some()
+}
+
+fn endpoint_of_service(config: &SdkConfig, service: &str) -> Option<String> {
+    let id = service.to_ascii_lowercase();
+    let key = ServiceConfigKey::builder()
+        .service_id(&id)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    config.service_config()?.load_config(key)
 }

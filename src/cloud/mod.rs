@@ -2,8 +2,9 @@
 //!
 //! What it is for: typed reads that answer in the words of `domain::snapshot`, item by item, each failure a
 //! [`ProbeError`](crate::domain::observation::ProbeError) with its next step. It is the only place that
-//! names `aws_sdk_*`. What it must not do: decide when to ask (that is `poll`), judge what is answered
-//! (`domain`), or change anything in AWS.
+//! names `aws_sdk_*`. Two things act: `act`, which sends the calls of an approved plan and nothing else, and
+//! `lease`, which writes to the one table of leases. What it must not do: decide when to ask (that is `poll`),
+//! judge what is answered (`domain`), decide what to do (`runbook`), or change anything anywhere else.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -13,7 +14,10 @@
 //! | `place` | one scope in one region: its clients, its way of asking |
 //! | `elb` … `sts` | one service each |
 //! | `discover` | from hostnames to a topology |
+//! | `act` | what runbooks observe and send: the engine's `Executor` |
+//! | `lease` | the lease of runs, in a DynamoDB table |
 
+mod act;
 mod budget;
 mod cloudwatch;
 mod config;
@@ -24,6 +28,7 @@ mod ecs;
 mod elb;
 mod errors;
 mod http;
+mod lease;
 mod place;
 mod rds;
 mod route53;
@@ -38,9 +43,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+pub use act::Acting;
 pub use budget::{Budget, DOLLARS_PER_SERIES, Meter, ROUTE53_BURST, ROUTE53_RATE};
 pub use cloudwatch::Window;
 pub use credentials::Open;
+pub use lease::LeaseTable;
 pub use place::Place;
 
 use crate::domain::ids::Region;
@@ -78,6 +85,12 @@ pub type Each<K, T> = Vec<(K, Result<T, ProbeError>)>;
 
 /// The scope that answers for Route 53.
 pub const DNS_SCOPE: &str = "dns";
+
+/// The scope that answers for the lease table.
+pub const LEASE_SCOPE: &str = "lease";
+
+/// The scope that answers for routing controls.
+pub const ARC_SCOPE: &str = "arc";
 
 /// How to reach the real AWS.
 #[derive(Clone, Debug, Default)]
@@ -117,6 +130,7 @@ struct Inner {
     meter: Arc<Meter>,
     route53: Budget,
     discovery: Budget,
+    acting: Budget,
     partition: Option<String>,
     seats: Mutex<HashMap<(String, Region), Arc<place::Seat>>>,
 }
@@ -164,6 +178,8 @@ impl Cloud {
             route53: Budget::new(clock, ROUTE53_RATE, ROUTE53_BURST),
             // Discovery runs once and alone: just below the account's 5/s.
             discovery: Budget::new(clock, 4.0, 4.0),
+            // A run goes before everything else of ours, and still leaves something to the account's others.
+            acting: Budget::new(clock, 3.0, 4.0),
             partition,
             seats: Mutex::default(),
         }))
@@ -212,6 +228,11 @@ impl Cloud {
     /// The budget that all watching calls to Route 53 share.
     pub fn route53_budget(&self) -> &Budget {
         &self.0.route53
+    }
+
+    /// True when nothing of it leaves this process.
+    fn is_simulated(&self) -> bool {
+        self.0.world.is_simulated()
     }
 
     fn place(&self, scope: &str, region: &Region) -> Place {

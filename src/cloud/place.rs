@@ -7,15 +7,21 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use jiff::SignedDuration;
 use tokio::sync::OnceCell;
 
 use super::config::Access;
 use super::credentials::{Origin, Vault};
 use super::errors::{self, Asked};
+use super::time::Shifted;
 use super::{Budget, Cloud};
 use crate::domain::ids::Region;
 use crate::domain::observation::{ErrorKind, ProbeError};
@@ -41,6 +47,15 @@ pub(super) struct Seat {
 /// Each client has retry tokens of its own. The SDK's default keeps them for the whole process, where the
 /// failures of one place would use up the retries of another.
 const RETRIES: &str = "switchtower";
+
+/// Time for a connection of a call that is sent once.
+const CONNECT: Duration = Duration::from_millis(3_100);
+
+/// How much later than its only attempt a call ends: never, but for loading credentials.
+const SLACK: Duration = Duration::from_secs(4);
+
+/// From here on AWS refuses signatures made by our clock (it allows five minutes).
+const SKEWED: SignedDuration = SignedDuration::from_mins(4);
 
 macro_rules! clients {
     ($($name:ident: $sdk:ident;)+) => {
@@ -73,8 +88,10 @@ clients! {
     dynamodb: aws_sdk_dynamodb;
     ecs: aws_sdk_ecs;
     elb: aws_sdk_elasticloadbalancingv2;
+    quotas: aws_sdk_servicequotas;
     rds: aws_sdk_rds;
     scaling: aws_sdk_applicationautoscaling;
+    stacks: aws_sdk_cloudformation;
     sns: aws_sdk_sns;
     sts: aws_sdk_sts;
 }
@@ -154,7 +171,8 @@ impl Place {
         async move { answer.await.map_err(|error| self.explained(call, &error)) }
     }
 
-    fn explained<E>(&self, call: &'static str, error: &SdkError<E, HttpResponse>) -> ProbeError
+    /// What went wrong with a call made here.
+    pub(super) fn explained<E>(&self, call: &'static str, error: &SdkError<E, HttpResponse>) -> ProbeError
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
@@ -176,6 +194,30 @@ impl Place {
         }
         tracing::debug!(error = %explained, kind = ?explained.kind, "call failed");
         explained
+    }
+
+    /// The configuration for calls that are sent once: no retry, and `limit` for the answer. They are signed by
+    /// AWS's clock where ours is far off, as the SDK does by itself only when it may retry.
+    pub(super) async fn once(&self, limit: Duration) -> SdkConfig {
+        let config = self.access().await.config.to_builder();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT.min(limit))
+            .operation_attempt_timeout(limit)
+            .operation_timeout(limit + SLACK)
+            .build();
+        let config = config.retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+        let ahead = self.cloud.clock_ahead();
+        if ahead.abs() < SKEWED {
+            return config.build();
+        }
+        config.time_source(Shifted(self.cloud.0.clock, ahead)).build()
+    }
+
+    /// The same for S3.
+    pub(super) async fn s3_once(&self, limit: Duration) -> aws_sdk_s3::Client {
+        let path_style = self.access().await.custom_endpoint;
+        let config = aws_sdk_s3::config::Builder::from(&self.once(limit).await);
+        aws_sdk_s3::Client::from_conf(config.force_path_style(path_style).build())
     }
 
     /// Makes one call to Route 53, after its budget allows it.

@@ -55,11 +55,21 @@ impl Place {
     /// Each page starts at a name that is wanted and yields every wanted name that lies wholly in it, so
     /// that neighbours cost one call and a large zone is not read from end to end.
     pub async fn records(&self, zone: &ZoneId, names: &[HostName]) -> Each<HostName, Vec<RecordSet>> {
+        self.records_within(self.route53_budget(), zone, names).await
+    }
+
+    /// The same within another budget.
+    pub(super) async fn records_within(
+        &self,
+        budget: &Budget,
+        zone: &ZoneId,
+        names: &[HostName],
+    ) -> Each<HostName, Vec<RecordSet>> {
         let mut left: Vec<HostName> = names.to_vec();
         left.sort_by_cached_key(route53_order);
         let mut done: Each<HostName, Vec<RecordSet>> = Vec::new();
         while let Some(first) = left.first().cloned() {
-            match self.names_from(zone, &first).await {
+            match self.names_from(budget, zone, &first).await {
                 Ok(mut found) => {
                     found.entry(first.clone()).or_default();
                     left.retain(|name| match found.remove(name) {
@@ -81,13 +91,14 @@ impl Place {
     /// All names whose records lie wholly in the page that starts at `first`; `first` itself always.
     async fn names_from(
         &self,
+        budget: &Budget,
         zone: &ZoneId,
         first: &HostName,
     ) -> Result<HashMap<HostName, Vec<RecordSet>>, ProbeError> {
         let mut start = Some(Start { name: first.as_str().to_owned(), record_type: None, identifier: None });
         let mut found: HashMap<HostName, Vec<RecordSet>> = HashMap::new();
         while let Some(from) = start.take() {
-            let page = self.record_page(self.route53_budget(), zone, Some(from)).await?;
+            let page = self.record_page(budget, zone, Some(from)).await?;
             let last = page.records.last().map(|record| record.name.clone());
             for record in page.records {
                 found.entry(record.name.clone()).or_default().push(record);
@@ -110,6 +121,17 @@ impl Place {
         zone: &ZoneId,
         start: Option<Start>,
     ) -> Result<Page, ProbeError> {
+        let (sets, next) = self.raw_record_page(budget, zone, start).await?;
+        Ok(Page { records: sets.iter().map(|set| record_set(zone, set)).collect(), next })
+    }
+
+    /// The same with the sets as Route 53 has them.
+    pub(super) async fn raw_record_page(
+        &self,
+        budget: &Budget,
+        zone: &ZoneId,
+        start: Option<Start>,
+    ) -> Result<(Vec<ResourceRecordSet>, Option<Start>), ProbeError> {
         let client = self.route53().await;
         let mut request = client.list_resource_record_sets().hosted_zone_id(zone.as_str()).max_items(PAGE);
         if let Some(start) = start {
@@ -124,14 +146,23 @@ impl Place {
             record_type: answer.next_record_type().cloned(),
             identifier: answer.next_record_identifier().map(str::to_owned),
         });
-        let records = answer.resource_record_sets().iter().map(|set| record_set(zone, set)).collect();
-        Ok(Page { records, next })
+        Ok((answer.resource_record_sets, next))
     }
 
     /// Configuration of health checks: by id while there are few, else from the account's list.
     pub async fn health_checks(&self, ids: &[HealthCheckId]) -> Each<HealthCheckId, HealthCheckConfig> {
-        if ids.len() > SINGLY {
-            match self.listed_health_checks(ids).await {
+        self.health_checks_within(self.route53_budget(), SINGLY, ids).await
+    }
+
+    /// The same within another budget, up to `singly` of them by id.
+    pub(super) async fn health_checks_within(
+        &self,
+        budget: &Budget,
+        singly: usize,
+        ids: &[HealthCheckId],
+    ) -> Each<HealthCheckId, HealthCheckConfig> {
+        if ids.len() > singly {
+            match self.listed_health_checks(budget, ids).await {
                 Ok(mut found) => {
                     return ids
                         .iter()
@@ -149,15 +180,19 @@ impl Place {
             }
         }
         futures_util::future::join_all(
-            ids.iter().map(|id| async { (id.clone(), self.health_check(id).await) }),
+            ids.iter().map(|id| async { (id.clone(), self.health_check(budget, id).await) }),
         )
         .await
     }
 
-    async fn health_check(&self, id: &HealthCheckId) -> Result<HealthCheckConfig, ProbeError> {
+    async fn health_check(
+        &self,
+        budget: &Budget,
+        id: &HealthCheckId,
+    ) -> Result<HealthCheckConfig, ProbeError> {
         let client = self.route53().await;
         let request = client.get_health_check().health_check_id(id.as_str());
-        let answer = self.ask_route53(self.route53_budget(), GET_HEALTH_CHECK, request.send()).await?;
+        let answer = self.ask_route53(budget, GET_HEALTH_CHECK, request.send()).await?;
         answer.health_check().and_then(health_check).ok_or_else(|| {
             self.error(ErrorKind::Malformed, GET_HEALTH_CHECK, "no configuration in the answer")
         })
@@ -165,6 +200,7 @@ impl Place {
 
     async fn listed_health_checks(
         &self,
+        budget: &Budget,
         ids: &[HealthCheckId],
     ) -> Result<HashMap<HealthCheckId, HealthCheckConfig>, ProbeError> {
         let client = self.route53().await;
@@ -172,7 +208,7 @@ impl Place {
         let mut marker = None;
         loop {
             let request = client.list_health_checks().max_items(100).set_marker(marker);
-            let answer = self.ask_route53(self.route53_budget(), LIST_HEALTH_CHECKS, request.send()).await?;
+            let answer = self.ask_route53(budget, LIST_HEALTH_CHECKS, request.send()).await?;
             for check in answer.health_checks() {
                 let id = HealthCheckId::new(check.id());
                 if ids.contains(&id)

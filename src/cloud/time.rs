@@ -29,6 +29,17 @@ impl AsyncSleep for SdkClock {
     }
 }
 
+/// The same clock, moved to where AWS's is: for calls that are sent once, which the SDK cannot sign anew after
+/// AWS has called their time wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shifted(pub(super) Clock, pub(super) jiff::SignedDuration);
+
+impl TimeSource for Shifted {
+    fn now(&self) -> SystemTime {
+        SystemTime::from(self.0.now() + self.1)
+    }
+}
+
 /// The SDK's point in time as ours; `None` when it is out of range.
 pub(super) fn stamp(at: &DateTime) -> Option<Timestamp> {
     Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod metric;
 pub mod observation;
 pub mod policy;
+pub mod probes;
 pub mod shared;
 pub mod snapshot;
 pub mod text;

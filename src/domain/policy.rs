@@ -84,9 +84,6 @@ pub struct Policy {
     /// Windows in which planned runbooks are refused.
     #[serde(rename = "freeze", skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<Freeze>,
-    /// Topics and a command to notify at start, halt and end of a run.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notify: Vec<String>,
 }
 
 /// A change-freeze window.
@@ -148,7 +145,6 @@ impl Default for Policy {
             armed_minutes: 15,
             survivors_share: false,
             freezes: Vec::new(),
-            notify: Vec::new(),
         }
     }
 }

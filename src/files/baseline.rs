@@ -227,6 +227,15 @@ impl Baseline {
         days.map(|day| day.requests_per_s).max_by(f64::total_cmp)
     }
 
+    /// Tasks that a service wanted at most in the last fourteen days.
+    pub fn peak_tasks(&self, region: &Region, service: &ServiceKey) -> Option<i32> {
+        let days = self.peaks.get(region)?.values();
+        let of_day = |day: &DayPeak| {
+            day.services.iter().find(|peak| &peak.service == service).map(|peak| peak.desired)
+        };
+        days.filter_map(of_day).max()
+    }
+
     fn note_peaks(&mut self, region: &RegionSnapshot, now: Timestamp) {
         let days = self.peaks.entry(region.region.clone()).or_default();
         let mut minutes: BTreeMap<Timestamp, f64> = BTreeMap::new();

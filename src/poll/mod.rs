@@ -4,6 +4,7 @@
 //! answers land in the newest snapshot of their region, item by item. One dead or hung region or service
 //! never delays another. What it must not do: name the SDK (that is `cloud`), judge, or paint.
 
+mod beat;
 mod metrics;
 mod once;
 mod read;
@@ -12,6 +13,7 @@ mod skeleton;
 mod sources;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
@@ -24,6 +26,7 @@ use crate::domain::observation::{Observed, SourceKind};
 use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, Identity, RegionSnapshot};
 use crate::domain::topology::Topology;
 use crate::ports::{Clock, HttpsProbe};
+use beat::Beat;
 use schedule::{Controls, Publisher, Task, Turn};
 use sources::{DNS_SOURCES, REGION_SOURCES, Sources, Whose};
 
@@ -58,15 +61,16 @@ pub fn start(
     let sources = Sources { cloud: cloud.clone(), topology, probe, clock };
     let controls = Arc::new(Controls::default());
     let version = watch::Sender::new(0);
-    let mut regions = Vec::new();
+    let beat = Beat::starting_at(clock.now());
     let count = skeletons.len();
+    let mut regions = Vec::new();
     for (index, known) in skeletons.into_iter().enumerate() {
         let publisher = Publisher { latest: watch::Sender::new(Arc::new(known)), version: version.clone() };
         regions.push(publisher.latest.subscribe());
-        watch_region(&sources, &controls, &publisher, Turn::of(index, count), &cancel);
+        watch_region(&sources, &controls, &publisher, (Turn::of(index, count), beat), &cancel);
     }
     let publisher = Publisher { latest: watch::Sender::new(Arc::new(dns)), version: version.clone() };
-    watch_dns(&sources, &controls, &publisher, &cancel);
+    watch_dns(&sources, &controls, &publisher, beat, &cancel);
     FleetFeed {
         regions,
         dns: publisher.latest.subscribe(),
@@ -94,6 +98,11 @@ impl FleetFeed {
         if self.version.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// True while nothing is being read: all answers of this beat are in.
+    pub fn is_quiet(&self) -> bool {
+        self.controls.asking.load(Ordering::Acquire) == 0
     }
 
     /// Reads everything now, also while paused. Several requests while a source is being read count once.
@@ -143,7 +152,7 @@ fn watch_region(
     sources: &Sources,
     controls: &Arc<Controls>,
     publisher: &Publisher<RegionSnapshot>,
-    turn: Turn,
+    (turn, beat): (Turn, Beat),
     cancel: &CancellationToken,
 ) {
     let known = publisher.latest.borrow().clone();
@@ -155,6 +164,7 @@ fn watch_region(
             kind,
             turn,
             clock: sources.clock,
+            beat: turn.of_beat(beat),
             controls: controls.clone(),
             publisher: publisher.clone(),
         };
@@ -175,6 +185,7 @@ fn watch_dns(
     sources: &Sources,
     controls: &Arc<Controls>,
     publisher: &Publisher<DnsSnapshot>,
+    beat: Beat,
     cancel: &CancellationToken,
 ) {
     let known = publisher.latest.borrow().clone();
@@ -186,6 +197,7 @@ fn watch_dns(
             kind,
             turn: Turn::first(),
             clock: sources.clock,
+            beat,
             controls: controls.clone(),
             publisher: publisher.clone(),
         };

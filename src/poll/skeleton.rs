@@ -9,17 +9,28 @@ use crate::cloud::calls;
 use crate::domain::ids::{BucketName, HostName, Region, ZoneId};
 use crate::domain::metric::{Series, SeriesKey};
 use crate::domain::observation::{Observed, Source, SourceKind};
+use crate::domain::probes::{OUR_REQUEST, host_of, probe_targets};
 use crate::domain::shared::Shared;
 use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, ProbeTarget, RegionSnapshot};
 use crate::domain::text::Text;
 use crate::domain::topology::{RegionEntry, Topology};
 
-/// How sources name our own requests, which are no AWS calls.
-pub(super) const OUR_REQUEST: &str = "our HTTPS request";
-
 impl RegionSnapshot {
     /// What the topology names in `region`, nothing of it asked yet.
     pub fn skeleton(topology: &Topology, region: &Region) -> Self {
+        let series = topology.region_series(region).into_iter();
+        let metrics: BTreeMap<_, _> = series
+            .map(|key| {
+                let pending = pending_series(&key, region);
+                (key, pending)
+            })
+            .collect();
+        Self { metrics: metrics.into(), ..Self::outline(topology, region) }
+    }
+
+    /// The same without series: enough for the first frame, where a series that is not asked for and one that did
+    /// not answer yet look alike. A large fleet has thousands.
+    pub fn outline(topology: &Topology, region: &Region) -> Self {
         let entry = topology.region(region);
         let at = Some(region);
         let services = || services(entry);
@@ -28,10 +39,6 @@ impl RegionSnapshot {
         let aurora = || topology.aurora_in(region);
         let alarms = entry.into_iter().flat_map(|entry| &entry.alarms);
         let topics = entry.into_iter().flat_map(|entry| &entry.topics);
-        let mut metrics = BTreeMap::new();
-        for key in topology.region_series(region) {
-            metrics.insert(key.clone(), series(&key, region));
-        }
         Self {
             region: region.clone(),
             identity: pending(SourceKind::Identity, calls::GET_CALLER_IDENTITY, at),
@@ -70,7 +77,7 @@ impl RegionSnapshot {
             ),
             alarms: all(alarms.cloned(), SourceKind::Alarms, calls::DESCRIBE_ALARMS, at),
             topics: all(topics.cloned(), SourceKind::Topics, calls::GET_TOPIC_ATTRIBUTES, at),
-            metrics: metrics.into(),
+            metrics: Shared::default(),
             probes: probes(topology, region),
         }
     }
@@ -83,7 +90,7 @@ impl DnsSnapshot {
         let region = Region::new(crate::domain::topology::DNS_REGION);
         let mut metrics = BTreeMap::new();
         for key in topology.dns_series() {
-            metrics.insert(key.clone(), series(&key, &region));
+            metrics.insert(key.clone(), pending_series(&key, &region));
         }
         Self {
             identity: pending(SourceKind::Identity, calls::GET_CALLER_IDENTITY, Some(&region)),
@@ -150,18 +157,6 @@ pub(super) fn source_buckets(topology: &Topology, region: &Region) -> BTreeSet<B
     rules.map(|rule| rule.source.clone()).collect()
 }
 
-/// The host of a URL, without port, user and path.
-pub(super) fn host_of(url: &str) -> HostName {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    HostName::normalized(host)
-}
-
 fn services(entry: Option<&RegionEntry>) -> impl Iterator<Item = crate::domain::ids::ServiceKey> {
     entry.into_iter().flat_map(|entry| &entry.services).map(|service| service.key.clone())
 }
@@ -179,57 +174,22 @@ fn all<K: Ord, T>(
     keys.into_iter().map(|key| (key, pending(kind, call, region))).collect::<BTreeMap<_, _>>().into()
 }
 
-fn series(key: &SeriesKey, region: &Region) -> Observed<Series> {
+fn pending_series(key: &SeriesKey, region: &Region) -> Observed<Series> {
     let spec = key.metric.spec();
     let kind = if spec.percentile { SourceKind::Percentiles } else { SourceKind::Metrics };
     Observed::pending(Source::new(kind, spec.call, Some(region.clone())))
 }
 
-/// One request a load balancer and hostname that leads to it, or one to the place that the topology names
-/// instead of load balancers.
+/// The requests that show whether a region serves, none made yet.
 fn probes(topology: &Topology, region: &Region) -> Vec<ProbeTarget> {
-    let settings = &topology.probe;
-    let path = settings.path.trim_start_matches('/');
-    let target = |url: String, via: HostName| ProbeTarget {
-        url: Text::new(url),
-        via,
-        result: pending(SourceKind::Probe, OUR_REQUEST, Some(region)),
-    };
-    if let Some(base) = &settings.base {
-        let base = base.replace("{region}", region.as_str());
-        let url = format!("{}/{path}", base.trim_end_matches('/'));
-        let via = host_of(&url);
-        return vec![target(url, via)];
-    }
-    let mut asked = BTreeSet::new();
-    let mut targets = Vec::new();
-    for record in topology.records.iter().filter(|record| &record.region == region) {
-        for name in public_names(topology, &record.name) {
-            if asked.insert((name.clone(), record.alias_target.clone())) {
-                targets.push(target(format!("https://{name}/{path}"), record.alias_target.clone()));
-            }
-        }
-    }
-    targets
-}
-
-/// The hostnames that a record answers for. Names that users do not ask for (a region's own name, an
-/// alias on the way) are probed only where no hostname leads to the region directly.
-fn public_names(topology: &Topology, record: &HostName) -> Vec<HostName> {
-    let names = topology.hostnames.iter().map(|host| &host.name);
-    match record.as_str().strip_prefix('*') {
-        Some(suffix) => names.filter(|name| name.as_str().ends_with(suffix)).cloned().collect(),
-        None => {
-            let direct = topology.hostnames.iter().any(|host| {
-                topology
-                    .records
-                    .iter()
-                    .any(|other| other.name == host.name || other.name.as_str().starts_with('*'))
-            });
-            let public = topology.hostnames.iter().any(|host| &host.name == record);
-            if public || !direct { vec![record.clone()] } else { Vec::new() }
-        }
-    }
+    probe_targets(topology, region)
+        .into_iter()
+        .map(|(url, via)| ProbeTarget {
+            url,
+            via,
+            result: pending(SourceKind::Probe, OUR_REQUEST, Some(region)),
+        })
+        .collect()
 }
 
 fn fill<T: Clone>(empty: &mut Observed<T>, saved: &Observed<T>) {

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use super::metrics;
 use super::read::{Ask, Map, Read};
-use super::skeleton::{OUR_REQUEST, record_names};
+use super::skeleton::record_names;
 use crate::cloud::{Cloud, Place, calls, limits};
 use crate::domain::ids::{AlarmName, Arn, ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, SourceKind};
+use crate::domain::probes::OUR_REQUEST;
 use crate::domain::snapshot::{
     AlarmState, CheckerTally, DnsSnapshot, LastFailure, ProbeTarget, RegionSnapshot, TopicState,
 };

@@ -13,7 +13,7 @@
 //! | [`evacuation`] | how a region leaves DNS |
 //! | [`fact`], [`condition`] | what is observed, and what must hold |
 //! | [`operation`] | what is called |
-//! | [`print`] | a call as a command line, a plan as a shell script |
+//! | [`print`], [`script`] | a call as a command line, a plan as a shell script |
 //! | [`plan`], [`approval`] | what was confirmed |
 //! | [`executor`], [`lease`] | the world, as traits |
 //! | [`event`] | what happened |
@@ -36,6 +36,7 @@ pub mod operation;
 pub mod params;
 pub mod plan;
 pub mod print;
+pub mod script;
 pub mod situation;
 
 pub use approval::{Approval, ApprovalError, Arming};
@@ -50,3 +51,4 @@ pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend
 pub use params::{DatabaseChoice, Differing, Params};
 pub use plan::{Digest, OnFailure, Plan, Step, StepId, Way};
 pub use print::CallForm;
+pub use script::script;

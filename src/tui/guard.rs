@@ -34,8 +34,7 @@ impl Guard {
         if !io::stdout().is_terminal() {
             return Err(TuiError::NoTerminal);
         }
-        let writer = Writer::start()?;
-        let guard = Self { writer };
+        let guard = Self { writer: Writer::new() };
         guard.take()?;
         Ok(guard)
     }

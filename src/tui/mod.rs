@@ -1,7 +1,7 @@
 //! The terminal: raw mode, keys, signals, the main loop and the writer.
 //!
 //! What it is for: [`run`] shows the console until the operator quits, and gives the terminal back as it
-//! was, whatever happens. What it must not do: start anything but the writer, ask AWS, compute verdicts,
+//! was, whatever happens. What it must not do: start anything but the writer's thread, ask AWS, compute verdicts,
 //! wait for anything but keys, signals, new sights and the clock, or ask the terminal a question: an
 //! answer that never comes would hold up the first frame.
 
@@ -15,15 +15,18 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::app::{Effect, Session, Sight};
+use crate::app::{Effect, Event, Session, Sight};
 use crate::domain::Topology;
 use crate::ports::Clock;
+use session::Seconds;
 
 /// What connects the console to whoever observes.
 pub struct Feed {
     /// The newest sight; `None` until the first. Closed when nobody observes any more.
     pub sights: watch::Receiver<Option<Arc<Sight>>>,
-    /// What the operator wants done: refresh, pause, focus.
+    /// Plans, and what happens in runs. Closed when nobody acts any more.
+    pub events: mpsc::UnboundedReceiver<Event>,
+    /// What the operator wants done: refresh, pause, focus, plan, start, decide.
     pub effects: mpsc::UnboundedSender<Effect>,
 }
 
@@ -63,10 +66,12 @@ pub enum TuiError {
 /// Shows the console until it ends. The first frame, the topology's resources with nothing known of them,
 /// is painted before anything is waited for.
 pub fn run(options: Options, topology: Arc<Topology>, feed: Feed) -> Result<Exit, TuiError> {
+    let clock = options.clock;
     // Signals are watched before the terminal is taken: one in between would end us and leave it taken.
+    let born = Clock::real().stopwatch();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = session::Signals::watch(&runtime)?;
     // Dropped last, also by a panic on its way out: the terminal is given back before anybody writes to it.
     let guard = guard::Guard::enter()?;
-    session::run(options, topology, feed, &guard, &runtime, signals)
+    session::run(options, topology, feed, &guard, &runtime, Seconds { born, clock }, signals)
 }

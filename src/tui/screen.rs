@@ -3,6 +3,7 @@
 //! What it is for: painting into a buffer, and the bytes that lead from the last frame to this one: none
 //! when nothing changed. What it must not do: write them.
 
+use std::borrow::Cow;
 use std::io;
 
 use ratatui::backend::{Backend, CrosstermBackend};
@@ -47,13 +48,41 @@ impl Screen {
         let area = self.next.area;
         ui::draw(app, self.theme, area, &mut self.next);
         let mut bytes = if std::mem::take(&mut self.stale) { super::guard::wipe() } else { Vec::new() };
-        let mut changed = self.shown.diff_iter(&self.next).peekable();
-        if changed.peek().is_some() {
-            CrosstermBackend::new(&mut bytes).draw(changed)?;
+        if let Some((first, last)) = self.changed() {
+            let (shown, next) = (lines(&self.shown, first, last), lines(&self.next, first, last));
+            CrosstermBackend::new(&mut bytes).draw(shown.diff_iter(&next))?;
         }
         std::mem::swap(&mut self.shown, &mut self.next);
         Ok(super::guard::synchronized(bytes))
     }
+
+    /// The first and the last line that differ. In an idle second it is the clock's alone, and to see that lines
+    /// are the same is cheaper than to ask of each of their cells how wide it is.
+    fn changed(&self) -> Option<(u16, u16)> {
+        let width = usize::from(self.next.area.width).max(1);
+        let mut differ = self
+            .shown
+            .content
+            .chunks(width)
+            .zip(self.next.content.chunks(width))
+            .zip(0u16..)
+            .filter(|((shown, next), _)| shown != next)
+            .map(|(_, line)| line);
+        let first = differ.next()?;
+        Some((first, differ.last().unwrap_or(first)))
+    }
+}
+
+/// A part of a buffer, from one line to another.
+fn lines(buffer: &Buffer, first: u16, last: u16) -> Cow<'_, Buffer> {
+    let area = buffer.area;
+    if first == 0 && last + 1 == area.height {
+        return Cow::Borrowed(buffer);
+    }
+    let width = usize::from(area.width);
+    let cells = usize::from(first) * width..(usize::from(last) + 1) * width;
+    let area = Rect { y: first, height: last + 1 - first, ..area };
+    Cow::Owned(Buffer { area, content: buffer.content[cells].to_vec() })
 }
 
 /// The terminal's size as the kernel knows it: no process is started and no question asked.

@@ -65,6 +65,7 @@ fn works(binding: &Binding, app: &App) -> bool {
         {
             match command {
                 "confirm" | "plan-again" => true,
+                "bring-back" | "keep" => dialog.is_restoring(),
                 "override" => dialog.plan().is_some_and(|plan| {
                     plan.findings
                         .iter()

@@ -40,11 +40,14 @@ impl Row {
     }
 }
 
-/// Measures everything and prints each line as soon as it is known.
-pub(crate) fn print(stage: &Stage, effort: Effort) {
+/// Measures everything, or the parts that are named, and prints each line as soon as it is known.
+pub(crate) fn print(stage: &Stage, effort: Effort, parts: &[String]) {
     println!("| figure | budget | measured | |\n|---|---|---|---|");
-    let emit = |rows: Vec<Row>| {
-        for row in rows {
+    let emit = |part: &str, measure: &dyn Fn() -> Vec<Row>| {
+        if !parts.is_empty() && parts.iter().all(|wanted| wanted != part) {
+            return;
+        }
+        for row in measure() {
             let mark = match row.within {
                 Some(true) => "✓",
                 Some(false) => "over",
@@ -53,16 +56,16 @@ pub(crate) fn print(stage: &Stage, effort: Effort) {
             println!("| {} | {} | {} | {mark} |", row.figure, row.budget, row.measured);
         }
     };
-    emit(console::start(stage, effort));
-    emit(oneshot::status(stage, effort));
-    emit(console::sweep(stage, effort));
-    emit(console::keys(stage, effort));
-    emit(console::idle(stage, effort));
-    emit(console::memory(stage, effort));
-    emit(console::fleet(effort));
-    emit(frame::frame(effort));
-    emit(console::quit(stage, effort));
-    emit(vec![oneshot::size()]);
+    emit("start", &|| console::start(stage, effort));
+    emit("status", &|| oneshot::status(stage, effort));
+    emit("sweep", &|| console::sweep(stage, effort));
+    emit("keys", &|| console::keys(stage, effort));
+    emit("idle", &|| console::idle(stage, effort));
+    emit("memory", &|| console::memory(stage, effort));
+    emit("fleet", &|| console::fleet(effort));
+    emit("frame", &|| frame::frame(effort));
+    emit("quit", &|| console::quit(stage, effort));
+    emit("size", &|| vec![oneshot::size()]);
 }
 
 /// The middle of some durations in milliseconds, with the least and the most.

@@ -4,6 +4,7 @@
 //! (a pseudo-terminal, `/proc`), over a link of 80 ms that a proxy makes; only the frame is measured in process.
 //! What it must not do: fail because something took long. A shared machine is slow at times; people judge figures.
 //!
+//! `cargo bench -- idle` measures one part: start, status, sweep, keys, idle, memory, fleet, frame, quit or size.
 //! `cargo test --bench budgets -- --quick` runs every measurement once, in any build, to see that it still works.
 // Measuring is real time; and a benchmark may unwrap and print.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
@@ -42,15 +43,6 @@ pub(crate) fn environment(home: &Path) -> Vec<(&'static str, String)> {
 }
 
 fn main() {
-    if let Some(at) = std::env::args().position(|a| a == "--serve") {
-        let n = |i: usize| std::env::args().nth(at + i).unwrap().parse::<u64>().unwrap();
-        let stage =
-            stage::Stage::set(n(1) as usize, n(2) as usize, std::time::Duration::from_millis(n(3))).unwrap();
-        println!("{} {} {}", stage.proxy.url, stage.topology(), stage.home().display());
-        loop {
-            std::thread::sleep(std::time::Duration::from_secs(3600));
-        }
-    }
     let given = |flag: &str| std::env::args().any(|argument| argument == flag);
     let effort = if given("--quick") {
         Effort { starts: 2, keys: 10, seconds: 3 }
@@ -63,8 +55,9 @@ fn main() {
     if cfg!(debug_assertions) {
         eprintln!("This is a debug build: its figures mean nothing.");
     }
+    let parts: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     match stage::Stage::set(2, 3, stage::RTT) {
-        Ok(stage) => budgets::print(&stage, effort),
+        Ok(stage) => budgets::print(&stage, effort, &parts),
         Err(why) => {
             eprintln!("budgets: {why}");
             std::process::exit(1);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use switchtower::app::command::{COMMANDS, by_name};
-use switchtower::app::keymap::{self, KEYMAP};
+use switchtower::app::keymap::{self, Layer};
 use switchtower::app::{Effect, PaneId, Screen};
 
 use super::stage::{Stage, calm, many, outage, outage_seen};
@@ -15,7 +15,8 @@ const SIZE: (u16, u16) = (80, 24);
 fn every_command_has_a_key_and_a_sentence() {
     for command in COMMANDS {
         assert!(!command.doc.is_empty(), "{} has no doc", command.name);
-        let bound = KEYMAP.iter().any(|binding| binding.command == command.name);
+        let mut bindings = Layer::ALL.into_iter().flat_map(Layer::bindings);
+        let bound = bindings.any(|binding| binding.command == command.name);
         assert!(bound, "{} has no key", command.name);
     }
 }
@@ -23,21 +24,33 @@ fn every_command_has_a_key_and_a_sentence() {
 #[test]
 fn every_key_leads_to_one_command() {
     let mut seen = BTreeSet::new();
-    for binding in KEYMAP {
-        assert!(by_name(binding.command).is_some(), "{} is no command", binding.command);
-        for key in binding.keys {
-            assert!(seen.insert(*key), "{key} is bound twice");
-            let parsed = keymap::parse(key).unwrap_or_else(|| panic!("{key} is no key"));
-            assert_eq!(keymap::command(parsed).map(|command| command.name), Some(binding.command));
+    for layer in Layer::ALL {
+        for binding in layer.bindings() {
+            assert!(by_name(binding.command).is_some(), "{} is no command", binding.command);
+            for key in binding.keys {
+                assert!(seen.insert((layer.title(), *key)), "{key} is bound twice");
+                let parsed = keymap::parse(key).unwrap_or_else(|| panic!("{key} is no key"));
+                assert_eq!(keymap::command(layer, parsed).map(|command| command.name), Some(binding.command));
+            }
         }
     }
 }
 
 #[test]
-fn keys_of_runbooks_are_free() {
-    for key in ["shift-d", "shift-f", "shift-r", "shift-w", "shift-x", "!"] {
+fn what_acts_wants_shift_and_no_other_screen_hides_it() {
+    for (key, command) in [
+        ("shift-a", "arm"),
+        ("shift-d", "drain"),
+        ("shift-f", "failover"),
+        ("shift-r", "restore"),
+        ("shift-w", "switchover"),
+        ("shift-x", "cleanup"),
+        ("!", "card"),
+    ] {
         let parsed = keymap::parse(key).unwrap_or_else(|| panic!("{key} is no key"));
-        assert!(keymap::command(parsed).is_none(), "{key} is taken");
+        for layer in Layer::ALL {
+            assert_eq!(keymap::command(layer, parsed).map(|command| command.name), Some(command), "{key}");
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The console's model and its painting, driven by key strings.
 
+mod acting;
 mod commands;
 mod paint;
+pub(crate) mod plans;
 mod pty;
+mod runs;
 pub(crate) mod stage;

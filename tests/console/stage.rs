@@ -11,9 +11,10 @@ use switchtower::domain::Topology;
 use switchtower::domain::ids::{Region, ServiceKey, TableName};
 use switchtower::domain::metric::Metric;
 use switchtower::domain::snapshot::{CheckerTally, LastFailure, ServiceEvent, Usage};
-use switchtower::domain::topology::{Service, Table};
+use switchtower::domain::topology::{OnEvacuate, Service, Table};
 use switchtower::ui::{self, Theme};
 
+use super::plans;
 use crate::domain::fixture::{self, World, flat, series, service_state, target};
 
 /// The console and whoever feeds it.
@@ -56,8 +57,48 @@ impl Stage {
         keys.split(' ').filter(|key| !key.is_empty()).flat_map(press).collect()
     }
 
+    /// Types words as a keyboard would.
+    pub(crate) fn type_in(&mut self, words: &str) {
+        let effects = self.type_words(words);
+        assert!(effects.is_empty(), "{words} did {effects:?}");
+    }
+
+    /// The same where words may be read as commands.
+    pub(crate) fn type_words(&mut self, words: &str) -> Vec<Effect> {
+        use crokey::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+        let key = |c: char| {
+            let shift = if c.is_uppercase() { KeyModifiers::SHIFT } else { KeyModifiers::NONE };
+            self.app.update(Event::Key(KeyEvent::new(KeyCode::Char(c), shift).into())).effects
+        };
+        words.chars().flat_map(key).collect()
+    }
+
+    /// Presses keys, and answers every plan that they ask for.
+    pub(crate) fn plan(&mut self, keys: &str) {
+        let effects = self.press(keys);
+        self.answer(effects);
+    }
+
+    /// Answers every plan that is asked for.
+    pub(crate) fn answer(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            if let Effect::Plan(wish) = effect {
+                let answer = plans::answer(&wish);
+                self.app.update(Event::Planned(wish.ticket, Box::new(answer)));
+            }
+        }
+    }
+
+    /// Arms by the application's name.
+    pub(crate) fn arm(&mut self) {
+        self.press("shift-a");
+        self.type_in("orders");
+        self.plan("enter");
+    }
+
     pub(crate) fn tick(&mut self, now: Timestamp) {
-        self.app.update(Event::Tick(now));
+        let effects = self.app.update(Event::Tick(now)).effects;
+        self.answer(effects);
     }
 
     pub(crate) fn buffer(&self, theme: Theme) -> Buffer {
@@ -91,7 +132,14 @@ pub(crate) fn topology() -> Topology {
     for region in &mut topology.regions {
         let key = ServiceKey { cluster: "prod".into(), service: "worker".into() };
         let arn = format!("arn:aws:ecs:{}:123456789012:service/prod/worker", region.name).as_str().into();
-        region.services.push(Service { key, arn, target_groups: Vec::new(), scalable: true });
+        region.services.push(Service {
+            key,
+            arn,
+            target_groups: Vec::new(),
+            scalable: true,
+            on_evacuate: OnEvacuate::default(),
+            uses_database: false,
+        });
     }
     let regions = topology.regions.iter().map(|region| region.name.clone()).collect();
     topology.tables.push(Table { name: TableName::new("Customers"), regions, witness: None });

@@ -4,5 +4,7 @@ mod alb;
 mod answers;
 mod checks;
 pub(crate) mod fixture;
+mod renew;
+mod series;
 mod text;
 mod timeline;

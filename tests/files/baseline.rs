@@ -137,6 +137,26 @@ fn failures_and_gaps_never_overwrite_what_was_good() {
 }
 
 #[test]
+fn what_was_taken_out_to_seed_a_picture_comes_back_from_it() {
+    let (topology, key) = (example(), requests(&example()));
+    let mut baseline = Baseline::new("orders".into(), start());
+    baseline.absorb(&good(&topology, start()));
+    let whole = baseline.clone();
+    let later = start() + SignedDuration::from_hours(1);
+    let mut seeded = baseline.take_snapshot(later).unwrap();
+    assert!(seeded.regions[0].services[&api()].reading().unwrap().saved);
+    assert!(baseline.regions.is_empty() && baseline.dns.is_none(), "it lies in memory once");
+    assert_eq!(baseline.peaks, whole.peaks);
+    let region = std::sync::Arc::make_mut(&mut seeded.regions[0]);
+    region.identity.fail(error("no answer", later));
+    region.metrics.get_mut(&key).unwrap().fail(error("no answer", later));
+    baseline.absorb(&seeded);
+    assert_eq!(baseline.regions, whole.regions, "with its own times, no longer marked, and without errors");
+    assert_eq!(baseline.dns, whole.dns);
+    assert_eq!(baseline.peaks, whole.peaks, "a saved reading is no peak of today");
+}
+
+#[test]
 fn saved_values_are_not_saved_again_as_new() {
     let topology = example();
     let mut baseline = Baseline::new("orders".into(), start());

@@ -7,9 +7,10 @@ use proptest::prelude::*;
 use switchtower::domain::Topology;
 use switchtower::domain::ids::{Arn, HostName, Region, ServiceKey};
 use switchtower::domain::topology::{
-    AuroraGlobal, AuroraMember, BucketReplication, DnsEntry, Freeze, Freshness, FrontDoor, Hostname, Levels,
-    LoadBalancer, LoadBalancerKind, Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope,
-    Service, Table, Thresholds,
+    ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, CleanupSettings, DnsEntry,
+    EvacuationMethod, Freeze, Freshness, FrontDoor, Hostname, LeaseSettings, Levels, LoadBalancer,
+    LoadBalancerKind, NetworkStack, NotifySettings, OnEvacuate, Policy, ProbeSettings, Record, RegionEntry,
+    RoutingControl, RoutingPolicy, Scope, Service, Switch, SwitchWire, Table, Thresholds,
 };
 use switchtower::files::Existing;
 use switchtower::files::topology::{self, WriteError};
@@ -143,6 +144,12 @@ pub(super) fn example() -> Topology {
         scope.insert(String::from(name), Scope { account: Some(account.into()), ..Scope::default() });
     }
     let balancer_name = |region: &str| HostName::new(format!("api-1234567890.{region}.elb.amazonaws.com"));
+    let panel = format!("arn:aws:route53-recovery-control::{account}:controlpanel/0123456789abcdef");
+    let controls = regions.iter().zip(1..).map(|((region, _), number)| RoutingControl {
+        region: (*region).into(),
+        arn: format!("{panel}/routingcontrol/{number:016}").into(),
+        health_check: Some(format!("0a1b2c3d-1111-4222-8333-44445555888{number}").into()),
+    });
     Topology {
         version: 1,
         application: "orders".into(),
@@ -185,6 +192,8 @@ pub(super) fn example() -> Topology {
                     arn: format!("arn:aws:ecs:{region}:{account}:service/prod/api").into(),
                     target_groups: vec![group(region)],
                     scalable: true,
+                    on_evacuate: OnEvacuate::default(),
+                    uses_database: true,
                 }],
                 alarms: vec!["api-5xx".into(), "api-unhealthy-targets".into()],
                 topics: vec![format!("arn:aws:sns:{region}:{account}:oncall").into()],
@@ -218,64 +227,151 @@ pub(super) fn example() -> Topology {
         }],
         dns: DnsEntry::default(),
         probe: ProbeSettings::default(),
-        evacuation: Vec::new(),
+        evacuation: EvacuationMethod::ALL.to_vec(),
+        switches: vec![
+            Switch {
+                region: "us-east-1".into(),
+                home: "eu-west-1".into(),
+                health_check: Some("0a1b2c3d-1111-4222-8333-444455557777".into()),
+                wire: SwitchWire::Object { bucket: "orders-switch".into(), key: "evacuate/us-east-1".into() },
+            },
+            Switch {
+                region: "eu-west-1".into(),
+                home: "us-west-2".into(),
+                health_check: None,
+                wire: SwitchWire::Metric { namespace: "Orders".into(), name: "evacuate-eu-west-1".into() },
+            },
+        ],
+        arc: Some(ArcSettings { endpoints: endpoints(), routing_controls: controls.collect() }),
+        lease: Some(LeaseSettings { table: "switchtower-lease".into(), region: "us-west-2".into() }),
+        notify: Some(NotifySettings {
+            topics: vec![format!("arn:aws:sns:us-west-2:{account}:oncall").into()],
+            command: ["/usr/local/bin/page", "--team", "orders"].map(String::from).to_vec(),
+        }),
+        cleanup: Some(CleanupSettings {
+            owner_tag: Some("application".into()),
+            owner_value: Some("orders".into()),
+            stacks: regions
+                .iter()
+                .map(|(region, _)| NetworkStack { region: (*region).into(), name: "orders-network".into() })
+                .collect(),
+        }),
         thresholds: Thresholds::default(),
         freshness: Freshness::default(),
         policy: Policy::default(),
     }
 }
 
+/// Leaves parts of the wiring out, and fills others with words.
+fn act(
+    topology: &mut Topology,
+    say: &[String],
+    [switches, arc, lease, notify, cleanup, tag, keep, check]: [bool; 8],
+) {
+    let words = || say.iter().map(|word| format!("w{word}"));
+    for (switch, word) in topology.switches.iter_mut().zip(words().cycle()) {
+        match &mut switch.wire {
+            SwitchWire::Object { key, .. } => *key = word,
+            SwitchWire::Metric { namespace, .. } => *namespace = word,
+        }
+        if check {
+            switch.health_check = None;
+        }
+    }
+    if switches {
+        topology.switches.remove(0);
+    }
+    if arc {
+        topology.arc = None;
+    }
+    if lease {
+        topology.lease = None;
+    }
+    if keep && let Some(service) = topology.regions[0].services.first_mut() {
+        service.on_evacuate = OnEvacuate::Keep;
+        service.uses_database = false;
+    }
+    topology.notify = match (notify, tag) {
+        (true, _) => None,
+        (false, true) => Some(NotifySettings { topics: Vec::new(), command: words().collect() }),
+        (false, false) => Some(NotifySettings::default()),
+    };
+    if cleanup {
+        topology.cleanup = None;
+    } else if tag && let Some(cleanup) = &mut topology.cleanup {
+        (cleanup.owner_tag, cleanup.owner_value) = (None, None);
+        cleanup.stacks.truncate(1);
+    }
+}
+
+/// The five of one ARC cluster.
+fn endpoints() -> Vec<ArcEndpoint> {
+    let regions = ["us-east-1", "us-west-2", "eu-west-1", "ap-southeast-2", "ap-northeast-1"];
+    let endpoint = |region: &str| ArcEndpoint {
+        url: format!("https://0a1b2c3d.route53-recovery-cluster.{region}.amazonaws.com/v1"),
+        region: region.into(),
+    };
+    regions.map(endpoint).to_vec()
+}
+
 /// Valid topologies that differ from the example in names, lists, numbers and optional parts.
 fn any_topology() -> impl Strategy<Value = Topology> {
     let words = "[a-zA-Z0-9 \"'\\\\#=äß\\[\\]{}-]{1,20}";
     (
-        (words, prop::collection::vec(words, 0..4), any::<bool>(), prop::option::of("[a-z]{1,8}")),
+        (words, prop::collection::vec(words, 1..4), any::<bool>(), prop::option::of("[a-z]{1,8}")),
         prop::collection::vec(words, 0..12),
         (0.0_f64..1e6, 0.0_f64..1e6, 1_u64..100_000, 1_u64..60),
         prop::collection::vec((0_i64..4_000_000_000, 1_i64..1_000_000, words), 0..3),
         (any::<bool>(), any::<bool>(), any::<bool>()),
+        (
+            prop::sample::subsequence(EvacuationMethod::ALL.to_vec(), 0..=EvacuationMethod::ALL.len())
+                .prop_shuffle(),
+            prop::array::uniform8(any::<bool>()),
+        ),
     )
-        .prop_map(|((name, notify, private, profile), alarms, numbers, freezes, parts)| {
-            let mut topology = example();
-            topology.application = format!("a{name}").into();
-            topology.policy.notify.clone_from(&notify);
-            topology.evacuation = notify.into_iter().map(|word| format!("m{word}")).collect();
-            topology.hostnames[0].private_zone = private;
-            if let Some(scope) = topology.scope.get_mut("dns") {
-                scope.profile = profile;
-            }
-            topology.regions[1].alarms = alarms.iter().map(|word| format!("a{word}").into()).collect();
-            let (low, high) = (numbers.0.min(numbers.1), numbers.0.max(numbers.1));
-            topology.thresholds.p99_ms = Levels { warning: low, critical: high };
-            topology.thresholds.certificate_days = Levels { warning: high, critical: low };
-            topology.freshness.metrics = numbers.2;
-            topology.probe.timeout_seconds = numbers.3;
-            topology.policy.freezes = freezes
-                .into_iter()
-                .map(|(from, long, reason)| Freeze {
-                    from: jiff::Timestamp::from_second(from).unwrap(),
-                    until: jiff::Timestamp::from_second(from + long).unwrap(),
-                    reason: format!("r{reason}").into(),
-                })
-                .collect();
-            if parts.0 {
-                topology.aurora.clear();
-                topology.probe.control = Some("https://example.net/".into());
-                topology.dns.server = Some("[2001:db8::53]:53".parse().unwrap());
-            }
-            if parts.1 {
-                topology.tables[0].witness = Some("us-west-2".into());
-                topology.regions[0].load_balancers.clear();
-                topology.regions[0].services.clear();
-                topology.records.remove(0);
-            }
-            if parts.2 {
-                topology.replication.clear();
-                topology.hostnames.clear();
-                topology.probe.base = Some("http://127.0.0.1:8080/_sim/app/{region}".into());
-                topology.dns.server = Some("127.0.0.1:5053".parse().unwrap());
-                topology.scope.clear();
-            }
-            topology
-        })
+        .prop_map(
+            |((name, say, private, profile), alarms, numbers, freezes, parts, (evacuation, acting))| {
+                let mut topology = example();
+                topology.application = format!("a{name}").into();
+                topology.evacuation = evacuation;
+                act(&mut topology, &say, acting);
+                topology.hostnames[0].private_zone = private;
+                if let Some(scope) = topology.scope.get_mut("dns") {
+                    scope.profile = profile;
+                }
+                topology.regions[1].alarms = alarms.iter().map(|word| format!("a{word}").into()).collect();
+                let (low, high) = (numbers.0.min(numbers.1), numbers.0.max(numbers.1));
+                topology.thresholds.p99_ms = Levels { warning: low, critical: high };
+                topology.thresholds.certificate_days = Levels { warning: high, critical: low };
+                topology.freshness.metrics = numbers.2;
+                topology.probe.timeout_seconds = numbers.3;
+                topology.policy.freezes = freezes
+                    .into_iter()
+                    .map(|(from, long, reason)| Freeze {
+                        from: jiff::Timestamp::from_second(from).unwrap(),
+                        until: jiff::Timestamp::from_second(from + long).unwrap(),
+                        reason: format!("r{reason}").into(),
+                    })
+                    .collect();
+                if parts.0 {
+                    topology.aurora.clear();
+                    topology.probe.control = Some("https://example.net/".into());
+                    topology.dns.server = Some("[2001:db8::53]:53".parse().unwrap());
+                }
+                if parts.1 {
+                    topology.tables[0].witness = Some("us-west-2".into());
+                    topology.regions[0].load_balancers.clear();
+                    topology.regions[0].services.clear();
+                    topology.records.remove(0);
+                }
+                if parts.2 {
+                    topology.replication.clear();
+                    topology.hostnames.clear();
+                    topology.probe.base = Some("http://127.0.0.1:8080/_sim/app/{region}".into());
+                    topology.dns.server = Some("127.0.0.1:5053".parse().unwrap());
+                    topology.scope.clear();
+                }
+                topology
+            },
+        )
 }

@@ -90,6 +90,48 @@ async fn metrics_are_asked_for_just_after_each_whole_minute() {
     assert!(seconds.len() > 10, "never in step");
 }
 
+/// The moments at which something was asked; what is asked within half a second of its first call
+/// counts as one.
+fn moments(world: &World) -> Vec<Timestamp> {
+    let mut moments: Vec<Timestamp> = Vec::new();
+    let mut times: Vec<Timestamp> = world.sim.calls().iter().map(|call| call.at).collect();
+    times.sort_unstable();
+    for at in times {
+        if moments.last().is_none_or(|last| at.duration_since(*last) > SignedDuration::from_millis(500)) {
+            moments.push(at);
+        }
+    }
+    moments
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_due_at_about_the_same_time_is_asked_at_the_same_time() {
+    let world = world("calm");
+    let _feed = watch(&world, None);
+    wait(&world, 30).await;
+    world.sim.clear_calls();
+    wait(&world, 600).await;
+    let moments = moments(&world);
+    // Every ten and every fifteen seconds makes eight moments a minute; metrics may add one, Route 53's budget two.
+    assert!((75..=115).contains(&moments.len()), "{} moments in ten minutes", moments.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_regions_take_turns() {
+    let regions = switchtower::sim::SimOptions::first_regions(12);
+    let world = with(switchtower::sim::SimOptions { regions, services: 1, ..Default::default() });
+    let _feed = watch(&world, None);
+    wait(&world, 60).await;
+    world.sim.clear_calls();
+    wait(&world, 10).await;
+    let calls = world.sim.calls();
+    let services: Vec<Timestamp> =
+        calls.iter().filter(|call| call.operation == "DescribeServices").map(|call| call.at).collect();
+    let tenths: std::collections::BTreeSet<i64> =
+        services.iter().map(|at| at.as_millisecond() / 100).collect();
+    assert!(tenths.len() >= 8, "{} of {} apart", tenths.len(), services.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn throttling_doubles_the_pause_up_to_five_minutes_and_success_resets_it() {
     let (mut world, refuse) = refusing();

@@ -69,6 +69,34 @@ fn quitting_waits_for_no_call_that_hangs() {
 }
 
 #[test]
+fn a_terminal_that_takes_nothing_holds_up_no_key() {
+    for continued in [true, false] {
+        let home = Home::new();
+        let mut terminal = Terminal::start(&home, &["demo"], 200, 50);
+        let before = terminal.modes_before.clone();
+        terminal.wait("the console", |screen| screen.contents().contains("us-east-1"));
+        terminal.take(false);
+        // Two whole screens each: far more than a terminal holds that nobody reads.
+        for _ in 0..100 {
+            terminal.keys("?");
+            std::thread::park_timeout(Duration::from_millis(2));
+            terminal.keys("\x7f");
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+        if continued {
+            terminal.keys("?");
+            terminal.take(true);
+            terminal.wait("the newest screen", |screen| screen.contents().contains("PgDn Ctrl-F"));
+        }
+        terminal.keys("q");
+        assert_eq!(terminal.ended(Duration::from_secs(5)).exit_code(), 0, "continued: {continued}");
+        if continued {
+            terminal.assert_given_back(&before);
+        }
+    }
+}
+
+#[test]
 fn a_dark_start_shows_what_was_known() {
     let home = Home::new();
     let sim = Sim::start(&home, &[]);

@@ -1,6 +1,7 @@
 //! A pseudo-terminal with a program on it, and what its screen shows.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(super) struct Terminal {
     writer: Box<dyn Write + Send>,
     child: Option<Box<dyn Child + Send + Sync>>,
     shown: Shown,
+    /// False while nothing is taken from the program.
+    taking: Arc<AtomicBool>,
     /// The terminal's modes before the program started.
     pub(super) modes_before: String,
 }
@@ -53,8 +56,9 @@ impl Terminal {
         let writer = pair.master.take_writer().unwrap();
         let child = pair.slave.spawn_command(command).unwrap();
         let shown = Shown::new((Mutex::new(Parser::new(rows, columns, 0)), Condvar::new()));
-        read(reader, shown.clone());
-        Self { master: pair.master, writer, child: Some(child), shown, modes_before }
+        let taking = Arc::new(AtomicBool::new(true));
+        read(reader, shown.clone(), taking.clone());
+        Self { master: pair.master, writer, child: Some(child), shown, taking, modes_before }
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -64,6 +68,11 @@ impl Terminal {
     pub(super) fn keys(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).unwrap();
         self.writer.flush().unwrap();
+    }
+
+    /// From now on, takes what the program writes, or leaves it where it is, as a stopped terminal does.
+    pub(super) fn take(&self, taking: bool) {
+        self.taking.store(taking, Ordering::SeqCst);
     }
 
     pub(super) fn resize(&mut self, columns: u16, rows: u16) {
@@ -126,7 +135,7 @@ fn modes(master: &dyn MasterPty) -> String {
 }
 
 /// Feeds the screen. The reader holds the terminal open by a descriptor of its own, and ends with it.
-fn read(mut reader: Box<dyn Read + Send>, shown: Shown) {
+fn read(mut reader: Box<dyn Read + Send>, shown: Shown, taking: Arc<AtomicBool>) {
     std::thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(count) = reader.read(&mut bytes) {
@@ -135,6 +144,9 @@ fn read(mut reader: Box<dyn Read + Send>, shown: Shown) {
             }
             shown.0.lock().unwrap().process(&bytes[..count]);
             shown.1.notify_all();
+            while !taking.load(Ordering::SeqCst) {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
         }
     });
 }

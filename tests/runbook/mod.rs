@@ -5,6 +5,10 @@
 
 mod cleanup;
 mod journal;
+mod plans;
+mod judge;
+mod print;
+mod script;
 mod planning;
 mod restore;
 mod switchover;

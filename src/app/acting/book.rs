@@ -64,10 +64,8 @@ impl Book {
     }
 
     /// The wishes that its dialog opens with.
-    pub fn params(self, region: &Region) -> Params {
-        // The writer of a switchover goes to the region that the operator looks at.
-        let to = (self == Self::Switchover).then(|| region.clone());
-        Params { region: Some(region.clone()), to, ..Params::default() }
+    pub fn params(region: &Region) -> Params {
+        Params { region: Some(region.clone()), ..Params::default() }
     }
 }
 

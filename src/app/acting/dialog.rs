@@ -162,29 +162,24 @@ impl PlanDialog {
                 self.params.database = all.into_iter().find(|choice| choice.word() == word);
                 self.params.database.is_some()
             }
-            "--to" => {
+            "--to REGION" | "--to" => {
                 self.params.to = Some(Region::new(word));
                 true
             }
-            "--region" => {
-                self.params.region = Some(Region::new(word));
-                true
-            }
-            _ => self.settle(),
+            _ => false,
         }
     }
 
-    /// A restore asks per item: `ITEM` of the choices, each to keep or to bring back. Enter on an item brings
-    /// the saved value back; what is not answered is asked again.
-    fn settle(&mut self) -> bool {
-        let Some(PlanError::Choose { choices, .. }) = &self.planning.error else { return false };
-        let Some((word, _)) = choices.get(self.choice) else { return false };
-        let (item, differing) = match word.as_str().split_once(' ') {
-            Some(("--keep" | "keep", item)) => (item, Differing::Keep),
-            Some(("--saved" | "saved", item)) => (item, Differing::Saved),
-            _ => (word.as_str(), Differing::Saved),
-        };
-        self.params.differing.insert(item.into(), differing);
-        true
+    /// True while a restore asks what becomes of items that somebody else changed.
+    pub fn is_restoring(&self) -> bool {
+        self.book == Book::Restore && !self.choices().is_empty()
+    }
+
+    /// Keeps the item that the cursor is on as it is now, or brings back what was saved of it. What is not
+    /// answered is asked again.
+    pub(crate) fn settle(&mut self, differing: Differing) {
+        if let Some((item, _)) = self.choices().get(self.choice).cloned() {
+            self.params.differing.insert(item, differing);
+        }
     }
 }

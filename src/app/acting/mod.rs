@@ -26,7 +26,7 @@ use super::event::Start;
 use super::screen::{Screen, Scroll};
 use super::{App, Effect};
 use crate::domain::text::Text;
-use crate::runbook::{Arming, Entry, Plan, PlanError, RunId};
+use crate::runbook::{Arming, Differing, Entry, Plan, PlanError, RunId};
 
 /// Runs that are kept, the newest last.
 const RUNS: usize = 8;
@@ -170,7 +170,7 @@ impl App {
     /// Opens the dialog of a runbook. One of its kind that lies below is left out.
     pub(crate) fn open_book(&mut self, book: Book) -> Vec<Effect> {
         let region = self.target();
-        let params = book.params(&region);
+        let params = Book::params(&region);
         self.open_dialog(book, region, params)
     }
 
@@ -268,6 +268,18 @@ impl App {
         self.plan_again()
     }
 
+    /// Restore: what becomes of the item that the cursor is on.
+    pub(crate) fn settle(&mut self, differing: Differing) -> Vec<Effect> {
+        match self.dialog() {
+            Some(dialog) if dialog.is_restoring() => {
+                dialog.settle(differing);
+                self.plan_again()
+            }
+            Some(_) => self.acting.say("nothing is asked here that this answers"),
+            None => Vec::new(),
+        }
+    }
+
     /// Whether a reason is to cover what may be overridden.
     pub(crate) fn toggle_overrides(&mut self) -> Vec<Effect> {
         if let Some(dialog) = self.dialog() {
@@ -290,7 +302,12 @@ impl App {
             if dialog.choose() {
                 return self.plan_again();
             }
-            return self.acting.say("this cannot be chosen here; use the command line");
+            let words = if dialog.is_restoring() {
+                "b brings what was saved back, y keeps what is there now"
+            } else {
+                "this cannot be chosen here; use the command line"
+            };
+            return self.acting.say(words);
         }
         let (id, book) = (dialog.id, dialog.book);
         let blocked = dialog.blocks().next().map(|finding| (finding.guard.word(), finding.may_override));

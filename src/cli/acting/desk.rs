@@ -14,8 +14,8 @@ use super::super::session::Session;
 use crate::domain::FleetSnapshot;
 use crate::domain::text::Text;
 use crate::files::Baseline;
-use crate::ports::{BoxFuture, Clock};
 use crate::poll;
+use crate::ports::{BoxFuture, Clock};
 use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
 use crate::runbook::journal::{self, Journal, RunState, Told, control};
@@ -68,9 +68,9 @@ struct Journaled(Journal);
 
 impl Recorder for Journaled {
     fn record(&self, event: Event, durable: bool) -> BoxFuture<'_, Result<Entry, Text>> {
-        Box::pin(async move {
-            self.0.record(event, durable).await.map_err(|error| Text::new(error.to_string()))
-        })
+        Box::pin(
+            async move { self.0.record(event, durable).await.map_err(|error| Text::new(error.to_string())) },
+        )
     }
 }
 
@@ -287,7 +287,10 @@ impl Desk {
         if let Some(Event::Ended { outcome, .. }) = told.entries.last().map(|entry| &entry.event)
             && *outcome != crate::runbook::Outcome::Halted
         {
-            return Err(Failure::new(Exit::Usage, format_args!("{run} has ended; there is nothing to resume")));
+            return Err(Failure::new(
+                Exit::Usage,
+                format_args!("{run} has ended; there is nothing to resume"),
+            ));
         }
         let plan = (**plan).clone();
         let arming = Arming::arm(&self.session.topology, clock.now())

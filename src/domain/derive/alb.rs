@@ -48,7 +48,7 @@ fn row(lb: &LoadBalancer, observed: &RegionSnapshot) -> AlbRow {
             metrics
                 .latest(Metric::AlbP99, &dimension, region, "no response times: no requests reached a target")
                 .map(|seconds| seconds * 1_000.0),
-            scaled(metrics.history(Metric::AlbP99, &dimension), 1_000.0),
+            metrics.history(Metric::AlbP99, &dimension).scaled(1_000.0),
         )
     } else {
         unpublished(region)
@@ -83,10 +83,6 @@ fn group_name(arn: &Arn) -> crate::domain::text::Text {
     dimension.split('/').nth(1).unwrap_or(dimension).into()
 }
 
-fn scaled(history: History, factor: f64) -> History {
-    history.into_iter().map(|value| value.map(|value| value * factor)).collect()
-}
-
 fn unpublished(region: &Region) -> (Observed<f64>, History) {
     let pending: Observed<f64> = unread(Metric::AlbRequests, region);
     let error = absent(
@@ -95,7 +91,7 @@ fn unpublished(region: &Region) -> (Observed<f64>, History) {
         Timestamp::UNIX_EPOCH,
         "network load balancers publish no request metrics",
     );
-    (Observed::failed(pending.source().clone(), error), vec![None; HISTORY_MINUTES])
+    (Observed::failed(pending.source().clone(), error), History::unknown())
 }
 
 /// Targets over all groups. One group that was never read leaves the sum unknown: a part is no whole.
@@ -217,7 +213,7 @@ impl<'a> Traffic<'a> {
 
     fn history(&self, value: impl Fn(Timestamp) -> Option<f64>) -> History {
         let Some(end) = self.requests.and_then(Observed::as_of).map(floor_minute) else {
-            return vec![None; HISTORY_MINUTES];
+            return History::unknown();
         };
         (1..=HISTORY_MINUTES as i64)
             .rev()

@@ -9,6 +9,7 @@ mod alb;
 mod aurora;
 mod dynamodb;
 mod ecs;
+mod history;
 mod probe;
 mod reading;
 mod route53;
@@ -34,17 +35,11 @@ pub use alb::alb;
 pub use aurora::aurora;
 pub use dynamodb::{FUSE, FUSE_STATES, dynamodb};
 pub use ecs::ecs;
+pub use history::{HISTORY_MINUTES, History};
 pub use probe::{control, probe};
 pub(crate) use route53::{Healths, in_dns_by, route53_by};
 pub use route53::{in_dns, route53};
 pub use s3::s3;
-
-/// One value a minute for the last hour, oldest first; `None` is a gap, never zero. The last element is
-/// the minute of the newest bucket that is asked for.
-pub type History = Vec<Option<f64>>;
-
-/// How many minutes a [`History`] holds.
-pub const HISTORY_MINUTES: usize = 60;
 
 /// A load balancer of one region.
 #[derive(Clone, Debug)]

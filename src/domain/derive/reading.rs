@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{HISTORY_MINUTES, History};
+use super::History;
 use crate::domain::ids::Region;
 use crate::domain::metric::{Metric, PERIOD, Series, SeriesKey};
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, Reading, Source, SourceKind};
@@ -50,8 +50,8 @@ impl<'a> Metrics<'a> {
     /// A minute for each of the last hour, `None` where there is no point.
     pub(super) fn history(&self, metric: Metric, dimensions: &[&str]) -> History {
         match self.get(metric, dimensions).and_then(Observed::reading) {
-            Some(window) => window.value.minutes(window.as_of, HISTORY_MINUTES),
-            None => vec![None; HISTORY_MINUTES],
+            Some(window) => History::of(&window.value, window.as_of),
+            None => History::unknown(),
         }
     }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::Route53Row;
 use super::reading::{Metrics, absent, never_asked};
+use super::{History, Route53Row};
 use crate::domain::ids::{HealthCheckId, HostName, Region};
 use crate::domain::metric::Metric;
 use crate::domain::observation::{ErrorKind, Observed, Reading, SourceKind};
@@ -131,9 +131,10 @@ fn row(record: &Record, snapshot: &FleetSnapshot, healths: &Healths) -> Route53R
             },
         ),
         answers: answers(record, snapshot, healths),
-        checkers_history: record.health_check.as_ref().map_or_else(Vec::new, |check| {
-            metrics.history(Metric::HealthCheckPercentageHealthy, &[check.as_str()])
-        }),
+        checkers_history: record.health_check.as_ref().map_or_else(
+            || History::from_iter([]),
+            |check| metrics.history(Metric::HealthCheckPercentageHealthy, &[check.as_str()]),
+        ),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod settings;
 mod values;
+mod wiring;
 
 use std::collections::BTreeSet;
 
@@ -46,6 +47,7 @@ pub fn check(topology: &Topology) -> Vec<Problem> {
         checker.replication(&format!("replication[{index}]"), index, rule);
     }
     checker.dns();
+    checker.wiring();
     checker.probe();
     checker.thresholds();
     checker.freshness();
@@ -67,11 +69,6 @@ impl Checker<'_> {
     fn head(&mut self) {
         if self.topology.application.as_str().trim().is_empty() {
             self.say("application", "is empty; give the application a name");
-        }
-        for (index, method) in self.topology.evacuation.iter().enumerate() {
-            if self.topology.evacuation[..index].contains(method) {
-                self.say(format!("evacuation[{index}]"), "is named twice; delete one");
-            }
         }
     }
 
@@ -163,12 +160,7 @@ impl Checker<'_> {
         if self.topology.records[..index].iter().any(same) {
             self.say(path, "repeats an earlier record (name, type and set_identifier); delete one");
         }
-        if record.health_check.as_ref().is_some_and(|check| !identifier(check.as_str())) {
-            self.say(
-                format!("{path}.health_check"),
-                "is no health check id; copy it from Route 53, or delete the key if there is none",
-            );
-        }
+        self.check_id(&format!("{path}.health_check"), record.health_check.as_ref());
         self.dns_name(&format!("{path}.alias_target"), record.alias_target.as_str());
         if self.listed_region(&format!("{path}.region"), &record.region) {
             self.alias(path, record);

@@ -4,6 +4,8 @@
 //! says what it is for, and every default stands there to be changed.
 //! What it must not do: leave anything out, so that what is read back equals what was written.
 
+mod wiring;
+
 use std::fmt::{self, Write};
 
 use crate::domain::Topology;
@@ -34,10 +36,7 @@ fn document(out: &mut String, topology: &Topology) -> fmt::Result {
     writeln!(out, "version = {}", topology.version)?;
     writeln!(out, "# The name that the banner, the saved state and the logs use.")?;
     writeln!(out, "application = {}", text(topology.application.as_str()))?;
-    if !topology.evacuation.is_empty() {
-        writeln!(out, "# Ways to take a region out of service, in the order in which they are tried.")?;
-        writeln!(out, "evacuation = {}", list(topology.evacuation.iter().map(|method| method.word())))?;
-    }
+    wiring::evacuation(out, &topology.evacuation)?;
     section(
         out,
         &[
@@ -82,10 +81,15 @@ fn document(out: &mut String, topology: &Topology) -> fmt::Result {
         replication,
     )?;
     dns(out, &topology.dns)?;
+    wiring::switches(out, &topology.switches)?;
+    wiring::arc(out, topology.arc.as_ref())?;
     probe(out, &topology.probe)?;
     thresholds(out, &topology.thresholds)?;
     freshness(out, topology)?;
-    policy(out, &topology.policy)
+    policy(out, &topology.policy)?;
+    wiring::lease(out, topology.lease.as_ref())?;
+    wiring::notify(out, topology.notify.as_ref())?;
+    wiring::cleanup(out, topology.cleanup.as_ref())
 }
 
 /// A comment, then each item; nothing at all when there is no item.
@@ -178,7 +182,11 @@ fn region(out: &mut String, region: &RegionEntry) -> fmt::Result {
     )?;
     section(
         out,
-        &["ECS services behind them; `scalable` says whether Application Auto Scaling moves their count."],
+        &[
+            "ECS services behind them; `scalable` says whether Application Auto Scaling moves their count. When the",
+            "region is evacuated and scaled to zero they `stop`, or `keep` running (`on_evacuate`); those that use the",
+            "Aurora writer (`uses_database`) may need a new deployment after a promotion.",
+        ],
         &region.services,
         service,
     )
@@ -206,7 +214,8 @@ fn service(out: &mut String, service: &Service) -> fmt::Result {
     if !service.target_groups.is_empty() {
         writeln!(out, "target_groups = {}", list(service.target_groups.iter().map(Arn::as_str)))?;
     }
-    writeln!(out, "scalable = {}", service.scalable)
+    writeln!(out, "scalable = {}", service.scalable)?;
+    wiring::service(out, service)
 }
 
 fn table(out: &mut String, table: &Table) -> fmt::Result {
@@ -414,10 +423,6 @@ fn policy(out: &mut String, found: &Policy) -> fmt::Result {
         default.survivors_share
     )?;
     writeln!(out, "survivors_share = {}", found.survivors_share)?;
-    if !found.notify.is_empty() {
-        writeln!(out, "# Who hears of a run's start, halt and end: topics, or a command.")?;
-        writeln!(out, "notify = {}", list(found.notify.iter().map(String::as_str)))?;
-    }
     section(out, &["Windows in which planned runbooks are refused."], &found.freezes, |out, freeze| {
         writeln!(out, "[[policy.freeze]]")?;
         entry(out, "from", &freeze.from.to_string())?;

@@ -357,7 +357,6 @@ fn policy(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> Policy {
         armed_minutes: reader.or(&mut view, "armed_minutes", d.armed_minutes),
         survivors_share: reader.or(&mut view, "survivors_share", d.survivors_share),
         freezes: each(reader, &mut view, "freeze", freeze),
-        notify: reader.list(&mut view, "notify"),
     };
     reader.close(&view);
     policy

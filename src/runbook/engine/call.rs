@@ -16,7 +16,7 @@ use super::{Context, LOOK, Stop};
 use crate::domain::text::Text;
 use crate::runbook::condition::{Condition, Judgement};
 use crate::runbook::event::{ActFailure, Event, LeaseOutcome};
-use crate::runbook::fact::{Fact, Facts};
+use crate::runbook::fact::{Fact, Facts, Known};
 use crate::runbook::operation::{Operation, Resend, Steering};
 use crate::runbook::plan::StepId;
 
@@ -73,6 +73,7 @@ impl Context {
                 }
             }
             refresh(&mut operation, &saved);
+            self.note_lag(&saved);
             if let Err(why) = self.interlocked(&operation, asked_at).await {
                 return Called::Refused(why);
             }
@@ -130,6 +131,17 @@ impl Context {
             pause = (pause * 2).min(Duration::from_secs(8));
         }
         Called::Failed("not accepted".into())
+    }
+
+    /// Keeps the last lag that was read before a promotion.
+    fn note_lag(&self, saved: &Facts) {
+        let lag = saved.iter().find_map(|(fact, seen)| match (fact, seen.value()) {
+            (Fact::RpoLag(..), Some(Known::Number(lag))) => Some(*lag),
+            _ => None,
+        });
+        if let Some(lag) = lag {
+            *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(lag);
+        }
     }
 
     /// Sleeps, with jitter, so that two runs that met at a limit do not meet again.

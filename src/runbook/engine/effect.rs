@@ -85,16 +85,17 @@ pub fn effect(operation: &Operation, topology: &Topology) -> Option<Condition> {
             global: global.clone(),
             cluster: target.clone(),
         }),
-        Operation::FailoverGlobalCluster { region, global, target } => {
-            let mut ask = members(topology, global, None);
-            ask.sort_by_key(|member| member != region);
-            Some(Condition::Writer { ask, global: global.clone(), cluster: target.clone() })
-        }
-        Operation::RemoveFromGlobalCluster { region, global, cluster } => {
-            let mut ask = members(topology, global, None);
-            ask.sort_by_key(|member| member != region);
-            Some(Condition::Detached { ask, global: global.clone(), cluster: cluster.clone() })
-        }
+        // Only the region that takes the call is asked: others may be dark, and waiting for them costs users.
+        Operation::FailoverGlobalCluster { region, global, target } => Some(Condition::Writer {
+            ask: vec![region.clone()],
+            global: global.clone(),
+            cluster: target.clone(),
+        }),
+        Operation::RemoveFromGlobalCluster { region, global, cluster } => Some(Condition::Detached {
+            ask: vec![region.clone()],
+            global: global.clone(),
+            cluster: cluster.clone(),
+        }),
         Operation::DeleteReplica { region, table, replica } => {
             Some(Condition::NoReplica { ask: region.clone(), table: table.clone(), replica: replica.clone() })
         }
@@ -161,6 +162,13 @@ pub fn touches(operation: &Operation, topology: &Topology) -> Vec<Fact> {
         }
         Operation::SetDesired { region, service, .. } => {
             facts.push(Fact::Scaling(region.clone(), service.clone()));
+        }
+        // The last lag before a promotion is what may be lost.
+        Operation::FailoverGlobalCluster { region, global, target } => {
+            let clusters = topology.aurora.iter().filter(|cluster| &cluster.id == global);
+            let promoted =
+                clusters.flat_map(|cluster| &cluster.members).filter(|member| &member.arn == target);
+            facts.extend(promoted.map(|member| Fact::RpoLag(region.clone(), member.id.clone())));
         }
         _ => {}
     }

@@ -154,10 +154,21 @@ pub fn switches(topology: &Topology, region: &Region) -> Vec<Text> {
 /// Facts that [`writer_may_move`] looks at.
 pub fn writer_facts(topology: &Topology, operation: &Operation) -> Vec<Fact> {
     let Some(global) = global_of(operation) else { return Vec::new() };
-    members(topology, global, None)
+    told_by(topology, operation, global)
         .into_iter()
         .map(|region| Fact::GlobalCluster(region, global.clone()))
         .collect()
+}
+
+/// Regions whose word counts. A promotion is asked of its own region alone: waiting for a dark one costs users.
+fn told_by(topology: &Topology, operation: &Operation, global: &GlobalClusterId) -> Vec<Region> {
+    match operation {
+        Operation::FailoverGlobalCluster { region, .. }
+        | Operation::RemoveFromGlobalCluster { region, .. } => {
+            vec![region.clone()]
+        }
+        _ => members(topology, global, None),
+    }
 }
 
 /// Whether a call that moves a writer may be sent now: no operation is in flight as any region tells it.
@@ -169,7 +180,7 @@ pub fn writer_may_move(
 ) -> Result<(), Text> {
     let Some(global) = global_of(operation) else { return Ok(()) };
     let mut told = false;
-    for region in members(topology, global, None) {
+    for region in told_by(topology, operation, global) {
         let fact = Fact::GlobalCluster(region.clone(), global.clone());
         let fresh = facts.reading(&fact).is_some_and(|reading| reading.as_of >= not_before);
         let Some(state) = facts.global_cluster(&fact).filter(|_| fresh) else { continue };

@@ -134,6 +134,8 @@ struct Context {
     sent: Mutex<Vec<(StepId, usize, usize)>>,
     /// When users were first proven to be answered elsewhere.
     proven: Mutex<Option<Timestamp>>,
+    /// The last lag that was read before a promotion, milliseconds.
+    lag: Mutex<Option<f64>>,
     /// When this process began the run.
     began: Timestamp,
 }

@@ -19,7 +19,6 @@ use crate::domain::ids::Arn;
 use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
 use crate::runbook::event::{Decision, Event, LeaseOutcome, Outcome};
-use crate::runbook::fact::{Fact, Known};
 use crate::runbook::plan::{OnFailure, Step, StepId};
 
 /// How long telling people may take at the end of a run.
@@ -55,6 +54,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
     let context = Context {
         sent: std::sync::Mutex::new(sent.collect()),
         proven: std::sync::Mutex::default(),
+        lag: std::sync::Mutex::default(),
         began,
         setup,
         aborted: AtomicBool::new(false),
@@ -355,12 +355,8 @@ impl Context {
         let proven = *self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let began = self.setup.told.first().map_or(self.began, |entry| entry.at);
         let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
-        let moves = self.setup.plan.operations().any(|operation| operation.moves_writer());
-        let rpo = self.setup.plan.shaped_by.iter().find_map(|(fact, seen)| match (fact, seen.value()) {
-            (Fact::RpoLag(..), Some(Known::Number(lag))) if moves => Some(*lag),
-            _ => None,
-        });
-        (rto, rpo)
+        let lag = *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        (rto, lag)
     }
 
     /// Tells everybody whom the topology names; topics of the region that is acted on are passed over.

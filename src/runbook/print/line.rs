@@ -19,20 +19,15 @@ pub(crate) fn aws(service: &str, command: &str) -> Line {
 }
 
 impl Line {
+    /// A command that stands in for `aws`.
+    pub(crate) fn new(command: &str) -> Self {
+        Self(command.to_owned())
+    }
+
     /// An option with its value. A value that looks like an option is tied to its own.
     pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
         let between = if value.starts_with('-') { '=' } else { ' ' };
         self.0.push_str(&format!(" --{name}{between}{}", quoted(value)));
-        self
-    }
-
-    /// An option with several values, none of which looks like an option.
-    pub(crate) fn options(mut self, name: &str, values: &[&str]) -> Self {
-        self.0.push_str(&format!(" --{name}"));
-        for value in values {
-            self.0.push(' ');
-            self.0.push_str(&quoted(value));
-        }
         self
     }
 
@@ -94,6 +89,14 @@ impl Operation {
             }
         }
         vec![self.line(None, profile)]
+    }
+
+    /// The same without an endpoint, through a shell function that adds one.
+    pub(crate) fn cli_through(&self, function: &str, topology: &Topology) -> String {
+        let call = calls::of(self);
+        let line = Line(format!("{function} {} {}", call.command, kebab(call.operation)));
+        let profile = topology.scope(&self.scope()).profile;
+        parameters(line.at(None, profile.as_deref()), &call).end()
     }
 
     /// The topology's scope whose credentials it needs: `dns`, `arc`, or the region.

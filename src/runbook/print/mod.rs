@@ -22,8 +22,9 @@ use std::fmt;
 use crate::domain::ids::Region;
 use crate::runbook::operation::Operation;
 
-pub(super) use line::aws;
-pub(super) use quote::{comment, quoted};
+pub(super) use line::{Line, aws};
+pub(super) use quote::{comment, literal, quoted};
+pub(super) use records::{exact, record_query, record_query_of};
 
 /// One call, exactly: what AWS is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,3 +21,9 @@ pub(crate) fn quoted(raw: &str) -> String {
 pub(crate) fn comment(raw: &str) -> String {
     text::clean(raw).to_string()
 }
+
+/// The string as JMESPath writes it, `"x"` in back ticks; `None` for one that would need escapes in two languages.
+pub(crate) fn literal(raw: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '`' | '"' | '\\') || c == ' ';
+    raw.chars().all(plain).then(|| format!("`\"{raw}\"`"))
+}

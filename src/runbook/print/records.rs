@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::quote::literal;
 use crate::domain::snapshot::RecordSet;
 use crate::domain::topology::RoutingPolicy;
 use crate::runbook::operation::{RecordAction, RecordChange};
@@ -43,6 +44,25 @@ pub(crate) fn exact(record: &RecordSet) -> bool {
         | RoutingPolicy::Failover
         | RoutingPolicy::Multivalue => true,
     }
+}
+
+/// The JMESPath expression that finds the set in ListResourceRecordSets; `None` where its name needs escapes.
+pub(crate) fn record_query(record: &RecordSet) -> Option<String> {
+    let identifier = record.set_identifier.as_ref().map(|identifier| identifier.as_str());
+    record_query_of(record.name.as_str(), record.record_type.as_str(), identifier)
+}
+
+/// The same by name, type and set identifier.
+pub(crate) fn record_query_of(name: &str, record_type: &str, identifier: Option<&str>) -> Option<String> {
+    let name = literal(&format!("{name}."))?;
+    let record_type = literal(record_type)?;
+    let identifier = match identifier {
+        Some(identifier) => format!("SetIdentifier == {}", literal(identifier)?),
+        None => "!SetIdentifier".to_owned(),
+    };
+    // Route 53 writes a wildcard as `\052`, which would need escapes in three languages.
+    (!name.contains('*'))
+        .then(|| format!("ResourceRecordSets[?Name == {name} && Type == {record_type} && {identifier}]"))
 }
 
 fn record_set(record: &RecordSet) -> Value {

@@ -15,9 +15,6 @@ use crate::domain::snapshot::{FleetSnapshot, ProbeResult, ProbeTarget, RegionSna
 use crate::domain::topology::{DNS_REGION, LoadBalancerKind, Topology};
 use crate::runbook::fact::{Fact, Facts, Known};
 
-/// How many of the newest minutes speak for the traffic before a change.
-const MINUTES: usize = 5;
-
 impl Facts {
     /// Everything of a snapshot that is a fact. What was never asked is left out; what failed keeps its error
     /// beside the last reading, and what comes from the saved baseline its mark.
@@ -90,7 +87,8 @@ fn of_region(bag: &mut Bag, seen: &RegionSnapshot, fleet: &FleetSnapshot, topolo
     let rows: Vec<_> = rows.iter().filter(|row| row.kind == LoadBalancerKind::Application).collect();
     if let Some(first) = rows.first() {
         let readings: Option<Vec<_>> = rows.iter().map(|row| row.requests_per_s.reading()).collect();
-        let minutes = traffic(&rows.iter().map(|row| row.requests_history.as_slice()).collect::<Vec<_>>());
+        let hours: Vec<_> = rows.iter().map(|row| row.requests_history.values()).collect();
+        let minutes = traffic(&hours.iter().map(AsRef::as_ref).collect::<Vec<_>>());
         let oldest = readings.and_then(|readings| readings.into_iter().min_by_key(|reading| reading.as_of));
         let reading = oldest.filter(|_| !minutes.is_empty()).map(|oldest| Reading {
             value: minutes,
@@ -114,13 +112,8 @@ fn traffic(histories: &[&[Option<f64>]]) -> Vec<f64> {
     let minute = |back: usize| -> Option<f64> {
         histories.iter().map(|history| history[history.len() - 1 - back].map(|rate| rate * 60.0)).sum()
     };
-    let mut minutes: Vec<f64> = (0..length)
-        .map(minute)
-        .skip_while(Option::is_none)
-        .take_while(Option::is_some)
-        .flatten()
-        .take(MINUTES)
-        .collect();
+    let mut minutes: Vec<f64> =
+        (0..length).map(minute).skip_while(Option::is_none).take_while(Option::is_some).flatten().collect();
     minutes.reverse();
     minutes
 }

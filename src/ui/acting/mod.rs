@@ -3,7 +3,6 @@
 //! What it is for: painting what `app::acting` holds, and the words that these screens share.
 //! What it must not do: decide anything, or leave out what the operator is about to confirm.
 
-mod call;
 pub(super) mod card;
 pub(super) mod plan;
 pub(super) mod prompt;

@@ -13,7 +13,7 @@
 //!  read-only: this is a preview; A arms
 //! ```
 
-use super::{call, domain, estimate, guard_mark};
+use super::{domain, estimate, guard_mark};
 use crate::app::App;
 use crate::app::acting::{Book, PlanDialog, estimate as reckon};
 use crate::app::keymap::Layer;
@@ -85,7 +85,8 @@ fn status(pen: &mut Pen<'_>, app: &App, dialog: &PlanDialog, theme: Theme) {
     } else if dialog.planning.awaited.is_some() {
         (Mark::Pending, "the world is read and the plan is made; nothing is changed".to_owned())
     } else if !dialog.choices().is_empty() {
-        (Mark::Warning, "choose with the arrow keys and Enter".to_owned())
+        let keys = if dialog.is_restoring() { "b brings back, y keeps" } else { "Enter" };
+        (Mark::Warning, format!("choose with the arrow keys and {keys}"))
     } else if dialog.plan().is_none() {
         (Mark::Critical, "there is no plan; r tries again".to_owned())
     } else if !armed && dialog.book == Book::Cleanup {
@@ -271,9 +272,11 @@ fn step(page: &mut Page, app: &App, plan: &Plan, index: usize, step: &Step, room
         }
         for operation in &way.calls {
             let lead = format!("{indent}> ");
-            let mark = operation.is_irreversible();
-            page.text((&lead, theme.key()), &call::line(operation), room, theme.plain());
-            if mark {
+            page.text((&lead, theme.key()), &operation.sentence(), room, theme.plain());
+            // What is confirmed is what is sent: the call itself, with every parameter.
+            let lead = format!("{indent}  ");
+            page.text((&lead, theme.plain()), &operation.call().to_string(), room, theme.quiet());
+            if operation.is_irreversible() {
                 let lead = format!("{indent}✖ ");
                 page.text((&lead, theme.mark(Mark::Critical)), "cannot be undone", room, theme.plain());
             }

@@ -14,7 +14,6 @@
 
 use ratatui::style::Style;
 
-use super::{call, estimate};
 use crate::app::acting::run::{Fate, Halt, Phase, RunState, Standing, StepState, outcome_word};
 use crate::app::acting::{RunView, run::CallState};
 use crate::app::{App, RegionView};
@@ -86,7 +85,11 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
     let spent = run.began.map(|began| until.duration_since(began).unsigned_abs());
     let spent = spent.map(|spent| format!(", {}", format::span(spent))).unwrap_or_default();
     let left = run.left(now).filter(|_| run.standing == Standing::Running);
-    let left = left.map(|left| format!(", {} left", estimate(left))).unwrap_or_default();
+    let left = left.map(|left| {
+        let word = if left.known { "about" } else { "at most" };
+        format!(", {word} {} left", format::span(left.likely))
+    });
+    let left = left.unwrap_or_default();
     rule(pen, 0, &format!("run: {}, step {at} of {of}{spent}{left}", run.name()), theme);
     let (mark, word) = match &run.standing {
         Standing::Running => (Mark::Warning, "▶ RUNNING"),
@@ -245,7 +248,7 @@ fn step(page: &mut Page, app: &App, run: &RunState, index: usize, step: &StepSta
 fn sent(page: &mut Page, sent: &CallState, room: u16, theme: Theme) {
     let again = if sent.attempt > 0 { format!(" (sent {} times)", sent.attempt + 1) } else { String::new() };
     let undo = if sent.call >= 1000 { "undo: " } else { "" };
-    let words = format!("{undo}{}{again}", call::line(&sent.operation));
+    let words = format!("{undo}{}{again}", sent.operation.sentence());
     let lead = format!("       {} > ", format::clock(sent.at));
     page.text((&lead, theme.quiet()), &words, room, theme.plain());
     let (mark, words) = fate(&sent.fate);

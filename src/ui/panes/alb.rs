@@ -31,10 +31,10 @@ impl Pane for Alb {
         let levels = view.topology.thresholds.error_5xx_percent;
         vec![
             Slot::new(vec![part("", requests), part("up", targets(view))])
-                .with(joined(rows.iter().map(|row| &row.requests_history[..]), |a, b| a + b), 0.0)
+                .with(joined(rows.iter().map(|row| &row.requests_history), |a, b| a + b), 0.0)
                 .pick(Pick::Mean),
             Slot::new(vec![part("5XX", errors), part("p99", p99)])
-                .with(joined(rows.iter().map(|row| &row.error_history[..]), f64::max), levels.critical),
+                .with(joined(rows.iter().map(|row| &row.error_history), f64::max), levels.critical),
         ]
     }
 

@@ -31,7 +31,7 @@ impl Pane for Aurora {
         vec![
             Slot::new(vec![part("", role(view)), part("", status.unwrap_or_else(none_here))]),
             Slot::new(vec![part("RPO", lag(view)), part("", change(view))])
-                .with(joined(rows.iter().map(|row| &row.rpo_history[..]), f64::max), levels.critical),
+                .with(joined(rows.iter().map(|row| &row.rpo_history), f64::max), levels.critical),
         ]
     }
 

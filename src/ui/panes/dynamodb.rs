@@ -29,7 +29,7 @@ impl Pane for DynamoDb {
         let to = slowest(rows).map_or("to others".to_owned(), |(region, _)| format!("to {region}"));
         let throttles =
             total(lens, rows.iter().map(|row| &row.throttles), |v| format!("{}/min", format::count(v)));
-        let histories = rows.iter().flat_map(|row| &row.latency_ms).map(|(_, _, history)| &history[..]);
+        let histories = rows.iter().flat_map(|row| &row.latency_ms).map(|(_, _, history)| history);
         let levels = view.topology.thresholds.replication_latency_ms;
         vec![
             Slot::new(vec![part("ACTIVE", active(view)), second(view)]),

@@ -36,7 +36,7 @@ impl Pane for Ecs {
         vec![
             Slot::new(vec![part("tasks", tasks(view)), part("pend", pending(view))]),
             Slot::new(vec![part("CPU", cpu), part("", rollout.unwrap_or_else(none_here))])
-                .with(joined(rows.iter().map(|row| &row.cpu_history[..]), f64::max), levels.critical),
+                .with(joined(rows.iter().map(|row| &row.cpu_history), f64::max), levels.critical),
         ]
     }
 

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use super::theme::Mark;
 use super::value::{Lens, Trust, Value, mark_of};
 use crate::app::{PaneId, RegionView};
+use crate::domain::derive::History;
 use crate::domain::topology::Levels;
 use crate::domain::{Observed, Severity};
 
@@ -273,15 +274,12 @@ fn rank(value: &Value<'_>) -> u8 {
 
 /// Histories of several rows that are shown as one; joined only when they are painted.
 pub struct Joined<'a> {
-    histories: Vec<&'a [Option<f64>]>,
+    histories: Vec<&'a History>,
     join: fn(f64, f64) -> f64,
 }
 
 /// Histories of several rows as one.
-pub fn joined<'a>(
-    histories: impl IntoIterator<Item = &'a [Option<f64>]>,
-    join: fn(f64, f64) -> f64,
-) -> Joined<'a> {
+pub fn joined<'a>(histories: impl IntoIterator<Item = &'a History>, join: fn(f64, f64) -> f64) -> Joined<'a> {
     Joined { histories: histories.into_iter().collect(), join }
 }
 
@@ -290,9 +288,9 @@ impl<'a> Joined<'a> {
     pub fn values(&self) -> Cow<'a, [Option<f64>]> {
         let mut histories = self.histories.iter();
         let Some(first) = histories.next() else { return Cow::Borrowed(&[]) };
-        let mut all = Cow::Borrowed(*first);
+        let mut all = first.values();
         for history in histories {
-            for (known, other) in all.to_mut().iter_mut().zip(*history) {
+            for (known, other) in all.to_mut().iter_mut().zip(&*history.values()) {
                 *known = match (*known, *other) {
                     (Some(a), Some(b)) => Some((self.join)(a, b)),
                     (a, b) => a.or(b),

@@ -29,7 +29,7 @@ impl Pane for Route53 {
         vec![
             Slot::new(vec![part("", answered(view)), part("", flags_or_policy(view))]),
             Slot::new(vec![part("check", verdict(view)), part("", checkers(view))])
-                .with(joined(rows.iter().map(|row| &row.checkers_history[..]), f64::min), 100.0)
+                .with(joined(rows.iter().map(|row| &row.checkers_history), f64::min), 100.0)
                 .pick(Pick::Lowest),
         ]
     }

@@ -30,7 +30,7 @@ impl Pane for S3 {
         let failed = total(lens, rows.iter().map(|row| &row.failed_operations), format::count);
         vec![
             Slot::new(vec![part("wait", pending(view)), part("", objects)])
-                .with(joined(rows.iter().map(|row| &row.pending_history[..]), |a, b| a + b), 1_048_576.0),
+                .with(joined(rows.iter().map(|row| &row.pending_history), |a, b| a + b), 1_048_576.0),
             Slot::new(vec![part("lag", latency), part("failed", failed)]),
         ]
     }

@@ -1,0 +1,209 @@
+//! Plans and events as lines.
+//!
+//! What it is for: what `plan`, `run` and `runs` print for people; each event one line that `grep` finds.
+//! What it must not do: leave anything out of a plan that the operator confirms.
+
+use std::fmt::Write;
+
+use crate::runbook::{
+    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, OnFailure, Outcome, Plan, Step,
+};
+
+/// A plan, whole, for reading before it is confirmed.
+pub(super) fn plan(plan: &Plan) -> String {
+    let mut out = String::new();
+    // Writing to a String does not fail.
+    let _ = write_plan(&mut out, plan);
+    out
+}
+
+fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
+    writeln!(out, "{} {}  ({}, plan {})", plan.runbook, target(plan), plan.application, plan.digest())?;
+    writeln!(out, "{}", plan.summary)?;
+    section(out, "Guards", &guards(plan))?;
+    section(out, "Data at risk", &plan.data_at_risk)?;
+    section(out, "What nothing brings back", &plan.irreversible)?;
+    section(out, "Good to know", &plan.notes)?;
+    writeln!(out, "\nSteps")?;
+    for (number, step) in plan.steps.iter().enumerate() {
+        write_step(out, number + 1, step)?;
+    }
+    writeln!(
+        out,
+        "\nNothing has been changed. To carry it out: switchtower run {} … --confirm {} --reason TEXT",
+        plan.runbook, plan.confirm
+    )
+}
+
+fn target(plan: &Plan) -> String {
+    match (&plan.params.region, &plan.params.to) {
+        (Some(region), Some(to)) => format!("{region} -> {to}"),
+        (Some(region), None) => region.to_string(),
+        (None, _) => "everything".to_owned(),
+    }
+}
+
+fn guards(plan: &Plan) -> Vec<String> {
+    let each = plan.findings.iter().map(|finding| {
+        let force = match finding.force {
+            Force::Block if finding.may_override => "BLOCKS (a reason may override it)",
+            Force::Block => "BLOCKS",
+            Force::Warn => "warns",
+        };
+        let next =
+            if finding.next_step.is_empty() { String::new() } else { format!("; {}", finding.next_step) };
+        format!("{} {force}: {}{next}", finding.guard.word(), finding.message)
+    });
+    let lines: Vec<String> = each.collect();
+    if lines.is_empty() { vec!["all pass".to_owned()] } else { lines }
+}
+
+fn section<T: std::fmt::Display>(out: &mut String, title: &str, lines: &[T]) -> std::fmt::Result {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{title}")?;
+    lines.iter().try_for_each(|line| writeln!(out, "  {line}"))
+}
+
+fn write_step(out: &mut String, number: usize, step: &Step) -> std::fmt::Result {
+    let after: Vec<&str> = step.after.iter().map(|id| id.as_str()).collect();
+    let after = if after.is_empty() { String::new() } else { format!(", after {}", after.join(", ")) };
+    let passes = if step.on_failure == OnFailure::Pass { ", passed when it fails" } else { "" };
+    let usual = step.usual.map_or_else(String::new, |usual| format!(", usually {} s", usual.as_secs()));
+    writeln!(
+        out,
+        "  {number}. {}  [{}{after}{usual}, at most {} s{passes}]",
+        step.title,
+        step.id,
+        step.timeout.as_secs()
+    )?;
+    for change in &step.changes {
+        writeln!(out, "       {change}")?;
+    }
+    for (index, way) in step.ways.iter().enumerate() {
+        let method = way.method.map_or_else(String::new, |method| format!(" by {}", method.word()));
+        if step.ways.len() > 1 {
+            writeln!(out, "       way {}{method}, {} s", index + 1, way.patience.as_secs())?;
+        }
+        for call in &way.calls {
+            writeln!(out, "       {}  ({})", call.cli(), domain(&call.domain()))?;
+        }
+        if way.undo.is_empty() && !way.calls.is_empty() {
+            writeln!(out, "       no undo")?;
+        }
+    }
+    Ok(())
+}
+
+fn domain(domain: &FailureDomain) -> String {
+    match domain {
+        FailureDomain::DataPlane => "data plane".to_owned(),
+        FailureDomain::Regional(region) => format!("control plane of {region}"),
+        FailureDomain::Global => "control plane of Route 53, us-east-1".to_owned(),
+        FailureDomain::None => "nothing is called".to_owned(),
+    }
+}
+
+/// One event as one line; `None` for what people need not see.
+pub(super) fn event(entry: &Entry) -> Option<String> {
+    let words = match &entry.event {
+        Event::Opened { opening, plan, digest } => format!(
+            "run {} begins: {} (plan {digest}, by {} on {}; {})",
+            opening.run, plan.summary, opening.holder, opening.host, opening.reason
+        ),
+        Event::Resumed { opening, damage } => {
+            let damage: Vec<&str> = damage.iter().map(|line| line.as_str()).collect();
+            let damaged =
+                if damage.is_empty() { String::new() } else { format!("; damage: {}", damage.join("; ")) };
+            format!("run {} is taken up again on {}{damaged}", opening.run, opening.host)
+        }
+        Event::Lease { outcome } => lease(outcome),
+        Event::StepBegan { step } => format!("{step}: begins"),
+        Event::StepHeld { step, evidence } => format!("{step}: holds already: {evidence}"),
+        Event::Intent { step, operation, attempt, .. } => {
+            let again = if *attempt > 0 { format!(" (attempt {})", attempt + 1) } else { String::new() };
+            format!("{step}: calls {}{again}", operation.sentence())
+        }
+        Event::Applied { step, request_id, .. } => {
+            let request = request_id.as_ref().map_or_else(String::new, |id| format!(" (request {id})"));
+            format!("{step}: accepted{request}; this proves nothing yet")
+        }
+        Event::NotApplied { step, failure, .. } => format!("{step}: {}", failed(failure)),
+        Event::Progress { step, judgement } => match judgement {
+            Judgement::Unknown { why } => format!("{step}: cannot be told: {why}"),
+            other => format!("{step}: {}", other.words()),
+        },
+        Event::WayGivenUp { step, way, why } => format!("{step}: way {} given up: {why}", way + 1),
+        Event::StepDone { step, evidence, took } => {
+            format!("{step}: done in {} s: {evidence}", took.as_secs())
+        }
+        Event::StepFailed { step, why, passed: true } => format!("{step}: failed and passed: {why}"),
+        Event::StepFailed { step, why, passed: false } => format!("{step}: FAILED: {why}"),
+        Event::StepSkipped { step, reason } => format!("{step}: skipped on the operator's word: {reason}"),
+        Event::StepUndone { step } => format!("{step}: undone"),
+        Event::Halted { why, done, undoable, not_run, .. } => format!(
+            "HALTED: {why}; {} steps done, {} can be undone, {} not run",
+            done.len(),
+            undoable.len(),
+            not_run.len()
+        ),
+        Event::Decided { decision, by } => {
+            let words = serde_json::to_value(decision).unwrap_or_default();
+            format!("{by} decided: {}", words["decision"].as_str().unwrap_or_default())
+        }
+        Event::Notified { whom, failure: None } => format!("told {whom}"),
+        Event::Notified { whom, failure: Some(why) } => format!("could not tell {whom}: {why}"),
+        Event::Unjournaled { why } => format!("UNJOURNALED: the run goes on without its journal: {why}"),
+        Event::Noted { words } => words.to_string(),
+        Event::Ended { outcome, rto, rpo_ms } => {
+            let rto = rto.map_or_else(String::new, |rto| {
+                format!(", users answered elsewhere after {} s", rto.as_secs())
+            });
+            let rpo =
+                rpo_ms.map_or_else(String::new, |rpo| format!(", last lag before the promotion {rpo:.0} ms"));
+            format!("ended: {}{rto}{rpo}", outcome_word(*outcome))
+        }
+    };
+    Some(format!("{} {words}", entry.at.strftime("%H:%M:%SZ")))
+}
+
+fn lease(outcome: &LeaseOutcome) -> String {
+    match outcome {
+        LeaseOutcome::Taken { number } => format!("the lease is ours, number {number}"),
+        LeaseOutcome::TakenOver { number, from } => {
+            format!(
+                "the lease is ours, number {number}, taken over from {} on {}",
+                from.claim.holder, from.claim.host
+            )
+        }
+        LeaseOutcome::Unreachable { why } => format!("goes on without the lease: {why}"),
+        LeaseOutcome::NotConfigured => {
+            "no lease: the topology names no table, so runs of two hosts cannot see each other".to_owned()
+        }
+        LeaseOutcome::Lost { to } => format!("the lease is lost to {} on {}", to.claim.holder, to.claim.host),
+        LeaseOutcome::Released => "the lease is given back".to_owned(),
+    }
+}
+
+fn failed(failure: &ActFailure) -> String {
+    match failure {
+        ActFailure::Busy { why } => format!("AWS is busy, tried again: {why}"),
+        ActFailure::Moved { why } => format!("it has moved on, read again: {why}"),
+        ActFailure::Refused { why } => format!("refused: {why}"),
+        ActFailure::Credentials { why } => format!("credentials: {why}"),
+        ActFailure::NotSent { why } => format!("not sent: {why}"),
+        ActFailure::Unknown { why } => format!("no answer, so nobody knows; looking: {why}"),
+    }
+}
+
+/// The word of an outcome.
+pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Halted => "halted",
+        Outcome::Aborted => "aborted",
+        Outcome::Undone => "undone",
+        Outcome::Superseded => "superseded",
+    }
+}

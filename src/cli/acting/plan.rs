@@ -1,0 +1,80 @@
+//! `plan`: guards and plan, and nothing changes.
+//!
+//! What it is for: reading before acting, as text, JSON or a shell script that works without this program.
+//! What it must not do: arm, take a lease, or write anything but its output.
+
+use serde_json::json;
+
+use super::super::args::{Global, PlanArgs};
+use super::super::exit::{Exit, Failure};
+use super::super::out;
+use super::super::session::{Session, WORKERS, worker};
+use super::{Desk, lines};
+use crate::runbook::catalog::blocking;
+use crate::runbook::{Plan, PlanError, script};
+
+/// Runs `plan`.
+pub(in crate::cli) fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
+    let runbook = Desk::runbook(&args.runbook)?;
+    let session = Session::configured(global)?;
+    let runs = session.runs()?;
+    let runtime = worker(WORKERS)?;
+    let planned = runtime.block_on(async {
+        let desk = Desk::new(session.clone(), global.allow_endpoint, runs);
+        let fleet = desk.fleet().await;
+        desk.plan(runbook, &args.wishes.params(), &fleet, true).await
+    });
+    runtime.shutdown_background();
+    let plan = planned.map_err(refused)?;
+    let words = if args.script {
+        script::script(&plan, &session.topology)
+    } else if args.json {
+        document(&plan)?
+    } else {
+        lines::plan(&plan)
+    };
+    out::print(&words)?;
+    Ok(if blocking(&plan.findings).next().is_some() { Exit::Blocked } else { Exit::Done })
+}
+
+/// The plan as JSON, versioned.
+fn document(plan: &Plan) -> Result<String, Failure> {
+    let steps = plan.steps.iter().map(|step| {
+        let ways = step.ways.iter().map(|way| {
+            let calls: Vec<_> =
+                way.calls.iter().map(|call| json!({"call": call, "aws": call.cli()})).collect();
+            let undo: Vec<_> = way.undo.iter().map(|call| json!({"call": call, "aws": call.cli()})).collect();
+            json!({"method": way.method, "calls": calls, "undo": undo, "patience_s": way.patience.as_secs()})
+        });
+        json!({
+            "id": step.id, "title": step.title, "region": step.region, "after": step.after,
+            "changes": step.changes, "domains": step.domains(), "ways": ways.collect::<Vec<_>>(),
+            "precondition": step.precondition, "verify": step.verify, "timeout_s": step.timeout.as_secs(),
+            "on_failure": step.on_failure, "usual_s": step.usual.map(|usual| usual.as_secs()),
+        })
+    });
+    let document = json!({
+        "schema": "switchtower.plan/1", "runbook": plan.runbook, "application": plan.application,
+        "digest": plan.digest().as_str(), "confirm": plan.confirm, "made_at": plan.made_at,
+        "params": plan.params, "summary": plan.summary, "guards": plan.findings,
+        "data_at_risk": plan.data_at_risk, "irreversible": plan.irreversible, "notes": plan.notes,
+        "steps": steps.collect::<Vec<_>>(),
+    });
+    let words = serde_json::to_string_pretty(&document);
+    words
+        .map(|words| words + "\n")
+        .map_err(|error| Failure::error(format_args!("the plan is no JSON: {error}")))
+}
+
+/// Why there is no plan, with the choices when there are some.
+pub(super) fn refused(error: PlanError) -> Failure {
+    match &error {
+        PlanError::Choose { choices, .. } => {
+            let listed: Vec<String> =
+                choices.iter().map(|(choice, words)| format!("  {choice}: {words}")).collect();
+            Failure::new(Exit::Usage, format_args!("{error}\n{}", listed.join("\n")))
+        }
+        PlanError::Params(_) => Failure::new(Exit::Usage, error),
+        PlanError::Impossible(_) => Failure::new(Exit::Blocked, error),
+    }
+}

@@ -1,0 +1,148 @@
+//! `run`: plans, confirms by what the command line says, and carries it out.
+//!
+//! What it is for: acting from a script or a shell. Without a terminal nothing is asked: what has to be typed
+//! in the console is given as `--confirm` and `--reason`.
+//! What it must not do: go round a guard, or end before the run does because nobody reads its lines any more.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::super::args::{Global, RunArgs};
+use super::super::exit::{Exit, Failure};
+use super::super::out;
+use super::super::session::{Session, WORKERS, worker};
+use super::desk::local_user;
+use super::{Desk, Started, TakeUp, lines, plan};
+use crate::domain::text::Text;
+use crate::runbook::engine::NotBegun;
+use crate::runbook::{Approval, ApprovalError, Arming, Decision, Entry, Force, Outcome};
+
+/// Runs `run`.
+pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
+    let runbook = Desk::runbook(&args.runbook)?;
+    let session = Session::configured(global)?;
+    let runs = session.runs()?;
+    let runtime = worker(WORKERS)?;
+    let ended = runtime.block_on(async {
+        let clock = session.clock;
+        let desk = Desk::new(session.clone(), global.allow_endpoint, runs);
+        let arming = Arming::arm(&session.topology, clock.now())
+            .map_err(|error| Failure::new(Exit::Blocked, error))?;
+        let fleet = desk.fleet().await;
+        let planned = desk.plan(runbook, &args.wishes.params(), &fleet, true).await;
+        let plan = planned.map_err(plan::refused)?;
+        for finding in &plan.findings {
+            let word = if finding.force == Force::Block { "blocks" } else { "warns" };
+            out::say(&format!("switchtower: {} {word}: {}", finding.guard.word(), finding.message));
+        }
+        let approval =
+            Approval::mint(&arming, clock.now(), &plan, &args.confirm, &args.reason, args.override_guards)
+                .map_err(|error| not_approved(&error))?;
+        // State is read again at the moment of confirmation.
+        let drift = desk.drift(&plan).await;
+        if let Some(moved) = drift.iter().find(|finding| finding.force == Force::Block)
+            && !runbook.spec().emergency
+        {
+            return Err(Failure::new(
+                Exit::Blocked,
+                format_args!("nothing was done: {}; run it again", moved.message),
+            ));
+        }
+        let how = TakeUp { take_over: args.take_over.as_deref().map(Text::new), ..TakeUp::default() };
+        let started = desk.start(plan, approval, runbook.spec().emergency, how).await?;
+        follow(started, args.json).await
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+fn not_approved(error: &ApprovalError) -> Failure {
+    let exit = match error {
+        ApprovalError::NotConfirmed { .. } | ApprovalError::NoReason => Exit::Usage,
+        ApprovalError::ReadOnly(_) | ApprovalError::Disarmed | ApprovalError::Blocked(_) => Exit::Blocked,
+    };
+    let hint = match error {
+        ApprovalError::Blocked(findings) if findings.iter().all(|finding| finding.may_override) => {
+            "; --override lets the reason cover this"
+        }
+        _ => "",
+    };
+    Failure::new(exit, format_args!("nothing was done: {error}{hint}"))
+}
+
+/// Prints what happens until the run ends. Interrupting stops the run before its next call; a lost terminal
+/// does not.
+pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Failure> {
+    let failed = |error| Failure::error(format_args!("signals cannot be watched: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    // The run goes on without its terminal.
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    let mut printing = true;
+    let mut asked = false;
+    let ending = loop {
+        tokio::select! {
+            biased;
+            Some(entry) = started.entries.recv() => {
+                if printing {
+                    printing = print(&entry, json);
+                }
+            }
+            ending = &mut started.ending => break ending,
+            _ = hangup.recv() => {}
+            _ = interrupt.recv() => asked = abort(&started, asked, "interrupted"),
+            _ = terminate.recv() => asked = abort(&started, asked, "terminated"),
+        }
+    };
+    while let Ok(entry) = started.entries.try_recv() {
+        if printing {
+            printing = print(&entry, json);
+        }
+    }
+    match ending
+        .map_err(|error| Failure::error(format_args!("the run broke off: {error}; resume {}", started.run)))?
+    {
+        Ok(ending) => {
+            if ending.outcome == Outcome::Halted {
+                out::say(&format!(
+                    "switchtower: halted: {}; look with `switchtower runs show {1}`, go on with `switchtower runs resume {1} --confirm …`",
+                    ending.why, started.run
+                ));
+            }
+            Ok(exit(ending.outcome))
+        }
+        Err(error @ NotBegun::Lease(_)) => Err(Failure::new(
+            Exit::Blocked,
+            format_args!("{error}; --take-over REASON takes the lease of a holder that is gone"),
+        )),
+        Err(error) => Err(Failure::new(Exit::Blocked, error)),
+    }
+}
+
+fn abort(started: &Started, asked: bool, why: &str) -> bool {
+    if !asked {
+        out::say(
+            "switchtower: stopping before the next call; what was sent is proven or left for `runs resume`",
+        );
+        let decision = Decision::Abort { reason: why.into() };
+        // A run that has just ended takes no decision, which is all right.
+        let _ = started.decisions.send((decision, local_user()));
+    }
+    true
+}
+
+fn print(entry: &Entry, json: bool) -> bool {
+    let line = if json { serde_json::to_string(entry).ok() } else { lines::event(entry) };
+    match line {
+        Some(line) => out::print(&format!("{line}\n")).unwrap_or(false),
+        None => true,
+    }
+}
+
+/// The exit code of an outcome.
+pub(super) fn exit(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Done | Outcome::Undone => Exit::Done,
+        Outcome::Halted => Exit::Halted,
+        Outcome::Aborted | Outcome::Superseded => Exit::Aborted,
+    }
+}

@@ -1,0 +1,486 @@
+//! Every fact, observed.
+//!
+//! What it is for: from a list of facts to as few calls as AWS allows, all at once, each with a deadline of its
+//! own, so that a dark region delays nothing but the facts that only it can tell.
+//! What it must not do: leave a fact out, or judge one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::{join_all, select_ok};
+use jiff::Timestamp;
+
+use super::{Acting, answers, reads, routing};
+use crate::cloud::{ARC_SCOPE, Budget, DNS_SCOPE, Each, LEASE_SCOPE, calls, limits};
+use crate::domain::ids::{AlarmName, ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
+use crate::domain::observation::{ErrorKind, Observed, ProbeError, Source, SourceKind};
+use crate::domain::probes::{OUR_REQUEST, probe_targets};
+use crate::domain::snapshot::{Identity, ProbeResult, ServiceState};
+use crate::domain::text::Text;
+use crate::ports::{BoxFuture, ProbeRequest};
+use crate::runbook::{Fact, Facts, Known};
+
+/// How long a fact is waited for.
+const DEADLINE: Duration = Duration::from_secs(4);
+
+/// The same for Route 53, whose calls may have to wait for each other.
+const ROUTE53: Duration = Duration::from_secs(8);
+
+/// The same for DNS and for routing controls, which need no region.
+const DIRECT: Duration = Duration::from_millis(3_900);
+
+/// Our own requests are not waited for longer, whatever the topology allows them.
+const PROBE: Duration = Duration::from_secs(4);
+
+/// The belt around them: their own time-out tells more.
+const PROBED: Duration = Duration::from_millis(4_500);
+
+/// How long one region is asked who we are before the others are.
+const ELSEWHERE: Duration = Duration::from_millis(1_200);
+
+/// Up to here health checks are read by id; above, the account's list is shorter than the account's rate.
+const SINGLY: usize = 6;
+
+/// What was observed, and the moment for which it holds.
+pub(super) struct Seen {
+    known: Known,
+    as_of: Timestamp,
+}
+
+impl Seen {
+    pub(super) fn new(known: Known, as_of: Timestamp) -> Self {
+        Self { known, as_of }
+    }
+}
+
+type Observations = Vec<(Fact, Observed<Known>)>;
+type Read<'a> = BoxFuture<'a, Observations>;
+
+/// Facts that share calls, sorted by the calls that they share.
+#[derive(Default)]
+struct Shared {
+    services: BTreeMap<(Region, ClusterName), Vec<ServiceKey>>,
+    scaling: BTreeMap<Region, Vec<ServiceKey>>,
+    checks: BTreeSet<HealthCheckId>,
+    records: BTreeMap<ZoneId, Vec<HostName>>,
+    alarms: BTreeMap<Region, Vec<AlarmName>>,
+    traffic: BTreeSet<Region>,
+}
+
+impl Acting {
+    /// Observes all of `facts`, all at once.
+    pub(super) async fn observe_all(&self, facts: &[Fact]) -> Facts {
+        let wanted: BTreeSet<&Fact> = facts.iter().collect();
+        let mut shared = Shared::default();
+        let mut reads: Vec<Read<'_>> = Vec::new();
+        for fact in wanted.iter().copied() {
+            match fact {
+                Fact::Service(region, key) => {
+                    let place = (region.clone(), key.cluster.clone());
+                    shared.services.entry(place).or_default().push(key.clone());
+                }
+                Fact::Scaling(region, key) => {
+                    shared.scaling.entry(region.clone()).or_default().push(key.clone());
+                }
+                Fact::HealthCheck(id) => {
+                    shared.checks.insert(id.clone());
+                }
+                Fact::Records(zone, name) => {
+                    shared.records.entry(zone.clone()).or_default().push(name.clone());
+                }
+                Fact::Alarm(region, name) => {
+                    shared.alarms.entry(region.clone()).or_default().push(name.clone());
+                }
+                Fact::Requests(region) | Fact::Errors(region) => {
+                    shared.traffic.insert(region.clone());
+                }
+                alone => reads.push(self.alone(alone)),
+            }
+        }
+        self.together(shared, &mut reads);
+        let mut observed = Facts::new();
+        for (fact, one) in join_all(reads).await.into_iter().flatten() {
+            // Requests and errors of a region come together, though only one may have been asked for.
+            if wanted.contains(&fact) {
+                observed.insert(fact, one);
+            }
+        }
+        observed
+    }
+
+    /// Reads that bring several facts each.
+    fn together<'a>(&'a self, shared: Shared, reads: &mut Vec<Read<'a>>) {
+        for ((region, cluster), keys) in shared.services {
+            for keys in keys.chunks(limits::SERVICES_PER_CALL).map(<[ServiceKey]>::to_vec) {
+                let (place, cluster) = (self.cloud.at(&region), cluster.clone());
+                let source = source(SourceKind::Services, calls::DESCRIBE_SERVICES, Some(&region));
+                let facts = keys.iter().map(|key| Fact::Service(region.clone(), key.clone())).collect();
+                reads.push(self.each(facts, source, DEADLINE, async move {
+                    let told = place.services(&cluster, &keys).await;
+                    told.into_iter().map(|(_, state)| state.map(service_known)).collect()
+                }));
+            }
+        }
+        for (region, keys) in shared.scaling {
+            for keys in keys.chunks(limits::TARGETS_PER_CALL).map(<[ServiceKey]>::to_vec) {
+                let place = self.cloud.at(&region);
+                let source = source(SourceKind::Scaling, calls::DESCRIBE_SCALABLE_TARGETS, Some(&region));
+                let facts = keys.iter().map(|key| Fact::Scaling(region.clone(), key.clone())).collect();
+                reads.push(self.each(facts, source, DEADLINE, async move {
+                    match place.scalable_targets(&keys).await {
+                        Ok(told) => told.into_iter().map(|(_, target)| Ok(Known::Scaling(target))).collect(),
+                        Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
+                    }
+                }));
+            }
+        }
+        for (region, names) in shared.alarms {
+            for names in names.chunks(limits::ALARMS_PER_CALL).map(<[AlarmName]>::to_vec) {
+                let place = self.cloud.at(&region);
+                let source = source(SourceKind::Alarms, calls::DESCRIBE_ALARMS, Some(&region));
+                let facts = names.iter().map(|name| Fact::Alarm(region.clone(), name.clone())).collect();
+                reads.push(self.each(facts, source, DEADLINE, async move {
+                    let told = place.alarms(&names).await;
+                    told.into_iter().map(|(_, alarm)| alarm.map(|_| Known::Present)).collect()
+                }));
+            }
+        }
+        if !shared.checks.is_empty() {
+            let ids: Vec<HealthCheckId> = shared.checks.into_iter().collect();
+            let source =
+                source(SourceKind::HealthChecks, calls::GET_HEALTH_CHECK, Some(&self.cloud.dns_region()));
+            let facts = ids.iter().map(|id| Fact::HealthCheck(id.clone())).collect();
+            reads.push(self.each(facts, source, ROUTE53, async move {
+                let place = self.cloud.dns();
+                let told = place.health_checks_within(self.route53(), SINGLY, &ids).await;
+                told.into_iter().map(|(_, check)| check.map(Known::HealthCheck)).collect()
+            }));
+        }
+        for (zone, mut names) in shared.records {
+            names.sort();
+            let source = source(SourceKind::Records, calls::LIST_RECORDS, Some(&self.cloud.dns_region()));
+            let facts = names.iter().map(|name| Fact::Records(zone.clone(), name.clone())).collect();
+            reads.push(self.each(facts, source, ROUTE53, async move {
+                let told: Each<_, _> = self.cloud.dns().records_within(self.route53(), &zone, &names).await;
+                let mut told: BTreeMap<_, _> = told.into_iter().collect();
+                let found = |name| told.remove(name).map(|records| records.map(Known::Records));
+                names.iter().map(found).map(|found| found.unwrap_or(Ok(Known::Records(Vec::new())))).collect()
+            }));
+        }
+        for region in shared.traffic {
+            let sources =
+                [calls::GET_METRIC_DATA; 2].map(|call| source(SourceKind::Metrics, call, Some(&region)));
+            reads.push(Box::pin(async move {
+                let told = self.cloud.clock().timeout(DEADLINE, Box::pin(self.traffic(&region))).await;
+                let late = || Err(self.late(&sources[0], DEADLINE));
+                let (requests, errors) = told.unwrap_or_else(|_| (late(), late()));
+                let [first, second] = sources.clone();
+                vec![
+                    (Fact::Requests(region.clone()), observed(first, requests)),
+                    (Fact::Errors(region), observed(second, errors)),
+                ]
+            }));
+        }
+    }
+
+    /// A read that brings one fact. Those that share calls never come here.
+    fn alone<'a>(&'a self, fact: &'a Fact) -> Read<'a> {
+        use SourceKind as Kind;
+        // One call of a region.
+        macro_rules! at {
+            ($region:expr, $kind:expr, $call:expr, |$place:ident| $read:expr) => {{
+                let $place = self.cloud.at($region);
+                self.one(fact, source($kind, $call, Some($region)), DEADLINE, async move { $read })
+            }};
+        }
+        match fact {
+            Fact::Identity(scope) => {
+                let source = source(Kind::Identity, calls::GET_CALLER_IDENTITY, Some(&self.home(scope)));
+                self.one(fact, source, DEADLINE, async move { self.who(scope).await.map(Known::Identity) })
+            }
+            Fact::Targets(region, arn) => {
+                at!(region, Kind::Targets, calls::DESCRIBE_TARGET_HEALTH, |place| {
+                    place.target_health(arn).await.map(Known::Targets)
+                })
+            }
+            Fact::RoutingControl(arn) => {
+                let source = source(Kind::HealthChecks, routing::GET_STATE, None);
+                self.one(
+                    fact,
+                    source,
+                    DIRECT,
+                    async move { self.routing_control(arn).await.map(Known::Flag) },
+                )
+            }
+            Fact::SwitchObject(region, bucket, key) => {
+                at!(region, Kind::HealthChecks, reads::HEAD_OBJECT, |place| {
+                    place.object_exists(bucket, key).await.map(Known::Flag)
+                })
+            }
+            Fact::SwitchMetric(home, namespace, name, steers) => {
+                let source = source(Kind::Metrics, calls::GET_METRIC_DATA, Some(home));
+                self.timed(fact, source, self.switch_metric(home, namespace, name, steers))
+            }
+            Fact::GlobalCluster(region, id) => {
+                at!(region, Kind::Aurora, calls::DESCRIBE_GLOBAL_CLUSTERS, |place| {
+                    place.global_cluster(id).await.map(Known::GlobalCluster)
+                })
+            }
+            Fact::DbCluster(region, id) => {
+                at!(region, Kind::Aurora, calls::DESCRIBE_DB_CLUSTERS, |place| {
+                    place.db_cluster(id).await.map(Known::DbCluster)
+                })
+            }
+            Fact::DbInstances(region, id) => {
+                at!(region, Kind::Aurora, reads::DESCRIBE_DB_INSTANCES, |place| {
+                    place.db_instances(id).await.map(Known::Names)
+                })
+            }
+            Fact::RpoLag(region, cluster) => {
+                let source = source(Kind::Metrics, calls::GET_METRIC_DATA, Some(region));
+                self.timed(fact, source, self.rpo_lag(region, cluster))
+            }
+            Fact::Table(region, name) => at!(region, Kind::Tables, calls::DESCRIBE_TABLE, |place| {
+                place.table(name).await.map(Known::Table)
+            }),
+            Fact::Probe(region) => {
+                let source = source(Kind::Probe, OUR_REQUEST, Some(region));
+                self.one(
+                    fact,
+                    source,
+                    PROBED,
+                    async move { self.probe_region(region).await.map(Known::Probe) },
+                )
+            }
+            Fact::Synthetic(name) => {
+                let source = source(Kind::Probe, OUR_REQUEST, None);
+                self.one(fact, source, PROBED, async move { self.synthetic(name).await.map(Known::Probe) })
+            }
+            Fact::Answers(name) => {
+                let source = source(Kind::Probe, answers::ASK, None);
+                self.one(fact, source, DIRECT, async move { self.answers(name).await.map(Known::Answers) })
+            }
+            Fact::KeepAlive(region, arn) => at!(region, Kind::Targets, reads::LB_ATTRIBUTES, |place| {
+                place.keep_alive(arn).await.map(Known::Number)
+            }),
+            Fact::Dependencies(region, key) => {
+                at!(region, Kind::Services, reads::DESCRIBE_TASK_DEFINITION, |place| {
+                    place.dependencies(key).await.map(Known::Dependencies)
+                })
+            }
+            Fact::VcpuQuota(region) => at!(region, Kind::Scaling, reads::GET_SERVICE_QUOTA, |place| {
+                place.vcpu_quota().await.map(Known::Number)
+            }),
+            Fact::Tags(region, arn) => at!(region, Kind::Targets, reads::TAGS, |place| {
+                place.tags(self.route53(), arn).await.map(Known::Tags)
+            }),
+            Fact::Cluster(region, cluster) => {
+                at!(region, Kind::Services, reads::DESCRIBE_CLUSTERS, |place| {
+                    place.cluster_active(cluster).await
+                })
+            }
+            Fact::Balancer(region, arn) => at!(region, Kind::Targets, reads::LB_ATTRIBUTES, |place| {
+                place.balancer_protected(arn).await.map(Known::Flag)
+            }),
+            Fact::Bucket(region, bucket) => {
+                at!(region, Kind::Replication, reads::LIST_VERSIONS, |place| {
+                    place.bucket_versions(bucket).await.map(|count| Known::Number(count as f64))
+                })
+            }
+            Fact::Stack(region, stack) => at!(region, Kind::Services, reads::DESCRIBE_STACKS, |place| {
+                place.stack_status(stack).await
+            }),
+            Fact::Service(..)
+            | Fact::Scaling(..)
+            | Fact::HealthCheck(..)
+            | Fact::Records(..)
+            | Fact::Alarm(..)
+            | Fact::Requests(..)
+            | Fact::Errors(..) => Box::pin(std::future::ready(Vec::new())),
+        }
+    }
+
+    /// One fact, which holds from the moment at which it was answered.
+    fn one<'a>(
+        &'a self,
+        fact: &'a Fact,
+        source: Source,
+        limit: Duration,
+        read: impl Future<Output = Result<Known, ProbeError>> + Send + 'a,
+    ) -> Read<'a> {
+        let read = Box::pin(read);
+        self.each(vec![fact.clone()], source, limit, async move { vec![read.await] })
+    }
+
+    /// One fact that says itself for which moment it holds.
+    fn timed<'a>(
+        &'a self,
+        fact: &'a Fact,
+        source: Source,
+        read: impl Future<Output = Result<Seen, ProbeError>> + Send + 'a,
+    ) -> Read<'a> {
+        let read = Box::pin(read);
+        Box::pin(async move {
+            let told = self.cloud.clock().timeout(DEADLINE, read).await;
+            let told = told.unwrap_or_else(|_| Err(self.late(&source, DEADLINE)));
+            vec![(fact.clone(), observed(source, told))]
+        })
+    }
+
+    /// Several facts by one read, which answers in their order.
+    fn each<'a>(
+        &'a self,
+        facts: Vec<Fact>,
+        source: Source,
+        limit: Duration,
+        read: impl Future<Output = Vec<Result<Known, ProbeError>>> + Send + 'a,
+    ) -> Read<'a> {
+        let read = Box::pin(read);
+        Box::pin(async move {
+            let clock = self.cloud.clock();
+            let late = || facts.iter().map(|_| Err(self.late(&source, limit))).collect();
+            let told = clock.timeout(limit, read).await.unwrap_or_else(|_| late());
+            let now = clock.now();
+            let told = told.into_iter().map(|known| known.map(|known| Seen::new(known, now)));
+            facts
+                .iter()
+                .cloned()
+                .zip(told)
+                .map(|(fact, told)| (fact, observed(source.clone(), told)))
+                .collect()
+        })
+    }
+
+    fn late(&self, source: &Source, limit: Duration) -> ProbeError {
+        ProbeError {
+            kind: ErrorKind::TimedOut,
+            call: source.call.clone(),
+            region: source.region.clone(),
+            message: Text::new(format!("no answer within {limit:?}")),
+            request_id: None,
+            at: self.cloud.clock().now(),
+            next_step: Text::default(),
+        }
+    }
+
+    /// The budget of runs, which watching makes room for.
+    pub(super) fn route53(&self) -> &Budget {
+        self.cloud.route53_budget().charge();
+        &self.cloud.0.acting
+    }
+
+    /// Counts a changing call, which waits for nobody.
+    pub(super) fn charge_route53(&self) {
+        self.route53().charge();
+    }
+
+    /// The region in which a scope is asked first.
+    fn home(&self, scope: &Text) -> Region {
+        match scope.as_str() {
+            DNS_SCOPE => None,
+            LEASE_SCOPE => self.topology.lease.as_ref().map(|lease| lease.region.clone()),
+            ARC_SCOPE => {
+                let endpoints = self.topology.arc.iter().flat_map(|arc| &arc.endpoints);
+                endpoints.map(|endpoint| endpoint.region.clone()).next()
+            }
+            region => Some(Region::new(region)),
+        }
+        .unwrap_or_else(|| self.cloud.dns_region())
+    }
+
+    /// Who we are in a scope. What has no region of its own may be told by any; a region speaks for itself.
+    async fn who(&self, scope: &Text) -> Result<Identity, ProbeError> {
+        let home = self.home(scope);
+        let regional = self.topology.region(&home).is_some() && scope.as_str() == home.as_str();
+        let others = self.topology.regions.iter().map(|entry| &entry.name).filter(|name| **name != home);
+        let asked = std::iter::once(&home).chain(others.filter(|_| !regional)).enumerate();
+        let asked = asked.map(|(turn, region)| {
+            let place = self.cloud.place(scope.as_str(), region);
+            Box::pin(async move {
+                if turn > 0 {
+                    self.cloud.clock().sleep(ELSEWHERE).await;
+                }
+                place.identity_now().await
+            })
+        });
+        select_ok(asked).await.map(|(identity, _)| identity)
+    }
+
+    /// How long our own requests may take.
+    pub(super) fn probe_timeout(&self) -> Duration {
+        Duration::from_secs(self.topology.probe.timeout_seconds.clamp(1, PROBE.as_secs()))
+    }
+
+    /// Our own requests to a region's load balancers; the worst of them counts.
+    async fn probe_region(&self, region: &Region) -> Result<ProbeResult, ProbeError> {
+        let place = self.cloud.at(region);
+        place.ready().await;
+        let timeout = self.probe_timeout();
+        let targets = probe_targets(&self.topology, region);
+        if self.topology.probe.base.is_none() && self.cloud.custom_endpoint().is_some() {
+            let why = "the endpoint is not AWS's, and the topology names no other place to ask";
+            return Err(place.error(ErrorKind::NotConfigured, OUR_REQUEST, why));
+        }
+        let requests = targets
+            .into_iter()
+            .map(|(url, via)| self.probe.probe(ProbeRequest { url: url.as_str().to_owned(), via, timeout }));
+        let mut worst: Option<ProbeResult> = None;
+        for result in join_all(requests).await {
+            let result = result.map_err(|failure| place.error(failure.kind, OUR_REQUEST, failure.message))?;
+            if worst.as_ref().is_none_or(|worst| result.status > worst.status) {
+                worst = Some(result);
+            }
+        }
+        worst.ok_or_else(|| {
+            place.error(ErrorKind::NotConfigured, OUR_REQUEST, "no hostname leads to this region")
+        })
+    }
+
+    /// The request of a user, wherever DNS leads.
+    async fn synthetic(&self, name: &HostName) -> Result<ProbeResult, ProbeError> {
+        let failed = |kind, message| ProbeError {
+            kind,
+            call: OUR_REQUEST.into(),
+            region: None,
+            message,
+            request_id: None,
+            at: self.cloud.clock().now(),
+            next_step: Text::default(),
+        };
+        self.cloud.dns().ready().await;
+        if self.topology.probe.base.is_none() && self.cloud.custom_endpoint().is_some() {
+            let why = "the endpoint is not AWS's, and the topology names no other place to ask";
+            return Err(failed(ErrorKind::NotConfigured, why.into()));
+        }
+        let request = self.synthetic_request(name).await?;
+        self.probe.probe(request).await.map_err(|failure| failed(failure.kind, failure.message))
+    }
+}
+
+fn source(kind: SourceKind, call: &'static str, region: Option<&Region>) -> Source {
+    Source::new(kind, call, region.cloned())
+}
+
+/// A service that was deleted is described for a while, as inactive: there is none.
+fn service_known(state: ServiceState) -> Known {
+    if state.status.as_str() == "INACTIVE" { Known::Absent } else { Known::Service(state) }
+}
+
+/// An observation, in which AWS's word that a thing does not exist is knowledge and no failure.
+fn observed(source: Source, told: Result<Seen, ProbeError>) -> Observed<Known> {
+    let names_a_thing = source.kind != SourceKind::Probe && source.kind != SourceKind::Identity;
+    match told {
+        Ok(seen) => Observed::seen(source, seen.known, seen.as_of),
+        // A bare 404 may come from anybody on the way; AWS's has a code.
+        Err(error)
+            if error.kind == ErrorKind::NotFound
+                && names_a_thing
+                && source.call != reads::GET_SERVICE_QUOTA
+                && !error.message.as_str().starts_with("HTTP ") =>
+        {
+            Observed::seen(source, Known::Absent, error.at)
+        }
+        Err(error) => Observed::failed(source, error),
+    }
+}

@@ -1,0 +1,273 @@
+//! Reads that only runbooks make.
+//!
+//! What it is for: attributes, tags, dependencies, quotas, and whether a thing still exists.
+//! What it must not do: tell a thing that is gone from one that could not be asked by anything but AWS's word.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::Stack;
+use aws_sdk_ecs::types::{ContainerDefinition, LogConfiguration, RepositoryCredentials, Secret};
+use aws_sdk_elasticloadbalancingv2::types::TagDescription;
+use aws_sdk_rds::types::Filter;
+use aws_sdk_route53::types::{ResourceTagSet, TagResourceType};
+
+use crate::cloud::ecs::DESCRIBE_SERVICES;
+use crate::cloud::elb::DESCRIBE_TARGET_GROUPS;
+use crate::cloud::{Budget, Place};
+use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, Region, ServiceKey};
+use crate::domain::observation::{ErrorKind, ProbeError};
+use crate::domain::text::Text;
+use crate::runbook::{Dependency, Known};
+
+pub(super) const HEAD_OBJECT: &str = "s3:HeadObject";
+pub(super) const LIST_VERSIONS: &str = "s3:ListObjectVersions";
+pub(super) const LB_ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
+pub(super) const DESCRIBE_DB_INSTANCES: &str = "rds:DescribeDBInstances";
+pub(super) const DESCRIBE_TASK_DEFINITION: &str = "ecs:DescribeTaskDefinition";
+pub(super) const DESCRIBE_CLUSTERS: &str = "ecs:DescribeClusters";
+pub(super) const GET_SERVICE_QUOTA: &str = "servicequotas:GetServiceQuota";
+pub(super) const DESCRIBE_STACKS: &str = "cloudformation:DescribeStacks";
+
+/// The call differs from service to service.
+pub(super) const TAGS: &str = "tags";
+
+/// "Fargate On-Demand vCPU resource count".
+const FARGATE_VCPUS: &str = "L-3032A538";
+
+impl Place {
+    /// Whether an object exists.
+    pub(super) async fn object_exists(&self, bucket: &BucketName, key: &str) -> Result<bool, ProbeError> {
+        let client = self.s3().await;
+        match self.ask(HEAD_OBJECT, client.head_object().bucket(bucket.as_str()).key(key).send()).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many versions and delete markers the first page of a bucket holds.
+    pub(super) async fn bucket_versions(&self, bucket: &BucketName) -> Result<usize, ProbeError> {
+        let client = self.s3().await;
+        let request = client.list_object_versions().bucket(bucket.as_str()).max_keys(1_000);
+        let page = self.ask(LIST_VERSIONS, request.send()).await?;
+        Ok(page.versions().len() + page.delete_markers().len())
+    }
+
+    async fn balancer_attribute(&self, arn: &Arn, key: &str) -> Result<Option<String>, ProbeError> {
+        let client = self.elb().await;
+        let request = client.describe_load_balancer_attributes().load_balancer_arn(arn.as_str());
+        let answer = self.ask(LB_ATTRIBUTES, request.send()).await?;
+        let found = answer.attributes().iter().find(|attribute| attribute.key() == Some(key));
+        Ok(found.and_then(|attribute| attribute.value()).map(str::to_owned))
+    }
+
+    /// How long a load balancer keeps a client's idle connection usable, seconds.
+    pub(super) async fn keep_alive(&self, arn: &Arn) -> Result<f64, ProbeError> {
+        let told = self.balancer_attribute(arn, "client_keep_alive.seconds").await?;
+        told.and_then(|told| told.parse().ok())
+            .ok_or_else(|| self.error(ErrorKind::NoData, LB_ATTRIBUTES, "it tells no client keep-alive"))
+    }
+
+    /// Whether a load balancer is protected from deletion; a target group never is, but must exist.
+    pub(super) async fn balancer_protected(&self, arn: &Arn) -> Result<bool, ProbeError> {
+        if !arn.resource().is_some_and(|resource| resource.starts_with("targetgroup/")) {
+            let told = self.balancer_attribute(arn, "deletion_protection.enabled").await?;
+            return Ok(told.as_deref() == Some("true"));
+        }
+        let client = self.elb().await;
+        let request = client.describe_target_groups().target_group_arns(arn.as_str());
+        let answer = self.ask(DESCRIBE_TARGET_GROUPS, request.send()).await?;
+        if answer.target_groups().is_empty() {
+            return Err(self.absent(DESCRIBE_TARGET_GROUPS, "this target group is gone"));
+        }
+        Ok(false)
+    }
+
+    /// Identifiers of a cluster's instances.
+    pub(super) async fn db_instances(&self, cluster: &DbClusterId) -> Result<Vec<Text>, ProbeError> {
+        let client = self.rds().await;
+        let filter = Filter::builder().name("db-cluster-id").values(cluster.as_str()).build();
+        let mut names = Vec::new();
+        let mut marker = None;
+        loop {
+            let request = client.describe_db_instances().filters(filter.clone()).set_marker(marker);
+            let answer = self.ask(DESCRIBE_DB_INSTANCES, request.send()).await?;
+            let found = answer.db_instances().iter().filter_map(|instance| instance.db_instance_identifier());
+            names.extend(found.map(Text::new));
+            marker = answer.marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                names.sort();
+                return Ok(names);
+            }
+        }
+    }
+
+    /// Where a service's tasks get their images and secrets from.
+    pub(super) async fn dependencies(&self, key: &ServiceKey) -> Result<Vec<Dependency>, ProbeError> {
+        let services = self.services(&key.cluster, std::slice::from_ref(key)).await;
+        let Some((_, service)) = services.into_iter().next() else {
+            return Err(self.absent(DESCRIBE_SERVICES, "this service is gone"));
+        };
+        let named = service?.task_definition;
+        let client = self.ecs().await;
+        let request = client.describe_task_definition().task_definition(named.as_str());
+        let answer = self.ask(DESCRIBE_TASK_DEFINITION, request.send()).await?;
+        let Some(definition) = answer.task_definition() else {
+            let words = "no task definition in the answer";
+            return Err(self.error(ErrorKind::Malformed, DESCRIBE_TASK_DEFINITION, words));
+        };
+        let mut found: Vec<Dependency> = Vec::new();
+        for container in definition.container_definitions() {
+            for dependency in needs(container, self.region()) {
+                if !found.contains(&dependency) {
+                    found.push(dependency);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a cluster is there and in use.
+    pub(super) async fn cluster_active(&self, cluster: &ClusterName) -> Result<Known, ProbeError> {
+        let client = self.ecs().await;
+        let answer =
+            self.ask(DESCRIBE_CLUSTERS, client.describe_clusters().clusters(cluster.as_str()).send()).await?;
+        let state = answer.clusters().first().and_then(|cluster| cluster.status());
+        Ok(if matches!(state, None | Some("INACTIVE")) { Known::Absent } else { Known::Present })
+    }
+
+    /// How many Fargate vCPUs the account may use here.
+    pub(super) async fn vcpu_quota(&self) -> Result<f64, ProbeError> {
+        let client = self.quotas().await;
+        let request = client.get_service_quota().service_code("fargate").quota_code(FARGATE_VCPUS);
+        let answer = self.ask(GET_SERVICE_QUOTA, request.send()).await?;
+        let value = answer.quota().and_then(aws_sdk_servicequotas::types::ServiceQuota::value);
+        value.ok_or_else(|| self.error(ErrorKind::Malformed, GET_SERVICE_QUOTA, "no value in the answer"))
+    }
+
+    /// Status of a stack. One that has been deleted answers under its id for months, and is gone all the same.
+    pub(super) async fn stack_status(&self, stack: &Text) -> Result<Known, ProbeError> {
+        let client = self.stacks().await;
+        let request = client.describe_stacks().stack_name(stack.as_str());
+        let answer = match self.ask(DESCRIBE_STACKS, request.send()).await {
+            Ok(answer) => answer,
+            Err(error) if error.message.as_str().ends_with("does not exist") => return Ok(Known::Absent),
+            Err(error) => return Err(error),
+        };
+        let status = answer.stacks().first().and_then(|stack| stack.stack_status());
+        Ok(match status.map(aws_sdk_cloudformation::types::StackStatus::as_str) {
+            None | Some("DELETE_COMPLETE") => Known::Absent,
+            Some(status) => Known::Word(status.into()),
+        })
+    }
+
+    /// Tags of a resource, by the service that its ARN names.
+    pub(super) async fn tags(
+        &self,
+        budget: &Budget,
+        arn: &Arn,
+    ) -> Result<BTreeMap<String, String>, ProbeError> {
+        macro_rules! pairs {
+            ($tags:expr, $key:ident, $value:ident) => {
+                $tags
+                    .iter()
+                    .filter_map(|tag| Some((tag.$key()?.to_owned(), tag.$value()?.to_owned())))
+                    .collect()
+            };
+        }
+        macro_rules! whole {
+            ($tags:expr) => {
+                $tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
+            };
+        }
+        let name = arn.as_str();
+        Ok(match service(arn) {
+            "elasticloadbalancing" => {
+                let request = self.elb().await.describe_tags().resource_arns(name);
+                let answer = self.ask("elasticloadbalancing:DescribeTags", request.send()).await?;
+                let tags = answer.tag_descriptions().iter().flat_map(TagDescription::tags);
+                tags.filter_map(|tag| {
+                    Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))
+                })
+                .collect()
+            }
+            "ecs" => {
+                let request = self.ecs().await.list_tags_for_resource().resource_arn(name);
+                pairs!(self.ask("ecs:ListTagsForResource", request.send()).await?.tags(), key, value)
+            }
+            "rds" => {
+                let request = self.rds().await.list_tags_for_resource().resource_name(name);
+                pairs!(self.ask("rds:ListTagsForResource", request.send()).await?.tag_list(), key, value)
+            }
+            "dynamodb" => {
+                let request = self.dynamodb().await.list_tags_of_resource().resource_arn(name);
+                whole!(self.ask("dynamodb:ListTagsOfResource", request.send()).await?.tags())
+            }
+            "sns" => {
+                let request = self.sns().await.list_tags_for_resource().resource_arn(name);
+                whole!(self.ask("sns:ListTagsForResource", request.send()).await?.tags())
+            }
+            "cloudwatch" => {
+                let request = self.cloudwatch().await.list_tags_for_resource().resource_arn(name);
+                pairs!(self.ask("cloudwatch:ListTagsForResource", request.send()).await?.tags(), key, value)
+            }
+            "s3" => {
+                let request = self.s3().await.get_bucket_tagging().bucket(arn.short_name());
+                match self.ask("s3:GetBucketTagging", request.send()).await {
+                    Ok(answer) => whole!(answer.tag_set()),
+                    // The bucket is there and says that it has none.
+                    Err(error) if error.message.as_str().starts_with("NoSuchTagSet") => BTreeMap::new(),
+                    Err(error) => return Err(error),
+                }
+            }
+            "route53" => {
+                let check = arn.resource().is_some_and(|resource| resource.starts_with("healthcheck/"));
+                let kind = if check { TagResourceType::Healthcheck } else { TagResourceType::Hostedzone };
+                let request = self.route53().await.list_tags_for_resource();
+                let request = request.resource_type(kind).resource_id(arn.short_name());
+                let answer = self.ask_route53(budget, "route53:ListTagsForResource", request.send()).await?;
+                let tags = answer.resource_tag_set().map(ResourceTagSet::tags).unwrap_or_default();
+                pairs!(tags, key, value)
+            }
+            "cloudformation" => {
+                let request = self.stacks().await.describe_stacks().stack_name(name);
+                let answer = self.ask(DESCRIBE_STACKS, request.send()).await?;
+                pairs!(answer.stacks().iter().flat_map(Stack::tags).collect::<Vec<_>>(), key, value)
+            }
+            other => {
+                let words = format!("tags of {other} are not read by this program");
+                return Err(self.error(ErrorKind::NotConfigured, TAGS, words));
+            }
+        })
+    }
+}
+
+/// The service field of an ARN.
+fn service(arn: &Arn) -> &str {
+    arn.as_str().split(':').nth(2).unwrap_or_default()
+}
+
+/// What one container needs at its start. `here` is the region of the task, which plain names mean.
+fn needs(container: &ContainerDefinition, here: &Region) -> Vec<Dependency> {
+    let mut found = Vec::new();
+    if let Some(image) = container.image() {
+        found.push(Dependency { kind: "image".into(), name: image.into(), region: registry_region(image) });
+    }
+    let logging = container.log_configuration().map(LogConfiguration::secret_options).unwrap_or_default();
+    let named = container.secrets().iter().chain(logging).map(Secret::value_from);
+    let credentials = container.repository_credentials().map(RepositoryCredentials::credentials_parameter);
+    for name in named.chain(credentials) {
+        let arn = Arn::new(name);
+        let kind = if service(&arn) == "secretsmanager" { "secret" } else { "parameter" };
+        let region = if arn.partition().is_some() { arn.region() } else { Some(here.clone()) };
+        found.push(Dependency { kind: kind.into(), name: name.into(), region });
+    }
+    found
+}
+
+/// The region of a private registry, `ACCOUNT.dkr.ecr.REGION.amazonaws.com/…`.
+fn registry_region(image: &str) -> Option<Region> {
+    let host = image.split('/').next()?;
+    let (_, rest) = host.split_once(".dkr.ecr.").or_else(|| host.split_once(".dkr.ecr-fips."))?;
+    rest.split_once(".amazonaws.").map(|(region, _)| Region::new(region))
+}

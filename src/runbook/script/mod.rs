@@ -1,0 +1,254 @@
+//! A plan as a shell script: the break-glass kit.
+//!
+//! What it is for: `plan --script` writes what an operator can read, change and run with nothing but a POSIX shell
+//! and the `aws` command, when this program cannot be had.
+//! What it must not do: promise what only the engine keeps. A script has no lease, no journal and no guard, and
+//! knows the world as of the moment of planning; its head says so.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `step` | one step: comments, calls, waiting, undo |
+//! | `check` | a condition as a command that prints `true` |
+
+mod check;
+mod step;
+
+use std::fmt::Write as _;
+
+use super::guard::Force;
+use super::params::Params;
+use super::plan::Plan;
+use super::print::{comment, quoted};
+use crate::domain::Topology;
+use crate::domain::text::Text;
+
+/// Everything that a step needs is above it, so that single steps can be pasted too.
+const FUNCTIONS: &str = r#"
+say() { printf '%s\n' "$*" >&2; }
+
+# Asks before a change, when a person sits at the terminal; anything but yes and skip stops.
+confirm() {
+  [ -t 0 ] || return 0
+  printf '%s [yes, skip, stop] ' "$1" >&2
+  read -r answer || exit 6
+  case $answer in
+    yes) return 0 ;;
+    skip) say "skipped: $1"; return 1 ;;
+    *) say "stopped before: $1"; exit 6 ;;
+  esac
+}
+
+# True when a command prints "true"; every check below is such a command.
+is_so() { [ "$("$@")" = true ]; }
+
+# holds WORDS SECONDS COMMAND...: looks every five seconds until it is so.
+holds() {
+  words=$1 limit=$2 waited=0
+  shift 2
+  until is_so "$@"; do
+    if [ "$waited" -ge "$limit" ]; then
+      say "not so after $limit s: $words"
+      return 1
+    fi
+    sleep 5
+    waited=$((waited + 5))
+  done
+  say "so: $words"
+}
+
+# look WORDS: what no one command can tell. Asked of a person; without one it is only said.
+look() {
+  if [ -t 0 ]; then
+    printf 'look yourself: %s. Is it so? [yes, stop] ' "$1" >&2
+    read -r answer || exit 6
+    [ "$answer" = yes ] || { say "stopped: $1"; exit 5; }
+  else
+    say "not checked: $1"
+  fi
+}
+
+# must WORDS COMMAND...: what has to be so before a step. A person may go on without it.
+must() {
+  words=$1
+  shift
+  is_so "$@" && return 0
+  if [ -t 0 ]; then
+    confirm "it could not be shown that $words; go on all the same?" || exit 5
+  else
+    say "it could not be shown that $words"
+    exit 5
+  fi
+}
+
+step='nothing was done yet'
+ended() {
+  status=$?
+  [ "$status" -eq 0 ] || say "ended with $status in step $step; what undoes it stands there as a comment"
+}
+trap ended EXIT
+"#;
+
+/// The plan as a commented POSIX shell script with the ids, versions and records of the moment of planning.
+pub fn script(plan: &Plan, topology: &Topology) -> String {
+    let mut out = Script::default();
+    out.raw("#!/bin/sh");
+    head(&mut out, plan, topology);
+    out.raw("set -eu");
+    out.raw("export AWS_PAGER=");
+    out.raw("export AWS_MAX_ATTEMPTS=2");
+    out.raw("# An endpoint that hangs must not hold up the rest.");
+    out.raw(r#"aws() { command aws --cli-connect-timeout 4 --cli-read-timeout 20 "$@"; }"#);
+    out.raw(FUNCTIONS.trim_end());
+    routing_endpoints(&mut out, plan, topology);
+    blocked(&mut out, plan);
+    for (index, step) in plan.steps.iter().enumerate() {
+        step::write(&mut out, plan, index, step, topology);
+    }
+    out.blank();
+    out.raw("step=none");
+    out.raw("say 'done: every step was carried out, held already or was skipped'");
+    out.0
+}
+
+/// A script being written, line by line.
+#[derive(Default)]
+struct Script(String);
+
+impl Script {
+    fn raw(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    fn blank(&mut self) {
+        self.0.push('\n');
+    }
+
+    /// A comment; hostile text cannot end it.
+    fn note(&mut self, words: &str) {
+        if words.is_empty() {
+            self.raw("#");
+        } else {
+            self.raw(&format!("# {}", comment(words)));
+        }
+    }
+
+    /// A named list of comments; left out when there is nothing in it.
+    fn list(&mut self, title: &str, lines: impl IntoIterator<Item = String>) {
+        for (index, line) in lines.into_iter().enumerate() {
+            if index == 0 {
+                self.note("");
+                self.note(title);
+            }
+            self.note(&format!("  {line}"));
+        }
+    }
+}
+
+fn head(out: &mut Script, plan: &Plan, topology: &Topology) {
+    let made = plan.made_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    out.note(&format!("{}: {}", plan.application, plan.summary));
+    out.note("");
+    out.note(&format!("application  {}", plan.application));
+    out.note(&format!("runbook      {}{}", plan.runbook, asked(&plan.params)));
+    out.note(&format!("digest       {}", plan.digest().as_str()));
+    out.note(&format!("made         {made}"));
+    out.note("");
+    out.note(&format!(
+        "Every id, version, count and record in it is as of {made}. It was made to be read first:"
+    ));
+    out.note(
+        "what has changed since is not known to it. It takes no lease, writes no journal and examines no",
+    );
+    out.note("guard. On a terminal it asks before each change; without one it goes through from end to end.");
+    out.note("It needs the aws command, version 2, and these credentials:");
+    for (key, scope) in &topology.scope {
+        let account = scope.account.as_ref().map(|account| format!(" account {account}")).unwrap_or_default();
+        let profile = scope.profile.as_ref().map(|profile| format!(" profile {profile}")).unwrap_or_default();
+        let role =
+            scope.role_arn.as_ref().map(|role| format!(" role {role} (assume it first)")).unwrap_or_default();
+        out.note(&format!("  {key}:{account}{profile}{role}"));
+    }
+    let findings = plan.findings.iter().map(|finding| {
+        let force = match finding.force {
+            Force::Block => "BLOCKS",
+            Force::Warn => "warns",
+        };
+        let next =
+            if finding.next_step.is_empty() { String::new() } else { format!(" ({})", finding.next_step) };
+        format!("{} {force}: {}{next}", finding.guard.word(), finding.message)
+    });
+    out.list("What the guards found then:", findings);
+    out.list("Data at risk:", lines(&plan.data_at_risk));
+    out.list("What no step brings back:", lines(&plan.irreversible));
+    out.list("Notes:", lines(&plan.notes));
+    let steps = plan.steps.iter().enumerate().map(|(index, step)| format!("{} {}", index + 1, step.title));
+    out.list("Steps:", steps);
+    out.blank();
+}
+
+fn lines(texts: &[Text]) -> impl Iterator<Item = String> {
+    texts.iter().map(ToString::to_string)
+}
+
+/// What was asked for, as the options of `plan`.
+fn asked(params: &Params) -> String {
+    let mut words = String::new();
+    let mut add = |option: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            // Writing to a string cannot fail.
+            let _ = write!(words, " --{option} {value}");
+        }
+    };
+    add("region", params.region.as_ref().map(crate::domain::ids::Region::as_str));
+    add("to", params.to.as_ref().map(crate::domain::ids::Region::as_str));
+    add("database", params.database.map(super::params::DatabaseChoice::word));
+    for (on, option) in [
+        (params.now, " --now"),
+        (params.scale_to_zero, " --scale-to-zero"),
+        (params.skip_snapshots, " --skip-snapshots"),
+    ] {
+        if on {
+            words.push_str(option);
+        }
+    }
+    words
+}
+
+/// Any of ARC's endpoints may take a call: they are tried one after the other.
+fn routing_endpoints(out: &mut Script, plan: &Plan, topology: &Topology) {
+    if !step::uses_routing_controls(plan) {
+        return;
+    }
+    out.blank();
+    out.raw("# ARC: each of the cluster's endpoints may take a change; they are tried in turn.");
+    let endpoints: Vec<String> = topology
+        .arc
+        .iter()
+        .flat_map(|arc| &arc.endpoints)
+        .map(|endpoint| {
+            format!(
+                r#"aws "$@" --endpoint-url {} --region {}"#,
+                quoted(&endpoint.url),
+                quoted(endpoint.region.as_str())
+            )
+        })
+        .collect();
+    if endpoints.is_empty() {
+        out.raw(r#"arc() { aws "$@" --endpoint-url "$ARC_ENDPOINT" --region "$ARC_REGION"; }"#);
+    } else {
+        out.raw(&format!("arc() {{\n  {}\n}}", endpoints.join(" ||\n  ")));
+    }
+}
+
+/// A plan that was blocked does not start by accident.
+fn blocked(out: &mut Script, plan: &Plan) {
+    if plan.findings.iter().any(|finding| finding.force == Force::Block) {
+        out.blank();
+        out.raw("# A guard blocked this plan when it was made; see the head.");
+        out.raw("if [ \"${1-}\" != --although-blocked ]; then");
+        out.raw("  say 'a guard blocked this plan; run it with --although-blocked to go on all the same'");
+        out.raw("  exit 4");
+        out.raw("fi");
+    }
+}

@@ -1,0 +1,255 @@
+//! One step of a script.
+//!
+//! What it is for: what an operator reads before a change, the change, and how to see that it worked.
+//! What it must not do: try a second way by itself; which way is next is read as a comment.
+
+use super::Script;
+use super::check::{Check, checks};
+use crate::domain::Topology;
+use crate::runbook::condition::{Condition, time};
+use crate::runbook::operation::{FailureDomain, Operation, RecordAction};
+use crate::runbook::plan::{OnFailure, Plan, Step, Way};
+use crate::runbook::print::{aws, comment, exact, quoted, record_query};
+
+pub(super) fn uses_routing_controls(plan: &Plan) -> bool {
+    fn names(condition: &Condition) -> bool {
+        match condition {
+            Condition::All { of } | Condition::Any { of } => of.iter().any(names),
+            Condition::RoutingControls { .. } => true,
+            _ => false,
+        }
+    }
+    plan.operations().any(|operation| matches!(operation, Operation::SetRoutingControls { .. }))
+        || plan.steps.iter().any(|step| names(&step.verify) || names(&step.precondition))
+}
+
+pub(super) fn write(out: &mut Script, plan: &Plan, index: usize, step: &Step, topology: &Topology) {
+    let place = format!("{} of {}", index + 1, plan.steps.len());
+    out.blank();
+    out.note(&format!("---- {place}: {} ({}) ----", step.title, step.id));
+    about(out, plan, step);
+    let name = comment(&format!("{place}, {}", step.title));
+    out.raw(&format!("step={}", quoted(&name)));
+    out.raw(r#"say "$step""#);
+    let passes = step.on_failure == OnFailure::Pass;
+    before(out, step, passes, topology);
+    let verify = checks(&step.verify, topology);
+    if let Some((first, others)) = step.ways.split_first() {
+        act(out, step, first, &verify, passes, topology);
+        for way in others {
+            out.note(&format!("If that cannot be done, {}:", leaning(way)));
+            for call in &way.calls {
+                out.note(&format!("  {}", written(call, topology)));
+            }
+        }
+    }
+    for check in &verify {
+        after(out, check, step, passes);
+    }
+    for way in &step.ways {
+        undo(out, way, step.ways.len() > 1, topology);
+    }
+}
+
+fn about(out: &mut Script, plan: &Plan, step: &Step) {
+    let domains: Vec<String> = step.domains().iter().map(domain).collect();
+    out.note(&format!("leans on    {}", domains.join(", ")));
+    let number = |id| plan.steps.iter().position(|step| &step.id == id).map(|at| (at + 1).to_string());
+    let after: Vec<String> = step.after.iter().filter_map(number).collect();
+    if !after.is_empty() {
+        out.note(&format!("after step  {}", after.join(", ")));
+    }
+    for change in &step.changes {
+        out.note(&format!("changes     {change}"));
+    }
+    if step.precondition != Condition::Always {
+        out.note(&format!("before it   {}", step.precondition.sentence()));
+    }
+    out.note(&format!("done when   {}", step.verify.sentence()));
+    let usual = step.usual.map(|usual| format!("usually {}, ", time(usual))).unwrap_or_default();
+    out.note(&format!("takes       {usual}at most {}", time(step.timeout)));
+    if step.on_failure == OnFailure::Pass {
+        out.note("failing     is said and passed");
+    }
+}
+
+fn domain(domain: &FailureDomain) -> String {
+    match domain {
+        FailureDomain::DataPlane => "ARC's endpoints, a data plane in five regions".to_owned(),
+        FailureDomain::Regional(region) => format!("the API of {region}"),
+        FailureDomain::Global => "Route 53's API, which lives in us-east-1".to_owned(),
+        FailureDomain::None => "nothing, it calls nothing".to_owned(),
+    }
+}
+
+/// What has to be so right before. A step that passes when it fails is not worth stopping for.
+fn before(out: &mut Script, step: &Step, passes: bool, topology: &Topology) {
+    for check in checks(&step.precondition, topology) {
+        match check {
+            Check::Command { words, line } if passes => {
+                out.raw(&format!(
+                    "is_so {line} || say {}",
+                    quoted(&format!("not shown: {}", comment(&words)))
+                ));
+            }
+            Check::Command { words, line } => out.raw(&format!("must {} {line}", quoted(&comment(&words)))),
+            Check::Wait { words, .. } => out.note(&format!("before it: {words}")),
+            Check::Look { words, hints } => {
+                for hint in hints {
+                    out.note(&format!("to see it: {hint}"));
+                }
+                out.raw(&format!("look {}", quoted(&comment(&words))));
+            }
+        }
+    }
+}
+
+fn act(out: &mut Script, step: &Step, way: &Way, verify: &[Check], passes: bool, topology: &Topology) {
+    if way.calls.is_empty() {
+        return;
+    }
+    let told: Option<Vec<&str>> = verify
+        .iter()
+        .map(|check| match check {
+            Check::Command { line, .. } => Some(line.as_str()),
+            Check::Wait { .. } | Check::Look { .. } => None,
+        })
+        .collect();
+    if let Some(method) = way.method {
+        out.note(&format!("method      {}", method.word()));
+    }
+    for call in &way.calls {
+        hints(out, call);
+    }
+    let question = format!("confirm {}", quoted(&comment(step.title.as_str())));
+    match told.filter(|told| !told.is_empty()) {
+        Some(told) => {
+            let held: Vec<String> = told.iter().map(|line| format!("is_so {line}")).collect();
+            out.raw(&format!("if {}; then", held.join(" &&\n  ")));
+            out.raw("  say 'it is so already'");
+            out.raw(&format!("elif {question}; then"));
+        }
+        None => out.raw(&format!("if {question}; then")),
+    }
+    let lines: Vec<String> = way.calls.iter().map(|call| written(call, topology)).collect();
+    if passes {
+        // A failing command in the middle of a list does not end the shell.
+        out.raw(&format!("  {} ||", lines.join(" &&\n  ")));
+        out.raw("  say 'it failed, and is passed'");
+    } else {
+        for line in lines {
+            out.raw(&format!("  {line}"));
+        }
+    }
+    out.raw("fi");
+}
+
+fn after(out: &mut Script, check: &Check, step: &Step, passes: bool) {
+    match check {
+        Check::Command { words, line } => {
+            let end = if passes { "say 'it is passed'" } else { "exit 5" };
+            let seconds = step.timeout.as_secs();
+            out.raw(&format!("holds {} {seconds} {line} || {end}", quoted(&comment(words))));
+        }
+        Check::Wait { words, seconds } => {
+            out.raw(&format!("say {}", quoted(&comment(&format!("waiting: {words}")))));
+            out.raw(&format!("sleep {seconds}"));
+        }
+        Check::Look { words, hints } => {
+            for hint in hints {
+                out.note(&format!("to see it: {hint}"));
+            }
+            out.raw(&format!("look {}", quoted(&comment(words))));
+        }
+    }
+}
+
+/// What AWS may say to the call, and what helps then.
+fn hints(out: &mut Script, call: &Operation) {
+    match call {
+        Operation::SetHealthCheck { check, .. } => {
+            out.note(
+                "If AWS says HealthCheckVersionMismatch, somebody changed the check since. Its version now:",
+            );
+            let line = aws("route53", "get-health-check")
+                .option("health-check-id", check.as_str())
+                .option("query", "HealthCheck.HealthCheckVersion")
+                .end();
+            out.note(&format!("  {line}"));
+        }
+        Operation::ChangeRecords { zone, changes, .. } => {
+            for change in changes {
+                let deletes = change.action == RecordAction::Delete;
+                if !deletes && exact(&change.record) {
+                    continue;
+                }
+                let Some(query) = record_query(&change.record) else {
+                    out.note("Compare the record with the zone: it may not be written exactly here.");
+                    continue;
+                };
+                let list = aws("route53", "list-resource-record-sets")
+                    .option("hosted-zone-id", zone.as_str())
+                    .option("output", "json");
+                if !deletes {
+                    out.note(
+                        "This policy cannot be written exactly here; compare with the set as it stands:",
+                    );
+                    out.note(&format!("  {}", list.option("query", &query).end()));
+                    continue;
+                }
+                out.note("A deletion must match in every value. If Route 53 refuses it, this deletes the set as it stands:");
+                let batch = format!(r#"{{Changes: {query}.{{Action: `"DELETE"`, ResourceRecordSet: @}}}}"#);
+                let delete = aws("route53", "change-resource-record-sets")
+                    .option("hosted-zone-id", zone.as_str())
+                    .end();
+                out.note(&format!("  {delete} --change-batch \"$({})\"", list.option("query", &batch).end()));
+            }
+        }
+        Operation::FailoverGlobalCluster { .. } | Operation::RemoveFromGlobalCluster { .. } => {
+            out.note(
+                "NOTHING BRINGS THIS BACK. Send it once; after a time-out, look before sending it again.",
+            );
+        }
+        Operation::SwitchoverGlobalCluster { .. } => {
+            out.note("Send it once; after a time-out, look before sending it again.");
+        }
+        _ => {}
+    }
+}
+
+fn undo(out: &mut Script, way: &Way, several: bool, topology: &Topology) {
+    if way.calls.is_empty() {
+        return;
+    }
+    let of = if several { format!(" of {}", leaning(way)) } else { String::new() };
+    if way.undo.is_empty() {
+        out.note(&format!("undo{of}: nothing brings it back"));
+        return;
+    }
+    out.note(&format!("undo{of}:"));
+    for call in &way.undo {
+        out.note(&format!("  {}", written(call, topology)));
+        if matches!(call, Operation::SetHealthCheck { .. }) {
+            out.note(
+                "  (each change raises the version by one: put the present one in, or leave the option out)",
+            );
+        }
+    }
+}
+
+/// A way, named by its method and what it leans on.
+fn leaning(way: &Way) -> String {
+    let on = way.calls.first().map(|call| domain(&call.domain())).unwrap_or_default();
+    match way.method {
+        Some(method) => format!("{} ({on})", method.word()),
+        None => on,
+    }
+}
+
+/// The line that the script runs. ARC's goes through the function that tries its endpoints.
+fn written(call: &Operation, topology: &Topology) -> String {
+    match call {
+        Operation::SetRoutingControls { .. } => call.cli_through("arc", topology),
+        _ => call.cli_at(topology),
+    }
+}

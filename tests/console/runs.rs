@@ -1,0 +1,183 @@
+//! Runs: what their events tell, and what the operator tells them.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use switchtower::app::acting::RunState;
+use switchtower::app::acting::run::{Fate, Phase, Standing};
+use switchtower::app::{Effect, Event, Screen};
+use switchtower::runbook::{self, Decision, Event as RunEvent, Outcome};
+
+use super::plans::{Tape, run_id};
+use super::stage::{Stage, calm, outage_seen};
+
+const SIZE: (u16, u16) = (80, 24);
+
+fn watching(tape: &Tape) -> Stage {
+    let mut stage = outage_seen(SIZE);
+    tape.play(&mut stage);
+    stage.press("v");
+    assert!(matches!(stage.app.screen(), Screen::Run(_)));
+    stage
+}
+
+#[test]
+fn events_tell_the_run() {
+    let state = RunState::of(&Tape::running().entries);
+    assert_eq!(state.name(), "drain us-east-1");
+    assert_eq!(state.progress(), (2, 4));
+    let phases: Vec<Phase> = state.steps.iter().map(|step| step.phase).collect();
+    assert_eq!(phases, [Phase::Done, Phase::Running, Phase::Waiting, Phase::Waiting]);
+    let pin = state.step(&"pin".into()).unwrap();
+    assert_eq!((pin.way, pin.calls.len()), (1, 2));
+    assert!(matches!(&pin.calls[0].fate, Fate::Not(runbook::ActFailure::Unknown { .. })));
+    assert!(matches!(&pin.calls[1].fate, Fate::Accepted(Some(id)) if id.as_str() == "b2f0-99"));
+    assert_eq!(pin.words.as_str(), "2 of 6 answers still name us-east-1");
+
+    let halted = RunState::of(&Tape::halted().entries);
+    assert_eq!(halted.halt().unwrap().failed.as_ref().unwrap().as_str(), "pin");
+    assert_eq!(halted.step(&"pin".into()).unwrap().phase, Phase::Failed);
+    let done = RunState::of(&Tape::done().entries);
+    assert!(matches!(done.standing, Standing::Ended { outcome: Outcome::Done, .. }));
+    assert!(done.steps.iter().all(|step| step.phase == Phase::Done));
+    assert_eq!(done.left(done.last.unwrap()).unwrap().most.as_secs(), 0);
+}
+
+#[test]
+fn entries_that_come_twice_count_once() {
+    let tape = Tape::halted();
+    let once = RunState::of(&tape.entries);
+    let twice = RunState::of(tape.entries.iter().chain(&tape.entries));
+    assert_eq!(once, twice);
+}
+
+#[test]
+fn a_run_without_its_beginning_is_still_shown() {
+    let state = RunState::of(Tape::halted().entries.iter().skip(4));
+    assert!(state.halt().is_some() && !state.steps.is_empty());
+    let mut stage = Stage::on(&calm(), SIZE);
+    for entry in Tape::halted().entries.into_iter().skip(4) {
+        stage.app.update(Event::Run(run_id(), Arc::new(entry)));
+    }
+    stage.press("v");
+    assert!(stage.text().contains("HALTED"));
+}
+
+#[test]
+fn the_banner_speaks_of_the_run_on_every_screen() {
+    let mut stage = outage_seen(SIZE);
+    assert!(stage.press("v").is_empty());
+    assert!(stage.text().contains("no run in this session"));
+    Tape::running().play(&mut stage);
+    for keys in ["", "enter", "esc f", "esc t", "esc ?", "esc z", "esc shift-d", "esc !"] {
+        stage.plan(keys);
+        assert!(stage.text().contains("run: drain us-east-1 step 2/4"), "after {keys}: {}", stage.text());
+    }
+    stage.press("v");
+    assert!(matches!(stage.app.screen(), Screen::Run(_)));
+    stage.press("v");
+    assert!(matches!(stage.app.screen(), Screen::Card(_)), "and back to where one came from");
+    // Leaving the view is no abort.
+    assert!(stage.app.acting.is_running());
+}
+
+#[test]
+fn the_timeline_marks_each_step() {
+    let mut stage = outage_seen((120, 40));
+    Tape::halted().play(&mut stage);
+    stage.press("t");
+    let text = stage.text();
+    for words in [
+        "◆ run    drain us-east-1 began",
+        "drain us-east-1 1/4 raise prod/api",
+        "drain us-east-1 2/4 take us-east-1 out of DNS: FAILED",
+        "drain us-east-1 HALTED",
+        "running 4 → 0",
+    ] {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
+    let place = |words: &str| text.find(words).unwrap();
+    assert!(place("HALTED") < place("drain us-east-1 began"), "newest first");
+    assert!(place("drain us-east-1 began") < place("running 4 → 0"), "by time, whoever did it");
+}
+
+#[test]
+fn ctrl_c_and_q_never_abort_a_run() {
+    let mut stage = watching(&Tape::running());
+    for key in ["ctrl-c", "q"] {
+        assert!(stage.press(key).is_empty());
+        assert!(stage.text().contains("leaving does not abort it"), "{}", stage.text());
+        stage.press("enter esc");
+        assert!(stage.app.acting.prompt.is_none());
+    }
+    stage.press("q");
+    stage.type_in("leave");
+    assert_eq!(stage.press("enter"), [Effect::Quit]);
+    let mut stage = watching(&Tape::done());
+    assert_eq!(stage.press("q"), [Effect::Quit]);
+}
+
+#[test]
+fn abort_is_typed_and_wants_no_arming() {
+    let mut stage = watching(&Tape::running());
+    assert!(stage.press("r").is_empty());
+    assert!(stage.text().contains("this is for a run that waits"));
+    stage.press("a");
+    stage.type_in("yes");
+    assert!(stage.press("enter").is_empty());
+    assert!(stage.text().contains("type abort, not"));
+    stage.press("ctrl-u");
+    stage.type_in("abort");
+    stage.press("enter");
+    stage.type_in("wrong region");
+    let reason = "wrong region".into();
+    assert_eq!(stage.press("enter"), [Effect::Decide(run_id(), Decision::Abort { reason })]);
+}
+
+#[test]
+fn decisions_at_a_halt_are_asked_for_in_words() {
+    let mut stage = watching(&Tape::halted());
+    assert!(stage.press("r").is_empty());
+    assert!(stage.text().contains("read-only: arm with A, then retry"), "{}", stage.text());
+    assert_eq!(stage.press("o enter"), [Effect::Decide(run_id(), Decision::HandOver)]);
+
+    stage.arm();
+    assert!(stage.press("r").is_empty(), "one key sends nothing");
+    assert_eq!(stage.press("enter"), [Effect::Decide(run_id(), Decision::Retry)]);
+    stage.press("s enter");
+    assert!(stage.text().contains("a reason is needed"));
+    stage.type_in("the resolver caches");
+    let reason = "the resolver caches".into();
+    assert_eq!(stage.press("enter"), [Effect::Decide(run_id(), Decision::Skip { reason })]);
+    stage.press("u");
+    stage.type_in("undo");
+    stage.press("enter");
+    stage.type_in("rollback agreed");
+    let reason = "rollback agreed".into();
+    assert_eq!(stage.press("enter"), [Effect::Decide(run_id(), Decision::Undo { reason })]);
+}
+
+#[test]
+fn a_decision_that_comes_too_late_is_not_sent() {
+    let mut tape = Tape::halted();
+    let mut stage = watching(&tape);
+    stage.press("o");
+    tape.add(5, RunEvent::Decided { decision: Decision::Retry, by: "bob".into() });
+    tape.add(1, RunEvent::StepBegan { step: "pin".into() });
+    tape.play(&mut stage);
+    assert!(stage.press("enter").is_empty());
+    assert!(stage.text().contains("too late to hand over"), "{}", stage.text());
+    tape.add(1, RunEvent::Ended { outcome: Outcome::Superseded, rto: None, rpo_ms: None });
+    tape.play(&mut stage);
+    stage.press("a");
+    assert!(stage.app.acting.prompt.is_none() && stage.text().contains("this run has ended"));
+}
+
+#[test]
+fn time_goes_on_in_a_step() {
+    let mut stage = watching(&Tape::running());
+    let now = stage.app.fleet.now();
+    stage.tick(now + SignedDuration::from_secs(33));
+    let text = stage.text();
+    assert!(text.contains("running 58s of ~1m10s"), "{text}");
+}
