@@ -68,9 +68,6 @@ struct Shared {
     traffic: BTreeSet<Region>,
 }
 
-/// The call differs from service to service.
-const PROTECTION: &str = "deletion protection";
-
 impl Acting {
     /// Observes all of `facts`, all at once.
     pub(super) async fn observe_all(&self, facts: &[Fact]) -> Facts {
@@ -286,8 +283,8 @@ impl Acting {
             Fact::Balancer(region, arn) => at!(region, Kind::Targets, reads::LB_ATTRIBUTES, |place| {
                 place.balancer_protected(arn).await.map(Known::Flag)
             }),
-            Fact::Protection(region, arn) => at!(region, Kind::Aurora, PROTECTION, |place| {
-                place.data_protected(arn).await.map(Known::Flag)
+            Fact::Protection(region, arn) => at!(region, Kind::Aurora, reads::PROTECTION, |place| {
+                place.deletion_protection(arn).await.map(Known::Flag)
             }),
             Fact::Bucket(region, bucket) => {
                 at!(region, Kind::Replication, reads::LIST_VERSIONS, |place| {

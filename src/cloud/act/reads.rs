@@ -15,9 +15,7 @@ use crate::cloud::ecs::DESCRIBE_SERVICES;
 use crate::cloud::elb::DESCRIBE_TARGET_GROUPS;
 use crate::cloud::rds::DESCRIBE_DB_CLUSTERS;
 use crate::cloud::{Budget, Place};
-use crate::domain::ids::{
-    Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId, Region, ServiceKey, TableName,
-};
+use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, Region, ServiceKey};
 use crate::domain::observation::{ErrorKind, ProbeError};
 use crate::domain::text::Text;
 use crate::runbook::{Dependency, Known};
@@ -33,6 +31,9 @@ pub(super) const DESCRIBE_STACKS: &str = "cloudformation:DescribeStacks";
 
 /// The call differs from service to service.
 pub(super) const TAGS: &str = "tags";
+
+/// As is this one.
+pub(super) const PROTECTION: &str = "deletion protection";
 
 /// "Fargate On-Demand vCPU resource count".
 const FARGATE_VCPUS: &str = "L-3032A538";
@@ -86,25 +87,21 @@ impl Place {
         Ok(false)
     }
 
-    /// Whether a global cluster, a regional cluster or a table is protected from deletion, by its ARN.
-    pub(super) async fn data_protected(&self, arn: &Arn) -> Result<bool, ProbeError> {
-        let name = arn.short_name();
-        let resource = arn.resource().unwrap_or_default();
+    /// Whether a table, a global cluster or a regional one is protected from deletion, by its ARN.
+    pub(super) async fn deletion_protection(&self, arn: &Arn) -> Result<bool, ProbeError> {
+        let (resource, name) = (arn.resource().unwrap_or_default(), arn.short_name());
         if resource.starts_with("table/") {
-            return self.table(&TableName::new(name)).await.map(|table| table.deletion_protection);
+            return self.table(&name.into()).await.map(|table| table.deletion_protection);
         }
         if resource.starts_with("global-cluster:") {
-            return self
-                .global_cluster(&GlobalClusterId::new(name))
-                .await
-                .map(|global| global.deletion_protection);
+            return self.global_cluster(&name.into()).await.map(|global| global.deletion_protection);
         }
-        let client = self.rds().await;
-        let request = client.describe_db_clusters().db_cluster_identifier(name);
+        let request = self.rds().await.describe_db_clusters().db_cluster_identifier(name);
         let answer = self.ask(DESCRIBE_DB_CLUSTERS, request.send()).await?;
-        let found = answer.db_clusters().first();
-        let cluster = found.ok_or_else(|| self.absent(DESCRIBE_DB_CLUSTERS, "this cluster is gone"))?;
-        Ok(cluster.deletion_protection().unwrap_or(false))
+        match answer.db_clusters().first() {
+            Some(cluster) => Ok(cluster.deletion_protection().unwrap_or(false)),
+            None => Err(self.absent(DESCRIBE_DB_CLUSTERS, "this cluster is gone")),
+        }
     }
 
     /// Identifiers of a cluster's instances.
