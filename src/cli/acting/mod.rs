@@ -11,7 +11,7 @@ mod plan;
 mod run;
 mod runs;
 
-pub(self) use desk::{Desk, Started, TakeUp};
+use desk::{Desk, Started, TakeUp};
 pub(super) use hands::Hands;
 pub(super) use plan::run as plan;
 pub(super) use run::run;
