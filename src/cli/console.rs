@@ -149,7 +149,7 @@ async fn observe(
                     Some(effect @ (Effect::Plan(_) | Effect::Start(_) | Effect::Decide(..))) => {
                         hands.take(effect, feed.snapshot(session.clock.now()));
                     }
-                    Some(effect) => follow(&feed, effect),
+                    Some(effect) => follow(&feed, &effect),
                     None => return linger(&hands).await,
                 },
                 () = feed.changed() => {
@@ -190,10 +190,10 @@ async fn save(session: &Session, feed: &FleetFeed) {
     }
 }
 
-fn follow(feed: &FleetFeed, effect: Effect) {
+fn follow(feed: &FleetFeed, effect: &Effect) {
     match effect {
         Effect::Refresh => feed.refresh(),
-        Effect::Pause(paused) => feed.set_paused(paused),
+        Effect::Pause(paused) => feed.set_paused(*paused),
         Effect::Focus(pane) => feed.focus(pane.map(source)),
         // The console does the first two itself, and the hands the others.
         Effect::Quit | Effect::Suspend | Effect::Plan(_) | Effect::Start(_) | Effect::Decide(..) => {}

@@ -14,7 +14,7 @@ use crate::domain::text::Text;
 use crate::ports::BoxFuture;
 
 /// How long a lease lives without a heartbeat.
-pub const LEASE_LIFE: Duration = Duration::from_secs(60);
+pub const LEASE_LIFE: Duration = Duration::from_mins(1);
 
 /// How often its holder renews it.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -19,12 +19,15 @@ use crate::domain::text::Text;
 use crate::runbook::engine::Decided;
 use crate::runbook::{Approval, Decision, Force, PlanError, RunId, catalog};
 
+/// A run of this process, and where its decisions go.
+type Running = (RunId, mpsc::UnboundedSender<Decided>);
+
 /// Carries out what the console wants done. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::cli) struct Hands {
     desk: Result<Desk, Text>,
     events: mpsc::UnboundedSender<Event>,
-    running: Arc<Mutex<Vec<(RunId, mpsc::UnboundedSender<Decided>)>>>,
+    running: Arc<Mutex<Vec<Running>>>,
     /// How many runs are under way.
     count: watch::Sender<usize>,
 }

@@ -67,7 +67,7 @@ fn section<T: std::fmt::Display>(out: &mut String, title: &str, lines: &[T]) -> 
 }
 
 fn write_step(out: &mut String, number: usize, step: &Step) -> std::fmt::Result {
-    let after: Vec<&str> = step.after.iter().map(|id| id.as_str()).collect();
+    let after: Vec<&str> = step.after.iter().map(crate::runbook::plan::StepId::as_str).collect();
     let after = if after.is_empty() { String::new() } else { format!(", after {}", after.join(", ")) };
     let passes = if step.on_failure == OnFailure::Pass { ", passed when it fails" } else { "" };
     let usual = step.usual.map_or_else(String::new, |usual| format!(", usually {} s", usual.as_secs()));
@@ -105,15 +105,15 @@ fn domain(domain: &FailureDomain) -> String {
     }
 }
 
-/// One event as one line; `None` for what people need not see.
-pub(super) fn event(entry: &Entry) -> Option<String> {
+/// One event as one line.
+pub(super) fn event(entry: &Entry) -> String {
     let words = match &entry.event {
         Event::Opened { opening, plan, digest } => format!(
             "run {} begins: {} (plan {digest}, by {} on {}; {})",
             opening.run, plan.summary, opening.holder, opening.host, opening.reason
         ),
         Event::Resumed { opening, damage } => {
-            let damage: Vec<&str> = damage.iter().map(|line| line.as_str()).collect();
+            let damage: Vec<&str> = damage.iter().map(crate::domain::text::Text::as_str).collect();
             let damaged =
                 if damage.is_empty() { String::new() } else { format!("; damage: {}", damage.join("; ")) };
             format!("run {} is taken up again on {}{damaged}", opening.run, opening.host)
@@ -165,7 +165,7 @@ pub(super) fn event(entry: &Entry) -> Option<String> {
             format!("ended: {}{rto}{rpo}", outcome_word(*outcome))
         }
     };
-    Some(format!("{} {words}", entry.at.strftime("%H:%M:%SZ")))
+    format!("{} {words}", entry.at.strftime("%H:%M:%SZ"))
 }
 
 fn lease(outcome: &LeaseOutcome) -> String {

@@ -131,7 +131,7 @@ fn abort(started: &Started, asked: bool, why: &str) -> bool {
 }
 
 fn print(entry: &Entry, json: bool) -> bool {
-    let line = if json { serde_json::to_string(entry).ok() } else { lines::event(entry) };
+    let line = if json { serde_json::to_string(entry).ok() } else { Some(lines::event(entry)) };
     match line {
         Some(line) => out::print(&format!("{line}\n")).unwrap_or(false),
         None => true,

@@ -105,7 +105,7 @@ fn state(state: RunState) -> &'static str {
 }
 
 fn print(entry: &Entry, json: bool) -> Result<bool, Failure> {
-    let line = if json { serde_json::to_string(entry).ok() } else { lines::event(entry) };
+    let line = if json { serde_json::to_string(entry).ok() } else { Some(lines::event(entry)) };
     line.map_or(Ok(true), |line| out::print(&format!("{line}\n")))
 }
 

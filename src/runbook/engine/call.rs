@@ -237,7 +237,7 @@ impl Context {
             match survivors(topology, &facts, leaving, recent) {
                 WayOut::Open(_) => {}
                 WayOut::Doubtful(regions) => {
-                    let listed: Vec<&str> = regions.iter().map(|region| region.as_str()).collect();
+                    let listed: Vec<&str> = regions.iter().map(crate::domain::ids::Region::as_str).collect();
                     let words = format!(
                         "nobody can tell now whether {} live and are answered; they are taken for alive",
                         listed.join(", ")

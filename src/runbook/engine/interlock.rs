@@ -99,9 +99,8 @@ fn alive(topology: &Topology, facts: &Facts, region: &Region, not_before: Timest
     }
     match (targets, answered) {
         (Some(true), _) | (_, Some(true)) => Some(true),
-        (Some(false), Some(false)) => Some(false),
         // One witness alone: targets are AWS's own word and settle it; a failed probe may be our network.
-        (Some(false), None) => Some(false),
+        (Some(false), _) => Some(false),
         (None, _) => None,
     }
 }

@@ -315,10 +315,10 @@ impl Context {
         let mut board = Board::default();
         for entry in &self.setup.told {
             match &entry.event {
-                Event::StepDone { step, .. } | Event::StepHeld { step, .. } => {
-                    board.settled.insert(step.clone());
-                }
-                Event::StepSkipped { step, .. } | Event::StepFailed { step, passed: true, .. } => {
+                Event::StepDone { step, .. }
+                | Event::StepHeld { step, .. }
+                | Event::StepSkipped { step, .. }
+                | Event::StepFailed { step, passed: true, .. } => {
                     board.settled.insert(step.clone());
                 }
                 Event::StepUndone { step } => {

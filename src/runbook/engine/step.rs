@@ -78,17 +78,12 @@ impl Context {
             }
             // Only an emergency goes round again: there, a way that was shut may open while users wait.
             let over = self.setup.clock.now() >= until;
-            if !self.setup.emergency || over || step.ways.len() == 1 && round > 0 && self.hopeless(step) {
+            if !self.setup.emergency || over || step.ways.len() == 1 && round > 0 && hopeless(step) {
                 break;
             }
             self.setup.clock.sleep(LOOK).await;
         }
         Settled::Failed(last)
-    }
-
-    /// A step that passes when it fails is not worth more than two rounds.
-    fn hopeless(&self, step: &Step) -> bool {
-        step.on_failure == crate::runbook::plan::OnFailure::Pass
     }
 
     async fn done(&self, step: &Step, evidence: Text, began: Timestamp) -> Settled {
@@ -203,6 +198,11 @@ impl Context {
         self.tell(Event::StepUndone { step: step.id.clone() }).await;
         Settled::Done
     }
+}
+
+/// A step that passes when it fails is not worth more than two rounds.
+fn hopeless(step: &Step) -> bool {
+    step.on_failure == crate::runbook::plan::OnFailure::Pass
 }
 
 fn longest(condition: &Condition) -> std::time::Duration {

@@ -22,7 +22,7 @@ impl Operation {
                         RecordAction::Upsert => "write",
                     };
                     let set = &change.record;
-                    let identifier = set.set_identifier.as_ref().map(|identifier| identifier.as_str());
+                    let identifier = set.set_identifier.as_ref().map(crate::domain::text::Text::as_str);
                     format!("{verb} {}", record(set.name.as_str(), set.record_type.as_str(), identifier))
                 })
                 .collect::<Vec<_>>()
@@ -87,7 +87,7 @@ impl Operation {
             }
             Self::DeleteTable { table, .. } => format!("delete table {table}"),
             Self::DeleteAlarms { names, .. } => {
-                let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+                let names: Vec<&str> = names.iter().map(crate::domain::ids::AlarmName::as_str).collect();
                 format!("delete alarms {}", names.join(", "))
             }
             Self::DeleteTopic { topic, .. } => format!("delete topic {}", topic.short_name()),

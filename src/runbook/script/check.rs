@@ -106,7 +106,7 @@ impl At<'_> {
             ),
             Condition::Flag { fact, is, .. } => self.flag(fact, *is),
             Condition::Record { zone, name, record_type, set_identifier, is } => {
-                let identifier = set_identifier.as_ref().map(|identifier| identifier.as_str());
+                let identifier = set_identifier.as_ref().map(crate::domain::text::Text::as_str);
                 let found = record_query_of(name.as_str(), record_type.as_str(), identifier)?;
                 one(
                     self.dns("list-resource-record-sets").option("hosted-zone-id", zone.as_str()),

@@ -75,7 +75,7 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> XmlResult {
         "GetHealthCheckStatus" => check_status(world, call, endpoint(world, id)?, &mut inside),
         "GetHealthCheckLastFailureReason" => last_failure(world, call, endpoint(world, id)?, &mut inside),
         "ListTagsForResource" => {
-            tags(world, call, id, segments.get(2).copied().unwrap_or_default(), &mut inside)?
+            tags(world, call, id, segments.get(2).copied().unwrap_or_default(), &mut inside)?;
         }
         "GetChange" => route53_changes::get_change(world, call, id, &mut inside)?,
         _ => {

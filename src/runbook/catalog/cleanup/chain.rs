@@ -34,6 +34,7 @@ pub(super) struct Chain<'a> {
 
 /// Whose a resource is.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one a resource, gone when its steps are made")]
 pub(super) enum Claim {
     /// Ours, as far as can be told; the condition must hold right before the call.
     Ours(Condition),

@@ -76,7 +76,8 @@ fn serving(facts: &Facts, entry: &RegionEntry) -> Vec<String> {
         let fact = Fact::Probe(region.clone());
         match facts.probe(&fact).filter(|_| facts.error(&fact).is_none()) {
             None => {
-                wrong.push(format!("our own request to {region} was not answered: {}", why_not(facts, &fact)))
+                wrong
+                    .push(format!("our own request to {region} was not answered: {}", why_not(facts, &fact)));
             }
             Some(probe) if probe.status >= 500 => {
                 wrong.push(format!("our own request to {region} was answered with {}", probe.status));
@@ -112,7 +113,7 @@ fn database(situation: &Situation<'_>, facts: &Facts, region: &Region) -> Vec<St
             Some(one) => match one.synchronization.as_ref().map_or("not told", |state| state.as_str()) {
                 "connected" => {}
                 other => {
-                    wrong.push(format!("{} in {region} is not connected to its writer: {other}", member.id))
+                    wrong.push(format!("{} in {region} is not connected to its writer: {other}", member.id));
                 }
             },
         }

@@ -63,7 +63,7 @@ impl Stages<'_> {
             last = users.iter().map(|step| step.id.clone()).collect();
             steps.extend(users);
             let answers = self.answers(&last);
-            let soak = self.soak("soak", self.region, SOAK, &[answers.id.clone()]);
+            let soak = self.soak("soak", self.region, SOAK, std::slice::from_ref(&answers.id));
             last = vec![soak.id.clone()];
             steps.extend([answers, soak]);
         }
@@ -316,9 +316,8 @@ impl Stages<'_> {
 
     /// What a survivor is set to: the saved value, but never less than it needs now.
     fn kept(&self, change: &Change, changes: &[Change]) -> Option<(Change, Option<Text>)> {
-        let (region, key) = match &change.item.subject {
-            Subject::Desired(region, key) | Subject::Limits(region, key) => (region, key),
-            _ => return None,
+        let (Subject::Desired(region, key) | Subject::Limits(region, key)) = &change.item.subject else {
+            return None;
         };
         let desired = self.desired(region, key)?;
         let mut kept = change.clone();
