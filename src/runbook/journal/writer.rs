@@ -162,9 +162,9 @@ pub(super) async fn write(
         // A failed flush makes lines unwritten that had been written.
         let (had, has) = (before + arrived, tail.unwritten());
         if has <= had {
-            standing.written(had - has)
+            standing.written(had - has);
         } else {
-            standing.put_back(has - had)
+            standing.put_back(has - had);
         }
         failed = result.is_err();
         if !failed {
