@@ -88,7 +88,9 @@ async fn follow(folder: PathBuf, found: mpsc::UnboundedSender<Followed>, clock: 
         at = end;
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             let seen = reader.line(line);
-            let _ = seen.damage.map(|damage| found.send(Followed::Damaged(damage)));
+            if let Some(damage) = seen.damage {
+                let _ = found.send(Followed::Damaged(damage));
+            }
             if let Some(entry) = seen.entry {
                 ended = match entry.event {
                     Event::Ended { .. } => true,
