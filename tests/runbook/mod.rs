@@ -5,10 +5,10 @@
 
 mod cleanup;
 mod journal;
-mod plans;
 mod judge;
-mod print;
-mod script;
 mod planning;
+mod plans;
+mod print;
 mod restore;
+mod script;
 mod switchover;

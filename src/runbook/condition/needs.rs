@@ -40,17 +40,23 @@ impl Condition {
             }
             Self::Serving { region, service, groups, .. } => {
                 add(Fact::Service(region.clone(), service.clone()));
-                groups.iter().for_each(|group| add(Fact::Targets(region.clone(), group.clone())));
+                for group in groups {
+                    add(Fact::Targets(region.clone(), group.clone()));
+                }
             }
             Self::Alive { region, groups } | Self::AliveFor { region, groups, .. } => {
-                groups.iter().for_each(|group| add(Fact::Targets(region.clone(), group.clone())));
+                for group in groups {
+                    add(Fact::Targets(region.clone(), group.clone()));
+                }
                 add(Fact::Probe(region.clone()));
             }
             Self::Writer { ask, global, .. }
             | Self::GlobalIdle { ask, global }
             | Self::Synchronized { ask, global }
             | Self::Detached { ask, global, .. } => {
-                ask.iter().for_each(|region| add(Fact::GlobalCluster(region.clone(), global.clone())));
+                for region in ask {
+                    add(Fact::GlobalCluster(region.clone(), global.clone()));
+                }
             }
             Self::RpoLag { region, cluster, .. } => add(Fact::RpoLag(region.clone(), cluster.clone())),
             Self::AnswersOmit { names, .. } | Self::AnswersInclude { names, .. } => {
