@@ -283,6 +283,9 @@ impl Acting {
             Fact::Balancer(region, arn) => at!(region, Kind::Targets, reads::LB_ATTRIBUTES, |place| {
                 place.balancer_protected(arn).await.map(Known::Flag)
             }),
+            Fact::Protection(region, arn) => at!(region, Kind::Aurora, reads::PROTECTION, |place| {
+                place.deletion_protection(arn).await.map(Known::Flag)
+            }),
             Fact::Bucket(region, bucket) => {
                 at!(region, Kind::Replication, reads::LIST_VERSIONS, |place| {
                     place.bucket_versions(bucket).await.map(|count| Known::Number(count as f64))

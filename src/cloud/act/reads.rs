@@ -13,6 +13,7 @@ use aws_sdk_route53::types::{ResourceTagSet, TagResourceType};
 
 use crate::cloud::ecs::DESCRIBE_SERVICES;
 use crate::cloud::elb::DESCRIBE_TARGET_GROUPS;
+use crate::cloud::rds::DESCRIBE_DB_CLUSTERS;
 use crate::cloud::{Budget, Place};
 use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, Region, ServiceKey};
 use crate::domain::observation::{ErrorKind, ProbeError};
@@ -30,6 +31,9 @@ pub(super) const DESCRIBE_STACKS: &str = "cloudformation:DescribeStacks";
 
 /// The call differs from service to service.
 pub(super) const TAGS: &str = "tags";
+
+/// As is this one.
+pub(super) const PROTECTION: &str = "deletion protection";
 
 /// "Fargate On-Demand vCPU resource count".
 const FARGATE_VCPUS: &str = "L-3032A538";
@@ -81,6 +85,23 @@ impl Place {
             return Err(self.absent(DESCRIBE_TARGET_GROUPS, "this target group is gone"));
         }
         Ok(false)
+    }
+
+    /// Whether a table, a global cluster or a regional one is protected from deletion, by its ARN.
+    pub(super) async fn deletion_protection(&self, arn: &Arn) -> Result<bool, ProbeError> {
+        let (resource, name) = (arn.resource().unwrap_or_default(), arn.short_name());
+        if resource.starts_with("table/") {
+            return self.table(&name.into()).await.map(|table| table.deletion_protection);
+        }
+        if resource.starts_with("global-cluster:") {
+            return self.global_cluster(&name.into()).await.map(|global| global.deletion_protection);
+        }
+        let request = self.rds().await.describe_db_clusters().db_cluster_identifier(name);
+        let answer = self.ask(DESCRIBE_DB_CLUSTERS, request.send()).await?;
+        match answer.db_clusters().first() {
+            Some(cluster) => Ok(cluster.deletion_protection().unwrap_or(false)),
+            None => Err(self.absent(DESCRIBE_DB_CLUSTERS, "this cluster is gone")),
+        }
     }
 
     /// Identifiers of a cluster's instances.

@@ -116,8 +116,7 @@ impl<'a> Chain<'a> {
     /// Adds a step that deletes something, which the proof at the end asks for again.
     pub(super) fn delete(&mut self, deed: Deed<'_>) {
         self.gone.push(deed.until.clone());
-        let title = deed.title.clone();
-        self.push(deed, title);
+        self.push(deed, "there -> gone");
     }
 
     /// Lifts a protection by a step of its own, unless it is known to be off.

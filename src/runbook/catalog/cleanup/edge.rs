@@ -112,7 +112,7 @@ pub(super) fn records(chain: &mut Chain<'_>, scope: &Scope<'_>) {
             };
             let deed = Deed {
                 id: format!("records/{}/{zone}", entry.name),
-                title: format!("delete {} records of {} in zone {zone}", sets.len(), entry.name),
+                title: format!("delete the records of {} in zone {zone} ({})", entry.name, sets.len()),
                 region: &entry.name,
                 calls: vec![batch(RecordAction::Delete)],
                 undo: vec![batch(RecordAction::Upsert)],
@@ -201,7 +201,7 @@ fn alarms_in(chain: &mut Chain<'_>, scope: &Scope<'_>, region: &Region, names: &
         };
         chain.delete(Deed {
             id: format!("alarms/{region}/{}", batch + 1),
-            title: format!("delete {} alarms in {region}", part.len()),
+            title: format!("delete the alarms in {region} ({})", part.len()),
             region,
             calls: vec![Operation::DeleteAlarms {
                 region: region.clone(),
