@@ -132,7 +132,7 @@ fn plan() -> Plan {
             "see DNS move",
             Condition::All {
                 of: vec![
-                    Condition::Elapsed { span: Duration::from_secs(60), name: "TTL of 60 s".into() },
+                    Condition::Elapsed { span: MINUTE, name: "TTL of 60 s".into() },
                     Condition::AnswersOmit { names, region: region(EAST) },
                 ],
             },

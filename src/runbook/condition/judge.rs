@@ -16,8 +16,8 @@ impl Condition {
     /// is older than the moment allows proves nothing; only "not found" is an answer where absence is wanted.
     pub fn judge(&self, facts: &Facts, moment: &Moment<'_>) -> Judgement {
         match self {
-            Self::All { of } => return all(of.iter().map(|part| part.judge(facts, moment)).collect()),
-            Self::Any { of } => return any(of.iter().map(|part| part.judge(facts, moment)).collect()),
+            Self::All { of } => return all(&each(of, facts, moment)),
+            Self::Any { of } => return any(&each(of, facts, moment)),
             _ => {}
         }
         let proof = Proof { facts, moment };
@@ -69,6 +69,10 @@ impl Condition {
         // An early end is a judgement like any other; `?` only made the rules shorter.
         ruling.unwrap_or_else(|early| early)
     }
+}
+
+fn each(parts: &[Condition], facts: &Facts, moment: &Moment<'_>) -> Vec<Judgement> {
+    parts.iter().map(|part| part.judge(facts, moment)).collect()
 }
 
 fn elapsed(moment: &Moment<'_>, span: Duration, name: &Text) -> Judgement {

@@ -113,8 +113,7 @@ pub(super) fn missing(fact: &Fact) -> Judgement {
 }
 
 /// All hold; else the worst says why: never, then unknown, then not yet.
-#[allow(clippy::needless_pass_by_value, reason = "callers judge the parts for this alone")]
-pub(super) fn all(parts: Vec<Judgement>) -> Judgement {
+pub(super) fn all(parts: &[Judgement]) -> Judgement {
     if parts.is_empty() {
         return holds("nothing is asked for");
     }
@@ -136,8 +135,7 @@ pub(super) fn all(parts: Vec<Judgement>) -> Judgement {
 }
 
 /// One holds; else one that cannot be told leaves it unknown; else one that may come leaves it open.
-#[allow(clippy::needless_pass_by_value, reason = "callers judge the parts for this alone")]
-pub(super) fn any(parts: Vec<Judgement>) -> Judgement {
+pub(super) fn any(parts: &[Judgement]) -> Judgement {
     if let Some(held) = parts.iter().find(|part| part.holds()) {
         return held.clone();
     }

@@ -51,7 +51,7 @@ impl Proof<'_> {
         }
         let whole = controls.len();
         if !unread.is_empty() {
-            all(unread)
+            all(&unread)
         } else if right == whole {
             holds(format!("{} {}", counted(whole, "routing control"), on_off(on)))
         } else {

@@ -115,20 +115,20 @@ impl Proof<'_> {
         }
         let mut progress = format!("{have} of {} {word}", counted_i32(tasks, "task"));
         if !groups.is_empty() && state.running != have {
-            progress += &format!(", {} running", state.running);
+            progress.extend([format!(", {} running", state.running)]);
         }
         if state.pending > 0 {
-            progress += &format!(", {} starting", state.pending);
+            progress.extend([format!(", {} starting", state.pending)]);
         }
         if state.desired < tasks {
-            progress += &format!(", only {} desired", state.desired);
+            progress.extend([format!(", only {} desired", state.desired)]);
         }
         let newest = state
             .events
             .first()
             .filter(|event| event.at >= self.moment.began && event.message.as_str().contains("unable to"));
         if let Some(event) = newest {
-            progress += &format!("; ECS: {}", event.message);
+            progress.extend([format!("; ECS: {}", event.message)]);
         }
         Ok(so_far(progress, f64::from(have), f64::from(tasks)))
     }
@@ -148,7 +148,7 @@ impl Proof<'_> {
                 let mut progress =
                     format!("{} running, {} starting", counted_i32(state.running, "task"), state.pending);
                 if raised {
-                    progress += &format!("; {} are desired", state.desired);
+                    progress.extend([format!("; {} are desired", state.desired)]);
                 }
                 not_yet(progress)
             }
@@ -162,11 +162,7 @@ impl Proof<'_> {
             return request;
         }
         let targets = self.healthy_groups(region, groups).unwrap_or_else(|early| early);
-        if targets.holds() && request.holds() {
-            all(vec![targets, request])
-        } else {
-            any(vec![targets, request])
-        }
+        if targets.holds() && request.holds() { all(&[targets, request]) } else { any(&[targets, request]) }
     }
 
     fn healthy_groups(&self, region: &Region, groups: &[Arn]) -> Ruling {

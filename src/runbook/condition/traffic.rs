@@ -99,7 +99,7 @@ impl Proof<'_> {
             Ok(answers) => rule(name, &Tally::of(answers, region)),
             Err(early) => early,
         });
-        all(judged.collect())
+        all(&judged.collect::<Vec<_>>())
     }
 
     fn answers(&self, name: &HostName) -> Result<&[Answer], Judgement> {

@@ -58,7 +58,7 @@ impl Value {
     }
 }
 
-fn text(name: &'static str, value: impl ToString) -> Parameter {
+fn text(name: &'static str, value: &(impl ToString + ?Sized)) -> Parameter {
     Parameter { name, value: Value::Text(value.to_string()) }
 }
 
@@ -87,7 +87,7 @@ pub(super) fn of(operation: &Operation) -> Call {
     let scalable = |service: &crate::domain::ids::ServiceKey| {
         vec![
             text("ServiceNamespace", "ecs"),
-            text("ResourceId", service.resource_id()),
+            text("ResourceId", &service.resource_id()),
             text("ScalableDimension", "ecs:service:DesiredCount"),
         ]
     };

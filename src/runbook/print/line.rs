@@ -27,13 +27,13 @@ impl Line {
     /// An option with its value. A value that looks like an option is tied to its own.
     pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
         let between = if value.starts_with('-') { '=' } else { ' ' };
-        self.0.push_str(&format!(" --{name}{between}{}", quoted(value)));
+        self.0.extend([format!(" --{name}{between}{}", quoted(value))]);
         self
     }
 
     /// An option without a value.
     pub(crate) fn switch(mut self, name: &str) -> Self {
-        self.0.push_str(&format!(" --{name}"));
+        self.0.extend([format!(" --{name}")]);
         self
     }
 
@@ -166,17 +166,17 @@ fn parameters(line: Line, call: &Call) -> Line {
 
 /// JSON in which every character that a terminal would act on is written as `\u….`
 fn escaped(json: &serde_json::Value) -> String {
-    let mut units = [0; 2];
-    json.to_string()
-        .chars()
-        .map(|c| {
-            if is_unsafe(c) {
-                c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
-            } else {
-                c.to_string()
+    let mut out = String::new();
+    for c in json.to_string().chars() {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.extend([format!("\\u{unit:04x}")]);
             }
-        })
-        .collect()
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// AWS's names as the command line spells them: `DBClusterIdentifier` is `db-cluster-identifier`.

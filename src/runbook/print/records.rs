@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::quote::literal;
 use crate::domain::snapshot::RecordSet;
+use crate::domain::text::Text;
 use crate::domain::topology::RoutingPolicy;
 use crate::runbook::operation::{RecordAction, RecordChange};
 
@@ -48,7 +49,7 @@ pub(crate) fn exact(record: &RecordSet) -> bool {
 
 /// The JMESPath expression that finds the set in ListResourceRecordSets; `None` where its name needs escapes.
 pub(crate) fn record_query(record: &RecordSet) -> Option<String> {
-    let identifier = record.set_identifier.as_ref().map(crate::domain::text::Text::as_str);
+    let identifier = record.set_identifier.as_ref().map(Text::as_str);
     record_query_of(record.name.as_str(), record.record_type.as_str(), identifier)
 }
 
@@ -75,7 +76,7 @@ fn record_set(record: &RecordSet) -> Value {
     if let Some(identifier) = &record.set_identifier {
         put("SetIdentifier", json!(identifier.as_str()));
     }
-    let selector = record.selector.as_ref().map(crate::domain::text::Text::as_str);
+    let selector = record.selector.as_ref().map(Text::as_str);
     match (record.policy, selector) {
         (RoutingPolicy::Latency, Some(region)) => put("Region", json!(region)),
         (RoutingPolicy::Geolocation, Some(place)) => put("GeoLocation", place_of(place)),

@@ -3,6 +3,8 @@
 //! What it is for: step lists and the questions of a script.
 //! What it must not do: say what was before; plans say that.
 
+use crate::domain::ids::AlarmName;
+use crate::domain::text::Text;
 use crate::runbook::condition::{flags, record, suspension};
 use crate::runbook::operation::{Operation, RecordAction};
 
@@ -22,7 +24,7 @@ impl Operation {
                         RecordAction::Upsert => "write",
                     };
                     let set = &change.record;
-                    let identifier = set.set_identifier.as_ref().map(crate::domain::text::Text::as_str);
+                    let identifier = set.set_identifier.as_ref().map(Text::as_str);
                     format!("{verb} {}", record(set.name.as_str(), set.record_type.as_str(), identifier))
                 })
                 .collect::<Vec<_>>()
@@ -87,7 +89,7 @@ impl Operation {
             }
             Self::DeleteTable { table, .. } => format!("delete table {table}"),
             Self::DeleteAlarms { names, .. } => {
-                let names: Vec<&str> = names.iter().map(crate::domain::ids::AlarmName::as_str).collect();
+                let names: Vec<&str> = names.iter().map(AlarmName::as_str).collect();
                 format!("delete alarms {}", names.join(", "))
             }
             Self::DeleteTopic { topic, .. } => format!("delete topic {}", topic.short_name()),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::Topology;
 use crate::domain::ids::{Arn, GlobalClusterId, Region, ServiceKey};
+use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
 use crate::runbook::fact::Fact;
 use crate::runbook::print::{Line, aws, literal, quoted, record_query_of};
@@ -106,7 +107,7 @@ impl At<'_> {
             ),
             Condition::Flag { fact, is, .. } => self.flag(fact, *is),
             Condition::Record { zone, name, record_type, set_identifier, is } => {
-                let identifier = set_identifier.as_ref().map(crate::domain::text::Text::as_str);
+                let identifier = set_identifier.as_ref().map(Text::as_str);
                 let found = record_query_of(name.as_str(), record_type.as_str(), identifier)?;
                 one(
                     self.dns("list-resource-record-sets").option("hosted-zone-id", zone.as_str()),
@@ -119,11 +120,11 @@ impl At<'_> {
                     "ScalableTargets[0] | MinCapacity {compare} `{min}` && MaxCapacity {compare} `{max}`"
                 );
                 if let Some(suspended) = suspended {
-                    query.push_str(&format!(
+                    query.extend([format!(
                         " && SuspendedState.[DynamicScalingInSuspended, DynamicScalingOutSuspended, \
                          ScheduledScalingSuspended] == {}",
                         tick(&json!([suspended.scale_in, suspended.scale_out, suspended.scheduled]))
-                    ));
+                    )]);
                 }
                 let line = self
                     .call("application-autoscaling", "describe-scalable-targets", region)
