@@ -105,7 +105,7 @@ pub fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
         0..=59 => format!("{seconds}s"),
-        60..=599 if seconds % 60 != 0 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        60..=599 if !seconds.is_multiple_of(60) => format!("{}m{:02}s", seconds / 60, seconds % 60),
         60..=3_599 => format!("{}m", seconds / 60),
         3_600..=172_799 => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{}d", seconds / 86_400),

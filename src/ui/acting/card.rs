@@ -174,7 +174,7 @@ fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, them
         ];
     }
     let plan = match (&planning.plan, &planning.error) {
-        (Some(plan), _) => plan,
+        (Some(made), _) => made,
         (None, Some(PlanError::Choose { question, choices, .. })) => {
             let words: Vec<&str> = choices.iter().map(|(word, _)| word.as_str()).collect();
             return vec![
@@ -191,7 +191,7 @@ fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, them
         lines.push(("if you choose", format!("--database {}", database.word()), theme.mark(Mark::Warning)));
     }
     lines.extend([
-        ("users", users(fails, time.likely), plain),
+        ("users", users(fails, reckon::until_out(plan).map(|out| out.likely)), plain),
         ("time", estimate(time), plain),
         ("data", joined(&plan.data_at_risk, "none named"), plain),
     ]);
@@ -201,14 +201,19 @@ fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, them
     lines
 }
 
-/// How many requests fail until the plan is through, at the present rate.
-fn users(fails: Option<Failing>, time: Duration) -> String {
+/// How many requests fail until users are sent elsewhere, at the present rate.
+fn users(fails: Option<Failing>, out: Option<Duration>) -> String {
+    let Some(time) = out else { return "they stay where they are".to_owned() };
     match fails {
         None => "not known".to_owned(),
         Some(fails) if fails.per_minute <= 0.0 => "none fail now".to_owned(),
         Some(fails) => {
             let sum = fails.per_minute * time.as_secs_f64() / 60.0;
-            format!("about {} more fail at this rate, until its last step", format::count(sum))
+            format!(
+                "about {} more fail before they are out, after {}",
+                format::count(sum),
+                format::span(time)
+            )
         }
     }
 }
