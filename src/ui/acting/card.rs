@@ -158,7 +158,7 @@ fn standing(way: Way, planning: &Planning) -> (Mark, String) {
 
 /// What a way means, line by line.
 fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, theme: Theme) -> Vec<Said> {
-    let plain = theme.plain();
+    let normal = theme.plain();
     if way == Way::Wait {
         let users = match fails {
             Some(fails) if fails.per_minute > 0.0 => {
@@ -168,9 +168,9 @@ fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, them
             None => "not known".to_owned(),
         };
         return vec![
-            ("users", users, plain),
-            ("data", "as it is; what is not copied yet waits".to_owned(), plain),
-            ("never back", "nothing".to_owned(), plain),
+            ("users", users, normal),
+            ("data", "as it is; what is not copied yet waits".to_owned(), normal),
+            ("never back", "nothing".to_owned(), normal),
         ];
     }
     let plan = match (&planning.plan, &planning.error) {
@@ -179,7 +179,7 @@ fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, them
             let words: Vec<&str> = choices.iter().map(|(word, _)| word.as_str()).collect();
             return vec![
                 ("needs", question.to_string(), theme.strong()),
-                ("choices", words.join(", "), plain),
+                ("choices", words.join(", "), normal),
             ];
         }
         (None, Some(error)) => return vec![("needs", error.to_string(), theme.strong())],
@@ -191,11 +191,11 @@ fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, them
         lines.push(("if you choose", format!("--database {}", database.word()), theme.mark(Mark::Warning)));
     }
     lines.extend([
-        ("users", users(fails, reckon::until_out(plan).map(|out| out.likely)), plain),
-        ("time", estimate(time), plain),
-        ("data", joined(&plan.data_at_risk, "none named"), plain),
+        ("users", users(fails, reckon::until_out(plan).map(|out| out.likely)), normal),
+        ("time", estimate(time), normal),
+        ("data", joined(&plan.data_at_risk, "none named"), normal),
     ]);
-    let style = if plan.irreversible.is_empty() { plain } else { theme.mark(Mark::Critical) };
+    let style = if plan.irreversible.is_empty() { normal } else { theme.mark(Mark::Critical) };
     lines.push(("never back", joined(&plan.irreversible, "nothing"), style));
     lines.push(needs(plan, theme));
     lines
