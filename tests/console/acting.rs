@@ -384,6 +384,8 @@ fn an_estimate_is_the_longest_chain() {
     // Raise 150 s, out of DNS 70 s, users gone 240 s beside the writer's 120 s.
     assert_eq!((whole.likely.as_secs(), whole.known), (460, true));
     assert_eq!(whole.most.as_secs(), 900 + 300 + 1_200);
+    let out = estimate::until_out(&plan).unwrap();
+    assert_eq!(out.likely.as_secs(), 220, "users are out before the writer has moved");
     let failover = estimate::of(&plans::failover(&switchtower::runbook::Params::default()));
     assert_eq!((failover.likely.as_secs(), failover.known), (900, false), "a time-out stands in");
 }

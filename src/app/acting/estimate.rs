@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::runbook::{Plan, Step, StepId};
+use crate::runbook::{Plan, Steering, Step, StepId};
 
 /// A duration as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,27 @@ pub struct Estimate {
 /// Estimates a plan.
 pub fn of(plan: &Plan) -> Estimate {
     remaining(plan, |_| Some(Duration::ZERO))
+}
+
+/// Estimates how long users go on being sent to the region that the plan takes them out of: until the last step
+/// that steers them out. `None` for a plan without one.
+pub fn until_out(plan: &Plan) -> Option<Estimate> {
+    let steers = |step: &Step| {
+        let mut calls = step.ways.iter().flat_map(|way| &way.calls);
+        calls.any(|call| matches!(call.steering(), Some(Steering::Out(_))))
+    };
+    let last = plan.steps.iter().rposition(steers)?;
+    let mut shorter = plan.clone();
+    // What that step waits for counts, what runs beside it does not.
+    let mut wanted = vec![shorter.steps[last].id.clone()];
+    shorter.steps.truncate(last + 1);
+    for step in shorter.steps.iter().rev() {
+        if wanted.contains(&step.id) {
+            wanted.extend(step.after.iter().cloned());
+        }
+    }
+    shorter.steps.retain(|step| wanted.contains(&step.id));
+    Some(of(&shorter))
 }
 
 /// Estimates what is left of a plan. `spent` gives the time that a step has had already, `None` for one that

@@ -158,7 +158,7 @@ fn standing(way: Way, planning: &Planning) -> (Mark, String) {
 
 /// What a way means, line by line.
 fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, theme: Theme) -> Vec<Said> {
-    let plain = theme.plain();
+    let normal = theme.plain();
     if way == Way::Wait {
         let users = match fails {
             Some(fails) if fails.per_minute > 0.0 => {
@@ -168,18 +168,18 @@ fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, them
             None => "not known".to_owned(),
         };
         return vec![
-            ("users", users, plain),
-            ("data", "as it is; what is not copied yet waits".to_owned(), plain),
-            ("never back", "nothing".to_owned(), plain),
+            ("users", users, normal),
+            ("data", "as it is; what is not copied yet waits".to_owned(), normal),
+            ("never back", "nothing".to_owned(), normal),
         ];
     }
     let plan = match (&planning.plan, &planning.error) {
-        (Some(plan), _) => plan,
+        (Some(made), _) => made,
         (None, Some(PlanError::Choose { question, choices, .. })) => {
             let words: Vec<&str> = choices.iter().map(|(word, _)| word.as_str()).collect();
             return vec![
                 ("needs", question.to_string(), theme.strong()),
-                ("choices", words.join(", "), plain),
+                ("choices", words.join(", "), normal),
             ];
         }
         (None, Some(error)) => return vec![("needs", error.to_string(), theme.strong())],
@@ -191,24 +191,29 @@ fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, them
         lines.push(("if you choose", format!("--database {}", database.word()), theme.mark(Mark::Warning)));
     }
     lines.extend([
-        ("users", users(fails, time.likely), plain),
-        ("time", estimate(time), plain),
-        ("data", joined(&plan.data_at_risk, "none named"), plain),
+        ("users", users(fails, reckon::until_out(plan).map(|out| out.likely)), normal),
+        ("time", estimate(time), normal),
+        ("data", joined(&plan.data_at_risk, "none named"), normal),
     ]);
-    let style = if plan.irreversible.is_empty() { plain } else { theme.mark(Mark::Critical) };
+    let style = if plan.irreversible.is_empty() { normal } else { theme.mark(Mark::Critical) };
     lines.push(("never back", joined(&plan.irreversible, "nothing"), style));
     lines.push(needs(plan, theme));
     lines
 }
 
-/// How many requests fail until the plan is through, at the present rate.
-fn users(fails: Option<Failing>, time: Duration) -> String {
+/// How many requests fail until users are sent elsewhere, at the present rate.
+fn users(fails: Option<Failing>, out: Option<Duration>) -> String {
+    let Some(time) = out else { return "they stay where they are".to_owned() };
     match fails {
         None => "not known".to_owned(),
         Some(fails) if fails.per_minute <= 0.0 => "none fail now".to_owned(),
         Some(fails) => {
             let sum = fails.per_minute * time.as_secs_f64() / 60.0;
-            format!("about {} more fail at this rate, until its last step", format::count(sum))
+            format!(
+                "about {} more fail before they are out, after {}",
+                format::count(sum),
+                format::span(time)
+            )
         }
     }
 }

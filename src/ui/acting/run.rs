@@ -120,11 +120,12 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, theme: Theme) -> P
             let mark = ended(*outcome);
             let mut words = format!("the run ended: {}", outcome_word(*outcome));
             if let Some(rto) = rto {
-                words
-                    .push_str(&format!("; users were answered elsewhere after {} (RTO)", format::span(*rto)));
+                let rto = format::span(*rto);
+                words = format!("{words}; users were answered elsewhere after {rto} (RTO)");
             }
             if let Some(rpo) = rpo_ms {
-                words.push_str(&format!("; last lag before the promotion {} (RPO)", format::millis(*rpo)));
+                let rpo = format::millis(*rpo);
+                words = format!("{words}; last lag before the promotion {rpo} (RPO)");
             }
             page.text((&format!("  {} ", mark.symbol()), theme.mark(mark)), &words, room, theme.strong());
             page.gap();
