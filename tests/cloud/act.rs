@@ -56,7 +56,7 @@ pub(crate) fn approve(world: &World, operations: &[Operation]) -> Approval {
         operations.to_vec(),
         Vec::new(),
         Condition::Always,
-        Duration::from_secs(60),
+        Duration::from_mins(1),
     );
     let now = world.clock.now();
     let plan = Plan {

@@ -108,7 +108,7 @@ async fn every_refusal_has_its_class_and_is_sent_once() {
                 assert_eq!(took.as_secs(), 15, "{took:?}");
             }
             FaultKind::Refuse { code, .. } => {
-                assert!(why.contains(code) && why.contains("(request "), "{why}")
+                assert!(why.contains(code) && why.contains("(request "), "{why}");
             }
             _ => assert!(why.contains("(request "), "{why}"),
         }
