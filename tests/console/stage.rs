@@ -84,7 +84,8 @@ impl Stage {
         for effect in effects {
             if let Effect::Plan(wish) = effect {
                 let answer = plans::answer(&wish);
-                self.app.update(Event::Planned(wish.ticket, Box::new(answer)));
+                let more = self.app.update(Event::Planned(wish.ticket, Box::new(answer))).effects;
+                self.answer(more);
             }
         }
     }

@@ -31,7 +31,7 @@ pub(super) fn latency(zone: &str, name: &str, identifier: &str) -> RecordSet {
 }
 
 /// One of every kind, with a word of the caller's wherever a name stands.
-fn every(word: &str) -> Vec<Operation> {
+pub(super) fn every(word: &str) -> Vec<Operation> {
     let region = Region::new("eu-west-1");
     let service = ServiceKey { cluster: word.into(), service: word.into() };
     let arn = Arn::new(word);

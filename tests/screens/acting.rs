@@ -69,7 +69,8 @@ fn blocked_and_drifted() {
     stage.app.update(Event::Planned(wish.ticket, Box::new(Ok(plan))));
     screen!("plan-blocked-80x24", stage);
 
-    stage.plan("r enter");
+    stage.plan("r");
+    stage.press("enter");
     stage.type_in("us-east-1");
     stage.press("tab");
     stage.type_in("INC-42");
