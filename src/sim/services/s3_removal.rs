@@ -28,7 +28,7 @@ pub(super) fn known(operation: &str) -> bool {
 /// Key, version and whether it is a delete marker: of every object two versions and, newest, a marker on the second.
 fn version(world: &World, site: &Site, number: usize) -> (String, String, bool) {
     let id = noise::hex(world.seed, &format!("version/{}/{number}", site.bucket), 32);
-    (format!("orders/{:05}.json", number / 3), id, number % 3 == 0)
+    (format!("orders/{:05}.json", number / 3), id, number.is_multiple_of(3))
 }
 
 /// Answers what is asked of a site's bucket.

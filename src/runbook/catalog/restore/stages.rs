@@ -63,7 +63,7 @@ impl Stages<'_> {
             last = users.iter().map(|step| step.id.clone()).collect();
             steps.extend(users);
             let answers = self.answers(&last);
-            let soak = self.soak("soak", self.region, SOAK, &[answers.id.clone()]);
+            let soak = self.soak("soak", self.region, SOAK, std::slice::from_ref(&answers.id));
             last = vec![soak.id.clone()];
             steps.extend([answers, soak]);
         }
