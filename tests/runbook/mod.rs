@@ -1,3 +1,6 @@
 //! Runbooks: planned, carried out and remembered.
 
+mod engine;
 mod journal;
+mod matrix;
+mod stage;
