@@ -115,6 +115,7 @@ impl Book {
             scenario: self.world.into(),
             services: 1,
             latency: false,
+            pace: 4.0,
             ..SimOptions::default()
         };
         Stage::new(options)
@@ -145,6 +146,9 @@ impl Book {
             }
             let mut ending = first.expect("it dies once").expect("it begins");
             let mut wrong = stage.faults(&plan, &ending);
+            if !stage.struck() {
+                wrong.push("the call was never sent".into());
+            }
             if ending.outcome == Outcome::Halted && fault != Fault::Black {
                 // Somebody mends the world and takes the run up.
                 stage.sim.clear_faults();

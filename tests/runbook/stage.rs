@@ -21,7 +21,7 @@ use switchtower::runbook::{
 };
 use switchtower::sim::{Sim, SimOptions};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// The region that is left.
 pub(crate) const LEAVING: &str = "us-east-1";
@@ -71,7 +71,8 @@ pub(crate) struct Witness {
     /// Invariants that broke, in words.
     pub(crate) wrong: Mutex<Vec<String>>,
     strike: Mutex<Option<(usize, Strike)>>,
-    pub(crate) died: Notify,
+    /// Set when the process dies.
+    died: watch::Sender<bool>,
     /// Tasks that were wanted in each surviving region at the beginning.
     floor: Mutex<BTreeMap<String, usize>>,
 }
@@ -145,7 +146,7 @@ impl Executor for Witness {
                 None => {}
                 Some(Strike::Before(deed)) => deed(self.sim.clone(), operation.clone()).await,
                 Some(Strike::DieBefore) => {
-                    self.died.notify_one();
+                    self.died.send_replace(true);
                     std::future::pending::<()>().await;
                 }
                 Some(later) => after = Some(later),
@@ -155,7 +156,7 @@ impl Executor for Witness {
             match after {
                 Some(Strike::After(deed)) => deed(self.sim.clone(), operation.clone()).await,
                 Some(_) => {
-                    self.died.notify_one();
+                    self.died.send_replace(true);
                     std::future::pending::<()>().await;
                 }
                 None => {}
@@ -192,7 +193,7 @@ impl Recorder for Answering {
             let halted = matches!(event, Event::Halted { failed: Some(_), .. });
             let entry = self.inner.record(event, durable).await?;
             if self.cut.is_some_and(|cut| entry.seq >= cut as u64) {
-                self.witness.died.notify_one();
+                self.witness.died.send_replace(true);
                 std::future::pending::<()>().await;
             }
             if halted && let Some(decision) = self.answers.lock().unwrap().pop_front() {
@@ -278,7 +279,7 @@ impl Stage {
             sent: Mutex::default(),
             wrong: Mutex::default(),
             strike: Mutex::default(),
-            died: Notify::new(),
+            died: watch::channel(false).0,
             floor: Mutex::default(),
         });
         let lease = cloud.lease_table(topology.lease.as_ref().unwrap(), &topology.application);
@@ -375,6 +376,11 @@ impl Stage {
         *self.witness.strike.lock().unwrap() = Some((call, strike));
     }
 
+    /// True once the strike has struck.
+    pub(crate) fn struck(&self) -> bool {
+        self.witness.strike.lock().unwrap().is_none()
+    }
+
     /// Runs a plan, or goes on with it; `None` when the process died.
     pub(crate) async fn run(&self, plan: &Plan) -> Option<Result<Ending, NotBegun>> {
         self.carry_out(self.setup(plan)).await
@@ -396,11 +402,13 @@ impl Stage {
             });
         }
         self.aborter.send_replace(Some(decide));
-        // An hour is longer than any time-out of a plan adds up to here.
+        // Longer than the time-outs of a plan add up to here.
         let limit = Duration::from_hours(4);
+        self.witness.died.send_replace(false);
+        let mut died = self.witness.died.subscribe();
         tokio::select! {
             biased;
-            () = self.witness.died.notified() => None,
+            _ = died.wait_for(|died| *died) => None,
             ended = self.clock.timeout(limit, engine::run(setup, decisions)) => {
                 Some(ended.unwrap_or_else(|_| panic!("the run never ended: {:#?}", self.words())))
             }
