@@ -13,7 +13,7 @@ use switchtower::domain::ids::Region;
 use switchtower::runbook::{DatabaseChoice, Operation, Outcome, Params};
 use switchtower::sim::{FaultKind, InjectedFault, Mode, SimOptions};
 
-use super::stage::{Stage, Strike, deed, leaving, play, LEAVING};
+use super::stage::{LEAVING, Stage, Strike, deed, leaving, play};
 
 /// How long trouble with a place lasts.
 const LASTING: SignedDuration = SignedDuration::from_mins(4);
@@ -48,6 +48,14 @@ const ALL: [Fault; 12] = [
     Fault::ControlPlane,
     Fault::LeaseDark,
 ];
+
+/// What is left out of the whole product, for its time: a drain goes through the same engine as a failover, so
+/// here are the faults that it answers otherwise, or that leave the most behind.
+const DRAIN: [Fault; 6] =
+    [Fault::Refuse, Fault::HangAfter, Fault::Expire, Fault::DieAfter, Fault::ControlPlane, Fault::LeaseDark];
+
+/// Of the same steps in another order, those that can split users from data.
+const DRAIN_NOW: [Fault; 4] = [Fault::HangAfter, Fault::DieBefore, Fault::Stale, Fault::Black];
 
 /// The service that signs for a call.
 fn service(operation: &Operation) -> &'static str {
@@ -163,9 +171,6 @@ impl Book {
             if !matches!(ending.outcome, Outcome::Done | Outcome::Halted) {
                 wrong.push(format!("it ended {:?}", ending.outcome));
             }
-            if std::env::var_os("MATRIX_SAYS").is_some() && !wrong.is_empty() {
-                println!("{} {call} {fault:?}: {wrong:#?} {:#?}", self.name, stage.words());
-            }
             wrong
         })
     }
@@ -193,11 +198,11 @@ fn failover_survives_every_fault_at_every_call() {
 
 #[test]
 fn drain_survives_every_fault_at_every_call() {
-    Book { name: "drain", runbook: "drain", world: "calm", params: leaving() }.hold(&ALL);
+    Book { name: "drain", runbook: "drain", world: "calm", params: leaving() }.hold(&DRAIN);
 }
 
 #[test]
 fn drain_now_survives_every_fault_at_every_call() {
     let params = Params { now: true, ..leaving() };
-    Book { name: "drain --now", runbook: "drain", world: "calm", params }.hold(&ALL);
+    Book { name: "drain --now", runbook: "drain", world: "calm", params }.hold(&DRAIN_NOW);
 }

@@ -246,7 +246,8 @@ fn topology(sim: &Sim) -> Topology {
         }));
     }
     if let Some(controls) = &wiring.routing_control {
-        let endpoint = |(region, url): &(Region, String)| ArcEndpoint { url: url.clone(), region: region.clone() };
+        let endpoint =
+            |(region, url): &(Region, String)| ArcEndpoint { url: url.clone(), region: region.clone() };
         let control = |(region, arn): &(Region, String)| RoutingControl {
             region: region.clone(),
             arn: Arn::new(arn),
