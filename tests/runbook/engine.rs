@@ -72,8 +72,11 @@ fn a_drain_in_calm_is_noticed_by_nobody() {
             let failed: f64 =
                 stage.sim.users_failed_since(stage.began).iter().map(|(_, failed)| failed).sum();
             let served: u64 = stage.sim.view().regions.iter().map(|region| region.served).sum();
-            // Writes are refused while the writer moves; nothing else fails.
-            assert!(failed < 0.01 * served as f64, "{failed} of {served} failed");
+            // Every eighth request writes, and is refused for the two minutes in which the writer moves, at most;
+            // nothing else fails.
+            let seconds = stage.clock.now().duration_since(stage.began).as_secs_f64();
+            let allowed = 0.12 * 120.0 * served as f64 / seconds;
+            assert!(failed < allowed, "{failed} of {served} failed, {allowed} in a move");
         });
     }
 }
