@@ -130,7 +130,8 @@ impl App {
                 Update { redraw: true, effects: self.acting_tick() }
             }
             Event::Planned(ticket, answer) => {
-                Update { redraw: self.planned(ticket, *answer), effects: Vec::new() }
+                let (redraw, effects) = self.planned(ticket, *answer);
+                Update { redraw, effects }
             }
             Event::Started(ticket, run) => {
                 self.started(ticket, run);

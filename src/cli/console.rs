@@ -3,12 +3,14 @@
 //! What it is for: joining the two by channels, saving the last known good, and ending quickly whatever
 //! hangs. What it must not do: anything between the start of the process and the first frame that waits.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::acting::Hands;
 use super::args::{Demo, Global};
 use super::exit::{Exit, Failure};
 use super::out;
@@ -35,16 +37,23 @@ const AGEING: Duration = Duration::from_secs(5);
 
 /// The console on the configured topology.
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
-    show(&Session::configured(global)?, global)
+    show(&Session::configured(global)?, global, None)
 }
 
 /// The console on the simulated AWS.
 pub(super) fn demo(global: &Global, args: &Demo) -> Result<Exit, Failure> {
-    show(&Session::simulated(&args.world, args.speed)?, global)
+    // A simulated world has no tomorrow: the journals of its runs end with it.
+    let keep = tempfile::tempdir().map_err(|error| {
+        Failure::error(format_args!("no folder for the runs of the demo: {error}; set TMPDIR"))
+    })?;
+    show(&Session::simulated(&args.world, args.speed)?, global, Some(keep.path()))
 }
 
-fn show(session: &Session, global: &Global) -> Result<Exit, Failure> {
+fn show(session: &Session, global: &Global, keep: Option<&Path>) -> Result<Exit, Failure> {
     let (sights, seen) = watch::channel(None);
+    let (events, told) = mpsc::unbounded_channel();
+    let (count, mut runs) = watch::channel(0);
+    let hands = Hands::new(session, global.allow_endpoint, keep, events, count);
     let (effects, wanted) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
     let options = tui::Options {
@@ -55,10 +64,15 @@ fn show(session: &Session, global: &Global) -> Result<Exit, Failure> {
         },
         clock: session.clock,
     };
-    session::watch(observe(session.clone(), sights, wanted, cancel.clone()))?;
+    session::watch(observe(session.clone(), hands, sights, wanted, cancel.clone()))?;
     let last = seen.clone();
-    let ended = tui::run(options, session.topology.clone(), tui::Feed { sights: seen, effects });
+    let ended =
+        tui::run(options, session.topology.clone(), tui::Feed { sights: seen, events: told, effects });
+    let left = *runs.borrow_and_update();
     cancel.cancel();
+    if left > 0 {
+        go_on(&mut runs);
+    }
     // What hangs is left behind; the last known good is worth a few milliseconds.
     let sight: Option<Arc<Sight>> = last.borrow().clone();
     if let (Some(store), Some(sight)) = (&session.store, sight) {
@@ -73,9 +87,21 @@ fn show(session: &Session, global: &Global) -> Result<Exit, Failure> {
     }
 }
 
+/// Runs outlive their screen: they go on to their end or to their next halt.
+fn go_on(runs: &mut watch::Receiver<usize>) {
+    out::say(
+        "switchtower: a run is under way and goes on without its screen, to its end or its next halt; \
+         `switchtower runs attach` follows it, `switchtower runs abort` stops it",
+    );
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
+    // An error says that all hands are gone, and with them the last run.
+    let _ = runtime.block_on(runs.wait_for(|count| *count == 0));
+}
+
 /// Watches AWS, turns snapshots into sights, and does what the console wants done.
 async fn observe(
     session: Session,
+    hands: Hands,
     sights: watch::Sender<Option<Arc<Sight>>>,
     mut wanted: mpsc::UnboundedReceiver<Effect>,
     cancel: CancellationToken,
@@ -118,10 +144,13 @@ async fn observe(
         let mut began = false;
         loop {
             tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => return linger(&hands).await,
                 effect = wanted.recv() => match effect {
+                    Some(effect @ (Effect::Plan(_) | Effect::Start(_) | Effect::Decide(..))) => {
+                        hands.take(effect, feed.snapshot(session.clock.now()));
+                    }
                     Some(effect) => follow(&feed, effect),
-                    None => return,
+                    None => return linger(&hands).await,
                 },
                 () = feed.changed() => {
                     news = true;
@@ -149,6 +178,12 @@ async fn observe(
     }
 }
 
+/// Keeps this thread's runtime alive for the runs that are still under way.
+async fn linger(hands: &Hands) {
+    hands.let_go();
+    hands.none_running().await;
+}
+
 async fn save(session: &Session, feed: &FleetFeed) {
     if let Some(store) = &session.store {
         store.save(feed.snapshot(session.clock.now())).await;
@@ -160,10 +195,8 @@ fn follow(feed: &FleetFeed, effect: Effect) {
         Effect::Refresh => feed.refresh(),
         Effect::Pause(paused) => feed.set_paused(paused),
         Effect::Focus(pane) => feed.focus(pane.map(source)),
-        // The console does these itself.
-        Effect::Quit | Effect::Suspend => {}
-        // Nobody carries these out yet.
-        Effect::Plan(_) | Effect::Start(_) | Effect::Decide(..) => {}
+        // The console does the first two itself, and the hands the others.
+        Effect::Quit | Effect::Suspend | Effect::Plan(_) | Effect::Start(_) | Effect::Decide(..) => {}
     }
 }
 

@@ -179,7 +179,7 @@ impl Cloud {
             // Discovery runs once and alone: just below the account's 5/s.
             discovery: Budget::new(clock, 4.0, 4.0),
             // A run goes before everything else of ours, and still leaves something to the account's others.
-            acting: Budget::new(clock, 3.0, 6.0),
+            acting: Budget::new(clock, 3.0, 4.0),
             partition,
             seats: Mutex::default(),
         }))

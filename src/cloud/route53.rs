@@ -121,6 +121,17 @@ impl Place {
         zone: &ZoneId,
         start: Option<Start>,
     ) -> Result<Page, ProbeError> {
+        let (sets, next) = self.raw_record_page(budget, zone, start).await?;
+        Ok(Page { records: sets.iter().map(|set| record_set(zone, set)).collect(), next })
+    }
+
+    /// The same with the sets as Route 53 has them.
+    pub(super) async fn raw_record_page(
+        &self,
+        budget: &Budget,
+        zone: &ZoneId,
+        start: Option<Start>,
+    ) -> Result<(Vec<ResourceRecordSet>, Option<Start>), ProbeError> {
         let client = self.route53().await;
         let mut request = client.list_resource_record_sets().hosted_zone_id(zone.as_str()).max_items(PAGE);
         if let Some(start) = start {
@@ -135,8 +146,7 @@ impl Place {
             record_type: answer.next_record_type().cloned(),
             identifier: answer.next_record_identifier().map(str::to_owned),
         });
-        let records = answer.resource_record_sets().iter().map(|set| record_set(zone, set)).collect();
-        Ok(Page { records, next })
+        Ok((answer.resource_record_sets, next))
     }
 
     /// Configuration of health checks: by id while there are few, else from the account's list.

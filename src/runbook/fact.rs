@@ -78,6 +78,8 @@ pub enum Fact {
     Cluster(Region, ClusterName),
     /// Whether a load balancer or target group exists, and whether it is protected from deletion.
     Balancer(Region, Arn),
+    /// Whether a global cluster, a regional cluster or a table is protected from deletion, by its ARN.
+    Protection(Region, Arn),
     /// Whether a bucket exists, and how many object versions a first page finds.
     Bucket(Region, BucketName),
     /// Status of a stack (DescribeStacks).

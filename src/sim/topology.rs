@@ -14,9 +14,10 @@ use crate::domain::ids::{
     ServiceKey, TableName, ZoneId,
 };
 use crate::domain::topology::{
-    AuroraGlobal, AuroraMember, BucketReplication, DNS_REGION, DnsEntry, FrontDoor, Hostname, LoadBalancer,
-    LoadBalancerKind, OnEvacuate, Policy, ProbeSettings, Record, RegionEntry, RoutingPolicy, Scope, Service,
-    Table, Thresholds, Topology,
+    ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, DNS_REGION, DnsEntry, FrontDoor,
+    Hostname, LeaseSettings, LoadBalancer, LoadBalancerKind, OnEvacuate, Policy, ProbeSettings, Record,
+    RegionEntry, RoutingControl, RoutingPolicy, Scope, Service, Switch, SwitchWire, Table, Thresholds,
+    Topology,
 };
 
 impl Sim {
@@ -92,15 +93,53 @@ impl Sim {
                 ..ProbeSettings::default()
             },
             evacuation: Vec::new(),
-            switches: Vec::new(),
-            arc: None,
-            lease: None,
+            switches: self.switches(),
+            arc: self.arc(),
+            lease: Some(self.lease_settings()),
             notify: None,
             cleanup: None,
             thresholds: Thresholds::default(),
             freshness: crate::domain::topology::Freshness::default(),
             policy: Policy::default(),
         }
+    }
+
+    fn switches(&self) -> Vec<Switch> {
+        let wiring = self.evacuation();
+        let objects = wiring.switch_object.iter().flat_map(|object| {
+            object.keys.iter().map(|(region, key)| Switch {
+                region: region.clone(),
+                home: object.region.clone(),
+                health_check: None,
+                wire: SwitchWire::Object { bucket: object.bucket.as_str().into(), key: key.clone() },
+            })
+        });
+        let metrics = wiring.switch_metric.iter().flat_map(|metric| {
+            wiring.record_checks.iter().map(|(region, _)| Switch {
+                region: region.clone(),
+                home: metric.region.clone(),
+                health_check: None,
+                wire: SwitchWire::Metric { namespace: metric.namespace.clone(), name: metric.name.clone() },
+            })
+        });
+        objects.chain(metrics).collect()
+    }
+
+    fn arc(&self) -> Option<ArcSettings> {
+        let wired = self.evacuation().routing_control?;
+        Some(ArcSettings {
+            endpoints: wired.endpoints.into_iter().map(|(region, url)| ArcEndpoint { url, region }).collect(),
+            routing_controls: wired
+                .controls
+                .into_iter()
+                .map(|(region, arn)| RoutingControl { region, arn: arn.into(), health_check: None })
+                .collect(),
+        })
+    }
+
+    fn lease_settings(&self) -> LeaseSettings {
+        let lease = self.evacuation().lease;
+        LeaseSettings { table: lease.name.as_str().into(), region: lease.region.into() }
     }
 
     fn region_entry(&self, site: &Site) -> RegionEntry {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::app::{Effect, Session, Sight};
+use crate::app::{Effect, Event, Session, Sight};
 use crate::domain::Topology;
 use crate::ports::Clock;
 use session::Seconds;
@@ -24,7 +24,9 @@ use session::Seconds;
 pub struct Feed {
     /// The newest sight; `None` until the first. Closed when nobody observes any more.
     pub sights: watch::Receiver<Option<Arc<Sight>>>,
-    /// What the operator wants done: refresh, pause, focus.
+    /// Plans, and what happens in runs. Closed when nobody acts any more.
+    pub events: mpsc::UnboundedReceiver<Event>,
+    /// What the operator wants done: refresh, pause, focus, plan, start, decide.
     pub effects: mpsc::UnboundedSender<Effect>,
 }
 

@@ -76,7 +76,7 @@ async fn live(
     let second = seconds.next();
     let frame = pace.sleep(Duration::ZERO);
     tokio::pin!(second, frame);
-    let (mut dirty, mut waiting, mut watching) = (false, false, true);
+    let (mut dirty, mut waiting, mut watching, mut hearing) = (false, false, true, true);
     // Since the last sight was taken; none was yet.
     let mut since: Option<Stopwatch> = None;
     loop {
@@ -108,6 +108,13 @@ async fn live(
                 Came::Gone => return Ok(Exit::HungUp),
             },
             () = guard.writer.done(), if dirty => continue,
+            told = feed.events.recv(), if hearing => match told {
+                Some(event) => event,
+                None => {
+                    hearing = false;
+                    continue;
+                }
+            },
             changed = feed.sights.changed(), if watching && !waiting => {
                 watching = changed.is_ok();
                 let early = since.map_or(Duration::ZERO, |since| FRAME.saturating_sub(since.elapsed()));

@@ -8,7 +8,7 @@ use super::program::{Home, finish, golden};
 #[test]
 fn help_of_every_subcommand() {
     let home = Home::new();
-    for name in ["", "demo", "init", "status", "sim", "completions", "man"] {
+    for name in ["", "demo", "init", "status", "plan", "run", "runs", "sim", "completions", "man"] {
         let ran = if name.is_empty() { home.run(&["--help"]) } else { home.run(&[name, "--help"]) };
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{name}");
         let file = if name.is_empty() { "switchtower" } else { name };
@@ -81,7 +81,7 @@ fn the_manual_page_has_every_subcommand() {
     let ran = Home::new().run(&["man"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
     assert!(ran.out.contains(".TH switchtower 1"), "{}", &ran.out[..200]);
-    for part in ["DEMO", "INIT", "STATUS", "SIM", "COMPLETIONS", "MAN"] {
+    for part in ["DEMO", "INIT", "STATUS", "PLAN", "RUN", "RUNS", "SIM", "COMPLETIONS", "MAN"] {
         assert!(ran.out.contains(&format!("COMMAND {part}")), "{part}");
     }
     for word in ["Exit codes", "\\-\\-probe\\-base", "\\-\\-watch"] {

@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+pub(crate) mod act;
+mod act_failure;
+mod act_observe;
 mod apart;
 mod budget;
 mod credentials;
 mod discover;
 mod errors;
 pub(crate) mod fixture;
+mod lease;
 pub(crate) mod sweep;
 mod zones;

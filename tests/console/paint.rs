@@ -1,11 +1,16 @@
 //! Painting never fails, whatever the size and whatever was observed.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use proptest::prelude::*;
+use switchtower::app::{Effect, Event};
 use switchtower::domain::metric::Series;
 use switchtower::domain::observation::ErrorKind;
+use switchtower::runbook::Params;
 use switchtower::ui::Theme;
 
+use super::plans::{self, Tape};
 use super::stage::{Stage, calm, many, outage};
 use crate::domain::fixture::{World, age, error};
 
@@ -102,6 +107,98 @@ proptest! {
         }
         stage.tick(world.now + SignedDuration::from_hours(2));
         stage.buffer(Theme::MONOCHROME);
+    }
+}
+
+/// Keys of the acting half, and words between them.
+const ACTING: [&str; 34] = [
+    "shift-a",
+    "shift-d",
+    "shift-f",
+    "shift-r",
+    "shift-w",
+    "shift-x",
+    "!",
+    "v",
+    "enter",
+    "esc",
+    "tab",
+    "backspace",
+    "n",
+    "z",
+    "d",
+    "e",
+    "s",
+    "w",
+    "o",
+    "r",
+    "b",
+    "y",
+    "u",
+    "a",
+    "up",
+    "down",
+    "left",
+    "right",
+    "pagedown",
+    "end",
+    "home",
+    "2",
+    "ctrl-c",
+    "?",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is pressed, typed and told, and however late plans are answered, it is painted in any size; a run is
+    /// started only while armed, and only by its name.
+    #[test]
+    fn no_key_and_no_run_panics(
+        width in 1_u16..=220,
+        height in 1_u16..=60,
+        script in prop::collection::vec((0_usize..40, 0_i64..400), 1..50),
+    ) {
+        let mut stage = Stage::on(&outage(), (width, height));
+        let mut tape = Tape::halted().entries.into_iter();
+        let mut wishes = Vec::new();
+        for (key, wait) in script {
+            let effects = match key {
+                34 => { stage.type_words("orders"); Vec::new() }
+                35 => { stage.type_words("us-east-1"); Vec::new() }
+                36 => { stage.answer(std::mem::take(&mut wishes)); Vec::new() }
+                37 => {
+                    if let Some(entry) = tape.next() {
+                        stage.app.update(Event::Run(plans::run_id(), Arc::new(entry)));
+                    }
+                    Vec::new()
+                }
+                38 => {
+                    stage.app.update(Event::Started(wait as u64 % 7, plans::run_id()));
+                    Vec::new()
+                }
+                39 => {
+                    let plan = (wait % 2 == 0).then(|| Box::new(plans::drifted(&Params::default())));
+                    stage.app.update(Event::Refused { ticket: wait as u64 % 7, why: "no".into(), plan });
+                    Vec::new()
+                }
+                key => stage.press(ACTING[key]),
+            };
+            for effect in effects {
+                match effect {
+                    Effect::Start(start) => {
+                        prop_assert!(start.arming.holds(stage.app.fleet.now()));
+                        prop_assert_eq!(&start.typed, &start.plan.confirm);
+                        prop_assert!(!start.reason.is_empty());
+                    }
+                    plan @ Effect::Plan(_) => wishes.push(plan),
+                    _ => {}
+                }
+            }
+            let now = stage.app.fleet.now();
+            stage.app.update(Event::Tick(now + SignedDuration::from_secs(wait / 10)));
+            stage.buffer(Theme::COLOUR);
+        }
     }
 }
 

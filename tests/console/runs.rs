@@ -88,7 +88,7 @@ fn the_timeline_marks_each_step() {
     stage.press("t");
     let text = stage.text();
     for words in [
-        "◆ run   drain us-east-1 began",
+        "◆ run    drain us-east-1 began",
         "drain us-east-1 1/4 raise prod/api",
         "drain us-east-1 2/4 take us-east-1 out of DNS: FAILED",
         "drain us-east-1 HALTED",
@@ -179,5 +179,5 @@ fn time_goes_on_in_a_step() {
     let now = stage.app.fleet.now();
     stage.tick(now + SignedDuration::from_secs(33));
     let text = stage.text();
-    assert!(text.contains("running 59s of ~1m10s"), "{text}");
+    assert!(text.contains("running 58s of ~1m10s"), "{text}");
 }

@@ -59,12 +59,18 @@ impl Stage {
 
     /// Types words as a keyboard would.
     pub(crate) fn type_in(&mut self, words: &str) {
+        let effects = self.type_words(words);
+        assert!(effects.is_empty(), "{words} did {effects:?}");
+    }
+
+    /// The same where words may be read as commands.
+    pub(crate) fn type_words(&mut self, words: &str) -> Vec<Effect> {
         use crokey::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-        for c in words.chars() {
+        let key = |c: char| {
             let shift = if c.is_uppercase() { KeyModifiers::SHIFT } else { KeyModifiers::NONE };
-            let effects = self.app.update(Event::Key(KeyEvent::new(KeyCode::Char(c), shift).into())).effects;
-            assert!(effects.is_empty(), "{c} in {words} did {effects:?}");
-        }
+            self.app.update(Event::Key(KeyEvent::new(KeyCode::Char(c), shift).into())).effects
+        };
+        words.chars().flat_map(key).collect()
     }
 
     /// Presses keys, and answers every plan that they ask for.
@@ -78,7 +84,8 @@ impl Stage {
         for effect in effects {
             if let Effect::Plan(wish) = effect {
                 let answer = plans::answer(&wish);
-                self.app.update(Event::Planned(wish.ticket, Box::new(answer)));
+                let more = self.app.update(Event::Planned(wish.ticket, Box::new(answer))).effects;
+                self.answer(more);
             }
         }
     }

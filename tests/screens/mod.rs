@@ -1,5 +1,7 @@
 //! Screens as snapshots: what an operator sees, in the three sizes that the console is designed for.
 
+mod acting;
+
 use switchtower::ui::Theme;
 
 use crate::console::stage::{Stage, calm, many, outage, outage_seen, text};

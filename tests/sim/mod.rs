@@ -6,6 +6,8 @@
 mod capacity;
 mod controls;
 mod database;
+mod deletion;
+mod deletion_edge;
 mod dns;
 mod effects;
 mod evacuate;

@@ -277,7 +277,7 @@ async fn health_checks_are_well_everywhere() {
             .send()
             .await
             .unwrap();
-        assert_eq!(tags.resource_tag_set().unwrap().tags().len(), 2);
+        assert_eq!(tags.resource_tag_set().unwrap().tags().len(), 3);
     }
 }
 

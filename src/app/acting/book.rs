@@ -103,6 +103,13 @@ impl Choice {
     }
 }
 
+/// The database choice of a word.
+pub(crate) fn database(word: &str) -> Option<DatabaseChoice> {
+    let all =
+        [DatabaseChoice::Leave, DatabaseChoice::Switchover, DatabaseChoice::Failover, DatabaseChoice::Detach];
+    all.into_iter().find(|choice| choice.word() == word)
+}
+
 /// The next database choice in turn; after the last the runbook chooses again.
 pub(crate) fn next_database(choice: Option<DatabaseChoice>) -> Option<DatabaseChoice> {
     match choice {

@@ -12,7 +12,7 @@ use crate::app::sight::RegionView;
 use crate::domain::ids::Region;
 use crate::domain::metric::{Metric, PERIOD, SeriesKey};
 use crate::domain::topology::LoadBalancerKind;
-use crate::runbook::Params;
+use crate::runbook::{DatabaseChoice, Params, PlanError};
 
 /// The card.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,9 @@ pub struct Card {
     pub region: Region,
     /// The ways, in the order of [`Way::ALL`].
     pub ways: [Planning; 4],
+    /// What the failover's plan takes for granted of the database, when there is a choice to make: the first of
+    /// the choices, which is the best. The dialog asks all the same.
+    pub assumed: Option<DatabaseChoice>,
     /// Which way the cursor is on.
     pub selected: usize,
     /// Where the page is scrolled to.
@@ -81,7 +84,16 @@ impl Way {
 impl Card {
     /// A card without answers.
     pub(crate) fn new(region: Region) -> Self {
-        Self { region, ways: Default::default(), selected: 0, scroll: Scroll::default() }
+        Self { region, ways: Default::default(), assumed: None, selected: 0, scroll: Scroll::default() }
+    }
+
+    /// The failover asks what becomes of the database: the wishes with the best choice, to be planned instead, so that
+    /// the card shows what it would cost. Only once.
+    pub(crate) fn assume(&mut self, error: Option<&PlanError>) -> Option<Params> {
+        let Some(PlanError::Choose { flag: "--database", choices, .. }) = error else { return None };
+        let (None, Some((word, _))) = (self.assumed, choices.first()) else { return None };
+        self.assumed = super::book::database(word.as_str());
+        self.assumed.map(|database| Params { database: Some(database), ..Way::Failover.params(&self.region) })
     }
 
     /// The way that the cursor is on.

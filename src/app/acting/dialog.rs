@@ -10,7 +10,7 @@ use super::differ;
 use crate::app::screen::Scroll;
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
-use crate::runbook::{DatabaseChoice, Differing, Digest, Force, GuardFinding, Params, Plan, PlanError};
+use crate::runbook::{Differing, Digest, Force, GuardFinding, Params, Plan, PlanError};
 
 /// A plan is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,13 +153,7 @@ impl PlanDialog {
         let word = word.as_str();
         match *flag {
             "--database" => {
-                let all = [
-                    DatabaseChoice::Leave,
-                    DatabaseChoice::Switchover,
-                    DatabaseChoice::Failover,
-                    DatabaseChoice::Detach,
-                ];
-                self.params.database = all.into_iter().find(|choice| choice.word() == word);
+                self.params.database = super::book::database(word);
                 self.params.database.is_some()
             }
             "--to REGION" | "--to" => {

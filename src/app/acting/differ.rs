@@ -55,9 +55,19 @@ fn facts(plan: &Plan) -> BTreeMap<String, Value> {
             let value = serde_json::to_value(seen.value()).unwrap_or(Value::Null);
             // Of `{"is": "service", "value": {…}}` only the value is worth a word.
             let value = value.get("value").cloned().unwrap_or(value);
-            (words(&serde_json::to_value(fact).unwrap_or(Value::Null)), value)
+            (name(&serde_json::to_value(fact).unwrap_or(Value::Null)), value)
         })
         .collect()
+}
+
+/// A fact in words: its kind, and what it is about.
+fn name(fact: &Value) -> String {
+    match fact {
+        Value::Object(fields) => {
+            join(fields.iter().map(|(kind, about)| format!("{} {}", kind.replace('_', " "), words(about))))
+        }
+        other => words(other),
+    }
 }
 
 /// All the words in a value, in their order.

@@ -384,7 +384,7 @@ impl App {
     }
 
     /// A plan was made, for a dialog or for the card.
-    pub(crate) fn planned(&mut self, ticket: u64, answer: Result<Plan, PlanError>) -> bool {
+    pub(crate) fn planned(&mut self, ticket: u64, answer: Result<Plan, PlanError>) -> (bool, Vec<Effect>) {
         let wanted = |planning: &Planning| planning.awaited == Some(ticket);
         if self.dialogs().any(|dialog| wanted(&dialog.planning)) {
             // What is being confirmed is no longer what is shown.
@@ -395,18 +395,28 @@ impl App {
                     self.acting.say("a new plan came while you typed; read it first");
                 }
             }
-            return self
-                .dialogs()
-                .find(|dialog| wanted(&dialog.planning))
-                .is_some_and(|dialog| dialog.take(ticket, answer));
+            let dialog = self.dialogs().find(|dialog| wanted(&dialog.planning));
+            return (dialog.is_some_and(|dialog| dialog.take(ticket, answer)), Vec::new());
         }
+        let next = self.acting.tickets + 1;
+        let armed = self.acting.armed_for(Book::Failover, self.fleet.now()).is_some();
         // A card that lies below goes on being answered.
-        let cards = self.screens.iter_mut().filter_map(|screen| match screen {
+        let mut cards = self.screens.iter_mut().filter_map(|screen| match screen {
             Screen::Card(card) => Some(card),
             _ => None,
         });
-        let mut ways = cards.flat_map(|card| &mut card.ways);
-        ways.find(|way| wanted(way)).is_some_and(|way| way.answer(ticket, answer).is_some())
+        let Some(card) = cards.find(|card| card.ways.iter().any(wanted)) else { return (false, Vec::new()) };
+        if let Some(params) = card.assume(answer.as_ref().err())
+            && let Some(way) = card.ways.iter_mut().find(|way| wanted(way))
+        {
+            way.awaited = Some(next);
+            self.acting.tickets = next;
+            return (true, vec![Effect::Plan(Wish { ticket: next, book: Book::Failover, params, armed })]);
+        }
+        if let Some(way) = card.ways.iter_mut().find(|way| wanted(way)) {
+            way.answer(ticket, answer);
+        }
+        (true, Vec::new())
     }
 
     /// A confirmed plan became a run.
@@ -466,6 +476,7 @@ impl App {
         let armed = |book| self.acting.armed_for(book, now).is_some();
         let (drain, failover) = (armed(Book::Drain), armed(Book::Failover));
         let Some(Screen::Card(card)) = self.screens.last_mut() else { return effects };
+        card.assumed = None;
         for (ticket, (way, planning)) in (tickets + 1..).zip(card::Way::ALL.iter().zip(&mut card.ways)) {
             let Some(book) = way.book() else { continue };
             planning.awaited = Some(ticket);

@@ -5,12 +5,14 @@
 //! printing what happens. What it must not do: decide what a runbook decides, or go round a guard.
 
 mod desk;
+mod hands;
 mod lines;
 mod plan;
 mod run;
 mod runs;
 
-pub(super) use desk::{Desk, Started, TakeUp};
+use desk::{Desk, Started, TakeUp};
+pub(super) use hands::Hands;
 pub(super) use plan::run as plan;
 pub(super) use run::run;
 pub(super) use runs::run as runs;

@@ -46,7 +46,7 @@ impl Acting {
         let dynamodb = || aws_sdk_dynamodb::Client::new(&config);
         let elb = || aws_sdk_elasticloadbalancingv2::Client::new(&config);
         let route53 = || {
-            self.cloud.route53_budget().charge();
+            self.charge_route53();
             aws_sdk_route53::Client::new(&config)
         };
         macro_rules! call {
@@ -110,7 +110,7 @@ impl Acting {
                     .resource_id(service.resource_id())
                     .min_capacity(*min)
                     .max_capacity(*max)
-                    .set_suspended_state(suspended.as_ref().map(suspension));
+                    .set_suspended_state(suspended.map(suspension));
                 call!("application-autoscaling:RegisterScalableTarget", request)
             }
             Operation::DeregisterScalableTarget { region: _, service } => {
@@ -249,7 +249,7 @@ impl Acting {
     }
 }
 
-fn suspension(suspended: &Suspended) -> SuspendedState {
+fn suspension(suspended: Suspended) -> SuspendedState {
     SuspendedState::builder()
         .dynamic_scaling_in_suspended(suspended.scale_in)
         .dynamic_scaling_out_suspended(suspended.scale_out)

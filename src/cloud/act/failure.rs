@@ -111,9 +111,8 @@ fn answered(
     let lower = words.to_ascii_lowercase();
     let differs =
         lower.contains("not found") || lower.contains("do not match") || lower.contains("not match");
-    if kind == ErrorKind::Throttled || BUSY.contains(&code) || words.contains(SOURCE_OF_OTHERS) {
-        ActFailure::Busy { why }
-    } else if WRONG_STATE.contains(&code) && !operation.moves_writer() {
+    let passes = BUSY.contains(&code) || WRONG_STATE.contains(&code) && !operation.moves_writer();
+    if kind == ErrorKind::Throttled || passes || words.contains(SOURCE_OF_OTHERS) {
         ActFailure::Busy { why }
     } else if code == "HealthCheckVersionMismatch" || code == "InvalidChangeBatch" && differs {
         ActFailure::Moved { why }

@@ -283,6 +283,9 @@ impl Acting {
             Fact::Balancer(region, arn) => at!(region, Kind::Targets, reads::LB_ATTRIBUTES, |place| {
                 place.balancer_protected(arn).await.map(Known::Flag)
             }),
+            Fact::Protection(region, arn) => at!(region, Kind::Aurora, reads::PROTECTION, |place| {
+                place.deletion_protection(arn).await.map(Known::Flag)
+            }),
             Fact::Bucket(region, bucket) => {
                 at!(region, Kind::Replication, reads::LIST_VERSIONS, |place| {
                     place.bucket_versions(bucket).await.map(|count| Known::Number(count as f64))
@@ -365,9 +368,14 @@ impl Acting {
     }
 
     /// The budget of runs, which watching makes room for.
-    fn route53(&self) -> &Budget {
+    pub(super) fn route53(&self) -> &Budget {
         self.cloud.route53_budget().charge();
         &self.cloud.0.acting
+    }
+
+    /// Counts a changing call, which waits for nobody.
+    pub(super) fn charge_route53(&self) {
+        self.route53().charge();
     }
 
     /// The region in which a scope is asked first.

@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ecs::types::ContainerDefinition;
+use aws_sdk_cloudformation::types::Stack;
+use aws_sdk_ecs::types::{ContainerDefinition, LogConfiguration, RepositoryCredentials, Secret};
+use aws_sdk_elasticloadbalancingv2::types::TagDescription;
 use aws_sdk_rds::types::Filter;
-use aws_sdk_route53::types::TagResourceType;
+use aws_sdk_route53::types::{ResourceTagSet, TagResourceType};
 
 use crate::cloud::ecs::DESCRIBE_SERVICES;
 use crate::cloud::elb::DESCRIBE_TARGET_GROUPS;
+use crate::cloud::rds::DESCRIBE_DB_CLUSTERS;
 use crate::cloud::{Budget, Place};
 use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, Region, ServiceKey};
 use crate::domain::observation::{ErrorKind, ProbeError};
@@ -28,6 +31,9 @@ pub(super) const DESCRIBE_STACKS: &str = "cloudformation:DescribeStacks";
 
 /// The call differs from service to service.
 pub(super) const TAGS: &str = "tags";
+
+/// As is this one.
+pub(super) const PROTECTION: &str = "deletion protection";
 
 /// "Fargate On-Demand vCPU resource count".
 const FARGATE_VCPUS: &str = "L-3032A538";
@@ -75,9 +81,26 @@ impl Place {
         let client = self.elb().await;
         let request = client.describe_target_groups().target_group_arns(arn.as_str());
         let answer = self.ask(DESCRIBE_TARGET_GROUPS, request.send()).await?;
-        match answer.target_groups().is_empty() {
-            true => Err(self.absent(DESCRIBE_TARGET_GROUPS, "this target group is gone")),
-            false => Ok(false),
+        if answer.target_groups().is_empty() {
+            return Err(self.absent(DESCRIBE_TARGET_GROUPS, "this target group is gone"));
+        }
+        Ok(false)
+    }
+
+    /// Whether a table, a global cluster or a regional one is protected from deletion, by its ARN.
+    pub(super) async fn deletion_protection(&self, arn: &Arn) -> Result<bool, ProbeError> {
+        let (resource, name) = (arn.resource().unwrap_or_default(), arn.short_name());
+        if resource.starts_with("table/") {
+            return self.table(&name.into()).await.map(|table| table.deletion_protection);
+        }
+        if resource.starts_with("global-cluster:") {
+            return self.global_cluster(&name.into()).await.map(|global| global.deletion_protection);
+        }
+        let request = self.rds().await.describe_db_clusters().db_cluster_identifier(name);
+        let answer = self.ask(DESCRIBE_DB_CLUSTERS, request.send()).await?;
+        match answer.db_clusters().first() {
+            Some(cluster) => Ok(cluster.deletion_protection().unwrap_or(false)),
+            None => Err(self.absent(DESCRIBE_DB_CLUSTERS, "this cluster is gone")),
         }
     }
 
@@ -183,7 +206,7 @@ impl Place {
             "elasticloadbalancing" => {
                 let request = self.elb().await.describe_tags().resource_arns(name);
                 let answer = self.ask("elasticloadbalancing:DescribeTags", request.send()).await?;
-                let tags = answer.tag_descriptions().iter().flat_map(|described| described.tags());
+                let tags = answer.tag_descriptions().iter().flat_map(TagDescription::tags);
                 tags.filter_map(|tag| {
                     Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))
                 })
@@ -224,13 +247,13 @@ impl Place {
                 let request = self.route53().await.list_tags_for_resource();
                 let request = request.resource_type(kind).resource_id(arn.short_name());
                 let answer = self.ask_route53(budget, "route53:ListTagsForResource", request.send()).await?;
-                let tags = answer.resource_tag_set().map(|set| set.tags()).unwrap_or_default();
+                let tags = answer.resource_tag_set().map(ResourceTagSet::tags).unwrap_or_default();
                 pairs!(tags, key, value)
             }
             "cloudformation" => {
                 let request = self.stacks().await.describe_stacks().stack_name(name);
                 let answer = self.ask(DESCRIBE_STACKS, request.send()).await?;
-                pairs!(answer.stacks().iter().flat_map(|stack| stack.tags()).collect::<Vec<_>>(), key, value)
+                pairs!(answer.stacks().iter().flat_map(Stack::tags).collect::<Vec<_>>(), key, value)
             }
             other => {
                 let words = format!("tags of {other} are not read by this program");
@@ -251,9 +274,9 @@ fn needs(container: &ContainerDefinition, here: &Region) -> Vec<Dependency> {
     if let Some(image) = container.image() {
         found.push(Dependency { kind: "image".into(), name: image.into(), region: registry_region(image) });
     }
-    let logging = container.log_configuration().map(|logs| logs.secret_options()).unwrap_or_default();
-    let named = container.secrets().iter().chain(logging).map(|secret| secret.value_from());
-    let credentials = container.repository_credentials().map(|one| one.credentials_parameter());
+    let logging = container.log_configuration().map(LogConfiguration::secret_options).unwrap_or_default();
+    let named = container.secrets().iter().chain(logging).map(Secret::value_from);
+    let credentials = container.repository_credentials().map(RepositoryCredentials::credentials_parameter);
     for name in named.chain(credentials) {
         let arn = Arn::new(name);
         let kind = if service(&arn) == "secretsmanager" { "secret" } else { "parameter" };

@@ -4,7 +4,7 @@
 //! matters; so the set is read first and sent as it was read. What was deleted here is remembered, so that its
 //! return is exact too. What it must not do: invent what our form does not hold.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_route53::types::{
@@ -12,11 +12,12 @@ use aws_sdk_route53::types::{
     ResourceRecordSetFailover, ResourceRecordSetRegion, RrType,
 };
 
-use super::failure::{failure, outcome};
+use super::failure::outcome;
 use super::{ATTEMPT, Acting};
 use crate::cloud::Place;
-use crate::cloud::route53::{LIST_RECORDS, record_set};
-use crate::domain::ids::ZoneId;
+use crate::cloud::route53::{Start, record_set};
+use crate::domain::ids::{HostName, ZoneId};
+use crate::domain::observation::{ErrorKind, ProbeError};
 use crate::domain::snapshot::RecordSet;
 use crate::domain::topology::RoutingPolicy;
 use crate::runbook::operation::{RecordAction, RecordChange};
@@ -52,19 +53,28 @@ impl Acting {
     ) -> Result<Receipt, ActFailure> {
         let place = self.cloud.dns();
         let client = aws_sdk_route53::Client::new(&place.once(ATTEMPT).await);
+        let deleted = changes.iter().filter(|change| change.action == RecordAction::Delete);
+        let names: BTreeSet<&HostName> = deleted.map(|change| &change.record.name).collect();
+        // A read that fails leaves everything as it was.
+        let there = self.there(&place, zone, names).await.map_err(|error| match error.kind {
+            ErrorKind::Throttled => ActFailure::Busy { why: error.to_string().into() },
+            ErrorKind::Expired | ErrorKind::NoCredentials => {
+                ActFailure::Credentials { why: error.to_string().into() }
+            }
+            ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Rejected => {
+                ActFailure::Refused { why: error.to_string().into() }
+            }
+            _ => ActFailure::NotSent { why: error.to_string().into() },
+        })?;
         let mut batch = ChangeBatch::builder().comment("switchtower");
-        for change in changes {
-            let (action, raw) = match change.action {
-                RecordAction::Delete => {
-                    (ChangeAction::Delete, self.found(operation, &place, &client, &change.record).await?)
-                }
+        for RecordChange { action, record } in changes {
+            let (action, raw) = match action {
+                RecordAction::Delete => (ChangeAction::Delete, self.found(&there, record)?),
                 RecordAction::Upsert => (
                     ChangeAction::Upsert,
-                    match self.records.find(&change.record) {
+                    match self.records.find(record) {
                         Some(raw) => raw,
-                        None => {
-                            written(&change.record).map_err(|why| ActFailure::Refused { why: why.into() })?
-                        }
+                        None => written(record).map_err(|why| ActFailure::Refused { why: why.into() })?,
                     },
                 ),
             };
@@ -73,34 +83,38 @@ impl Acting {
         }
         let batch = batch.build().map_err(|error| refused(&error))?;
         let request = client.change_resource_record_sets().hosted_zone_id(zone.as_str()).change_batch(batch);
-        self.cloud.route53_budget().charge();
+        self.charge_route53();
         outcome(operation, &place, CHANGE_RECORDS, request.send()).await
     }
 
-    /// The set as Route 53 has it. One that is no longer there, or no longer the same, has moved on.
-    async fn found(
+    /// All sets of some names, as Route 53 has them.
+    async fn there(
         &self,
-        operation: &Operation,
         place: &Place,
-        client: &aws_sdk_route53::Client,
+        zone: &ZoneId,
+        names: BTreeSet<&HostName>,
+    ) -> Result<Vec<ResourceRecordSet>, ProbeError> {
+        let mut there = Vec::new();
+        for name in names {
+            let mut start =
+                Some(Start { name: name.as_str().to_owned(), record_type: None, identifier: None });
+            while let Some(from) = start.take() {
+                let (sets, next) = place.raw_record_page(self.route53(), zone, Some(from)).await?;
+                let own = |set: &ResourceRecordSet| &HostName::normalized(set.name()) == name;
+                start = next.filter(|_| sets.last().is_some_and(own));
+                there.extend(sets.into_iter().filter(own));
+            }
+        }
+        Ok(there)
+    }
+
+    /// The set as Route 53 has it. One that is no longer there, or no longer the same, has moved on.
+    fn found(
+        &self,
+        there: &[ResourceRecordSet],
         record: &RecordSet,
     ) -> Result<ResourceRecordSet, ActFailure> {
-        let request = client
-            .list_resource_record_sets()
-            .hosted_zone_id(record.zone_id.as_str())
-            .start_record_name(record.name.as_str())
-            .start_record_type(RrType::from(record.record_type.as_str()))
-            .set_start_record_identifier(record.set_identifier.as_ref().map(ToString::to_string))
-            .max_items(1);
-        self.cloud.route53_budget().charge();
-        // A read that fails leaves everything as it was.
-        let page = Box::pin(request.send()).await.map_err(|error| {
-            match failure(operation, place, LIST_RECORDS, &error) {
-                ActFailure::Unknown { why } => ActFailure::NotSent { why },
-                other => other,
-            }
-        })?;
-        let raw = page.resource_record_sets().iter().find(|raw| &record_set(&record.zone_id, raw) == record);
+        let raw = there.iter().find(|raw| &record_set(&record.zone_id, raw) == record);
         let raw = raw.cloned().ok_or_else(|| {
             let set = record.set_identifier.as_ref().map(|set| format!(" {set}")).unwrap_or_default();
             let why = format!("{} {}{set} is gone, or not what it was", record.name, record.record_type);

@@ -42,9 +42,10 @@ impl Acting {
     async fn routing(&self, endpoint: &ArcEndpoint) -> (Place, Client) {
         let place = self.cloud.place(ARC_SCOPE, &endpoint.region);
         let config = place.once(PATIENCE).await;
-        let config = match moves_routing(&config) {
-            true => config,
-            false => config.to_builder().endpoint_url(&endpoint.url).build(),
+        let config = if moves_routing(&config) {
+            config
+        } else {
+            config.to_builder().endpoint_url(&endpoint.url).build()
         };
         (place, Client::new(&config))
     }

@@ -35,7 +35,7 @@ pub static SPEC: RunbookSpec = RunbookSpec {
 };
 
 /// How long one way out of DNS is tried before the next.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long taking a region out of DNS may take over all ways.
 const PIN: Duration = Duration::from_mins(10);
 /// How long tasks may take to end.
@@ -93,11 +93,11 @@ impl Runbook for Drain {
         let ready: Vec<StepId> = alive.into_iter().map(|(_, id)| id).chain(grown.done).collect();
 
         let first = if params.now { pin_id.iter().cloned().collect() } else { ready.clone() };
-        let (moves, moved) = draft.switchovers(&view, &region, params, &first)?;
+        let (moves, switched) = draft.switchovers(&view, &region, params, &first)?;
         if let Some(step) = pinned {
-            draft.steps.push(step.after(ready.into_iter().chain(moved.iter().cloned())));
+            draft.steps.push(step.after(ready.into_iter().chain(switched.iter().cloned())));
         }
-        let mut gone = moved;
+        let mut gone = switched;
         if let Some(pin) = &pin_id {
             let proof = evacuation::proof(&view, &region, &evacuation.names, pin, false);
             draft.steps.extend(proof.steps);
@@ -251,7 +251,7 @@ impl Draft {
             };
             let mut after = gone.to_vec();
             if let Some(saved) = scaling {
-                let (hold, release) = held_at_zero(region, key, &saved);
+                let (suspend, release) = held_at_zero(region, key, &saved);
                 let held = Condition::Scaling {
                     region: region.clone(),
                     service: key.clone(),
@@ -262,7 +262,7 @@ impl Draft {
                 };
                 let title = format!("auto scaling leaves {key} in {region} alone");
                 let id = format!("suspend/{region}/{key}");
-                let step = Step::act(id, title, vec![hold], vec![release], held, Duration::from_mins(2));
+                let step = Step::act(id, title, vec![suspend], vec![release], held, Duration::from_mins(2));
                 let step = step.at(region).after(after);
                 let step = step.changing(format!("min {} -> 0, scaling suspended", saved.min));
                 after = vec![step.id.clone()];

@@ -1,73 +1,63 @@
 //! What is known at the moment of planning, of exactly the facts that a runbook wants.
 //!
 //! What it is for: one bag of facts per plan: what was read for it, and where that lacks a value, the
-//! console's snapshot with the time at which it was so. What it must not do: judge, or forget an error: a
-//! failed attempt keeps the older reading and says why there is no newer one.
+//! console's snapshot with the time at which it was so. What it must not do: judge, forget an error, or take
+//! what was saved for what is so now.
 
 use super::Situation;
-use crate::domain::FleetSnapshot;
+use crate::domain::Topology;
 use crate::domain::ids::Region;
-use crate::domain::metric::{Metric, SeriesKey};
-use crate::domain::observation::{Observed, ProbeError};
-use crate::domain::snapshot::RecordSet;
+use crate::domain::observation::ProbeError;
 use crate::domain::text::Text;
-use crate::runbook::fact::{Fact, Facts, Known};
+use crate::runbook::fact::{Fact, Facts};
+use crate::runbook::guard::GuardFinding;
+use crate::runbook::guards::{self, Subject};
+use crate::runbook::plan::Plan;
+use crate::runbook::situation::scopes;
 
-/// The wanted facts, as far as anybody knows them.
+/// The wanted facts, as far as anybody has read them in this session.
 pub(super) fn known(situation: &Situation<'_>, wants: &[Fact]) -> Facts {
-    let mut facts = Facts::new();
-    for fact in wants {
-        if let Some(observed) = seen(situation.fleet, fact)
-            && !observed.is_pending()
-        {
-            facts.insert(fact.clone(), observed);
+    let mut facts = Facts::of_fleet(situation.fleet, situation.topology);
+    facts.absorb(situation.facts.clone());
+    let mut present = Facts::new();
+    for (fact, observed) in facts.only(wants).iter() {
+        if observed.reading().is_none_or(|reading| !reading.saved) {
+            present.insert(fact.clone(), observed.clone());
         }
     }
-    facts.absorb(situation.facts.only(wants));
-    facts
+    present
 }
 
-/// What the console's snapshot says of a fact.
-fn seen(fleet: &FleetSnapshot, fact: &Fact) -> Option<Observed<Known>> {
-    match fact {
-        Fact::Service(region, key) => {
-            Some(fleet.region(region)?.services.get(key)?.map(|state| Known::Service(state.clone())))
-        }
-        Fact::Scaling(region, key) => {
-            Some(fleet.region(region)?.scaling.get(key)?.map(|limits| Known::Scaling(limits.clone())))
-        }
-        Fact::Targets(region, arn) => {
-            Some(fleet.region(region)?.target_groups.get(arn)?.map(|targets| Known::Targets(targets.clone())))
-        }
-        Fact::HealthCheck(check) => {
-            Some(fleet.dns.health_checks.get(check)?.map(|config| Known::HealthCheck(config.clone())))
-        }
-        Fact::Records(zone, name) => Some(fleet.dns.records.get(name)?.map(|sets| {
-            let here = |set: &&RecordSet| &set.zone_id == zone;
-            Known::Records(sets.iter().filter(here).cloned().collect())
-        })),
-        Fact::GlobalCluster(region, id) => {
-            let state = fleet.region(region)?.global_clusters.get(id)?;
-            Some(state.map(|state| Known::GlobalCluster(state.clone())))
-        }
-        Fact::DbCluster(region, id) => {
-            Some(fleet.region(region)?.db_clusters.get(id)?.map(|state| Known::DbCluster(state.clone())))
-        }
-        Fact::Table(region, name) => {
-            Some(fleet.region(region)?.tables.get(name)?.map(|state| Known::Table(state.clone())))
-        }
-        Fact::RpoLag(region, id) => {
-            let series =
-                fleet.region(region)?.metrics.get(&SeriesKey::new(Metric::AuroraRpoLag, &[id.as_str()]))?;
-            let point = series.value()?.last()?;
-            Some(Observed::seen(series.source().clone(), Known::Number(point.value), point.at))
-        }
-        Fact::Probe(region) => {
-            let probe = fleet.region(region)?.probes.first()?;
-            Some(probe.result.map(|result| Known::Probe(result.clone())))
-        }
-        _ => None,
-    }
+/// Who we are, everywhere: every runbook asks.
+pub(super) fn identities(topology: &Topology) -> Vec<Fact> {
+    scopes(topology).into_iter().map(Fact::Identity).collect()
+}
+
+/// Adds what shaped a plan and what the interlocks that all runbooks share find, in front of the runbook's own
+/// findings. `evacuates` is the region that leaves DNS by the plan, if one does.
+pub(super) fn guarded(
+    situation: &Situation<'_>,
+    plan: &mut Plan,
+    spec: &'static super::RunbookSpec,
+    evacuates: Option<&Region>,
+    shaping: Vec<Fact>,
+) {
+    let view = situation.view();
+    plan.shaped_by = guards::shaped_by(&view, shaping);
+    let subject = Subject {
+        spec,
+        region: evacuates.or(plan.params.region.as_ref()),
+        evacuates: evacuates.is_some(),
+        dark: false,
+        survivors: &[],
+        needs: &[],
+        moves: &[],
+        steps: &plan.steps,
+        shaped_by: &plan.shaped_by,
+    };
+    let mut findings: Vec<GuardFinding> = guards::examine(&view, &subject);
+    findings.append(&mut plan.findings);
+    plan.findings = findings;
 }
 
 /// Why a fact has no value, in words.

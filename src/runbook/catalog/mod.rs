@@ -4,12 +4,13 @@
 //! wants to know, and a pure function from a situation to a plan.
 //! What it must not do: ask, wait or act.
 
+pub mod cleanup;
 pub mod drain;
 pub mod failover;
-mod promotion;
-pub mod switchover;
-
 mod known;
+mod promotion;
+pub mod restore;
+pub mod switchover;
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,9 @@ pub static RUNBOOKS: &[&dyn Runbook] = &[
     // One line each.
     &drain::Drain,
     &failover::Failover,
+    &restore::Restore,
     &switchover::Switchover,
+    &cleanup::Cleanup,
 ];
 
 /// The runbook of an id.

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::known::{ask_first, known, listed, why_not};
+use super::known::{ask_first, guarded, identities, known, listed, why_not};
 use super::{PlanError, Runbook, RunbookSpec, Situation};
 use crate::domain::Topology;
 use crate::domain::ids::Region;
@@ -68,7 +68,7 @@ impl Runbook for Switchover {
                 ]
             })
         };
-        topology.aurora.iter().flat_map(members).collect()
+        identities(topology).into_iter().chain(topology.aurora.iter().flat_map(members)).collect()
     }
 
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
@@ -86,8 +86,9 @@ impl Runbook for Switchover {
         let words = moves.iter().map(|one| {
             format!("the writer of {} from {} to {}", one.global.id, one.from.region, one.to.region)
         });
-        let shaping: Vec<&Fact> = wants.iter().filter(|fact| !matches!(fact, Fact::RpoLag(..))).collect();
-        Ok(Plan {
+        let shaping =
+            wants.into_iter().filter(|fact| !matches!(fact, Fact::RpoLag(..) | Fact::Identity(_))).collect();
+        let mut plan = Plan {
             runbook: SPEC.id.into(),
             application: situation.topology.application.clone(),
             params: params.clone(),
@@ -95,12 +96,14 @@ impl Runbook for Switchover {
             made_at: situation.now,
             summary: format!("Move {}, without losing data.", listed(words)).into(),
             steps,
-            shaped_by: facts.only(shaping),
+            shaped_by: Facts::new(),
             findings,
             data_at_risk: risk,
             irreversible: Vec::new(),
             notes,
-        })
+        };
+        guarded(situation, &mut plan, &SPEC, None, shaping);
+        Ok(plan)
     }
 }
 

@@ -127,6 +127,9 @@ pub(super) fn thing(fact: &Fact) -> String {
         Fact::Alarm(region, alarm) => format!("alarm {alarm} in {region}"),
         Fact::Cluster(region, cluster) => format!("cluster {cluster} in {region}"),
         Fact::Balancer(region, arn) => format!("{} in {region}", arn.resource().unwrap_or(arn.as_str())),
+        Fact::Protection(region, arn) => {
+            format!("deletion protection of {} in {region}", arn.short_name())
+        }
         Fact::Bucket(region, bucket) => format!("bucket {bucket} in {region}"),
         Fact::Stack(region, stack) => format!("stack {stack} in {region}"),
     }

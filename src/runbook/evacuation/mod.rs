@@ -123,9 +123,7 @@ pub fn ways(view: &View<'_>, region: &Region, patience: Duration) -> Evacuation 
         let error = way.calls.first().and_then(|call| view.ailment(&call.domain()));
         if let (Some(method), Some(error)) = (way.method, error) {
             let (word, why) = (method.word(), error.kind.label());
-            board.notes.push(
-                format!("{word} leans on what looks ill ({}: {why}); it is tried last", error.call).into(),
-            );
+            board.notes.push(format!("{word} leans on what looks ill ({}: {why})", error.call).into());
         }
     }
     let reached: BTreeSet<usize> = covered.into_iter().flat_map(|(_, records)| records).collect();

@@ -22,9 +22,13 @@ const SERVE_USUAL: Duration = Duration::from_secs(70);
 /// A call that sets limits or counts, with its observation.
 const SET: Duration = Duration::from_mins(2);
 /// The effective TTL of alias records.
-const TTL: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_mins(1);
 /// Keep-alive of HTTP clients that a load balancer allows unless told otherwise (aws-facts section 1).
 const KEEP_ALIVE: f64 = 3_600.0;
+/// How long the proof that no answer leads to the region may take.
+const DNS_PROOF: Duration = Duration::from_mins(10);
+/// The same where the run goes on without it.
+const DNS_PASSING: Duration = Duration::from_mins(3);
 /// Minutes of nearly no traffic that prove a region empty.
 const QUIET_MINUTES: usize = 3;
 /// Percent of the traffic before that counts as none.
@@ -148,7 +152,7 @@ fn words_of(call: &Operation) -> String {
     match call {
         Operation::SetHealthCheck { check, .. } => format!("check {check} -> inverted and disabled"),
         Operation::SetRoutingControls { states, .. } => {
-            format!("{} -> Off", words::list(states.keys().map(|arn| arn.short_name())))
+            format!("{} -> Off", words::list(states.keys().map(crate::domain::ids::Arn::short_name)))
         }
         Operation::PutSwitchObject { region, bucket, key, .. } => {
             format!("s3://{bucket}/{key} in {region} -> there")
@@ -175,9 +179,11 @@ pub(in crate::runbook) fn proof(
 ) -> Parts {
     let mut parts = Parts::default();
     let passing = |step: Step| if pass { step.passing() } else { step };
+    // The busiest of the minutes that are known, since a region that fails has lost its traffic already; and only its
+    // magnitude, since a plan must stay the same while a minute passes.
     let before = view.facts.numbers(&Fact::Requests(region.clone())).and_then(|minutes| {
-        let mean = minutes.iter().sum::<f64>() / minutes.len().max(1) as f64;
-        (mean >= 1.0).then_some(mean.round())
+        let most = minutes.iter().copied().max_by(f64::total_cmp)?;
+        (most >= 1.0).then(|| most.log2().floor().exp2())
     });
     let omit = Condition::AnswersOmit { names: names.to_vec(), region: region.clone() };
     let quiet = before.map(|before| Condition::TrafficBelow {
@@ -192,10 +198,12 @@ pub(in crate::runbook) fn proof(
         None => omit,
     };
     let title = format!("no answer leads to {region}, or hardly a request arrives there");
-    let dns = Step::wait("proof/dns", title, gone, Duration::from_mins(10)).at(region).after([pin.clone()]);
+    let patience = if pass { DNS_PASSING } else { DNS_PROOF };
+    let dns = Step::wait("proof/dns", title, gone, patience).at(region).after([pin.clone()]);
     let ttl = Condition::Elapsed { span: TTL, name: "TTL of 60 s".into() };
     let ttl = Step::wait("proof/ttl", "resolvers forget the old answer", ttl, TTL * 2);
-    let ttl = ttl.after([dns.id.clone()]).at(region).usually(TTL);
+    // In an emergency nothing waits for a proof that may never come.
+    let ttl = ttl.after([if pass { pin.clone() } else { dns.id.clone() }]).at(region).usually(TTL);
     parts.done = vec![ttl.id.clone()];
     let keep_alive = keep_alive(view, region);
     match quiet {

@@ -8,14 +8,14 @@ use crate::domain::text::Text;
 use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::situation::{Candidate, View, words};
 
-/// A candidate's lag with its age: `my-db-eu-west-1 in eu-west-1: RPO lag 240 ms (40 s ago)`.
+/// A candidate's lag with its age: `my-db-eu-west-1 in eu-west-1 (RPO lag 240 ms, 40 s ago)`.
 pub fn lag_words(view: &View<'_>, candidate: &Candidate<'_>) -> String {
     let member = candidate.member;
     let lag = match &candidate.lag {
-        Some(lag) => format!("RPO lag {} ({})", words::millis(lag.value), words::age(lag, view.now)),
+        Some(lag) => format!("RPO lag {}, {}", words::millis(lag.value), words::age(lag, view.now)),
         None => "RPO lag never read".to_owned(),
     };
-    format!("{} in {}: {lag}", member.id, member.region)
+    format!("{} in {} ({lag})", member.id, member.region)
 }
 
 pub(super) fn data_at_risk(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding> {

@@ -15,6 +15,7 @@ use super::fact::{Fact, Facts};
 use super::guard::GuardFinding;
 use super::plan::{Step, StepId};
 use super::situation::{Candidate, InDns, Liveness, Need, View, groups_of, names_of, shape, words};
+use crate::domain::derive;
 use crate::domain::ids::{GlobalClusterId, Region};
 
 pub use data::{at_risk, lag_words};
@@ -143,11 +144,17 @@ pub fn survivors(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding> {
                 .next("restore another region first; users of this one would have nowhere to go"),
         );
     }
-    if view.in_dns_without(&without, region) == InDns::Yes {
+    let blocked = findings.iter().any(|finding| finding.force == super::guard::Force::Block);
+    if !blocked && derive::in_dns(view.topology, &without, region).value() == Some(&true) {
         let message = format!(
             "Route 53 calls every other record of a name unhealthy too: it would go on answering with {region}"
         );
-        findings.push(GuardFinding::warn(Survivors, message));
+        // Then taking it out does nothing, which a planned run must not pretend; in an emergency it does no harm.
+        findings.push(if subject.emergency() {
+            GuardFinding::warn(Survivors, message)
+        } else {
+            GuardFinding::block(Survivors, false, message)
+        });
     }
     let elsewhere: Vec<_> =
         view.others(region).iter().flat_map(|other| names_of(view.topology, other)).collect();
@@ -246,6 +253,7 @@ fn region_of(fact: &Fact) -> Option<&Region> {
         | Fact::Alarm(region, _)
         | Fact::Cluster(region, _)
         | Fact::Balancer(region, _)
+        | Fact::Protection(region, _)
         | Fact::Bucket(region, _)
         | Fact::Stack(region, _) => Some(region),
         Fact::Identity(_)

@@ -122,7 +122,7 @@ pub(super) fn lease(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding>
             });
         }
         LeaseState::Unreachable(why) => {
-            findings.push(block(format!("the lease table does not answer: {why}")))
+            findings.push(block(format!("the lease table does not answer: {why}")));
         }
     }
     if let Some(lease) = &view.topology.lease

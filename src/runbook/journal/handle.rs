@@ -25,7 +25,7 @@ use crate::ports::Clock;
 use crate::runbook::event::{Entry, Event, RunId};
 
 /// While the disk is known not to answer, nobody waits longer than this for it again.
-const PATIENCE_IN_OUTAGE: Duration = Duration::from_millis(50);
+pub(super) const PATIENCE_IN_OUTAGE: Duration = Duration::from_millis(200);
 
 /// The journal of one run. Clones write to the same journal; the last one that is dropped closes it.
 #[derive(Clone)]
@@ -189,6 +189,14 @@ impl Journal {
     /// The run's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    pub(super) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
     }
 
     fn view(&self, from_first: bool) -> mpsc::UnboundedReceiver<Entry> {

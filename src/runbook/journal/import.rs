@@ -15,8 +15,12 @@ use super::line::{Segment, encode, hex};
 use crate::domain::text::Text;
 use crate::runbook::event::{Entry, Event, RunId};
 
+/// The number of an entry that was copied while the journal could not be written.
+const UNNUMBERED: u64 = u64::MAX;
+
 /// Writes a copied run into a new folder under `runs` and gives that folder. The copy was made at best effort:
-/// entries keep their numbers, and what is missing between them is counted in a note at the end. Blocks: call it
+/// entries keep their numbers, and what is missing between them is counted in a note at the end. Entries of a run
+/// that went unjournaled have no number: such a run is put in order by time, and numbered anew. Blocks: call it
 /// where waiting for a disk is allowed.
 pub fn import(
     runs: &Path,
@@ -26,8 +30,7 @@ pub fn import(
     at: Timestamp,
 ) -> Result<PathBuf, JournalError> {
     let folder = folder_of(runs, run)?;
-    entries.sort_by_key(|entry| entry.seq);
-    entries.dedup_by_key(|entry| entry.seq);
+    let missing = order(&mut entries);
     let not_a_run = |why| JournalError::NotARun { run: run.as_str().into(), why };
     match entries.first().map(|entry| &entry.event) {
         Some(Event::Opened { opening, .. }) if &opening.run == run => {}
@@ -36,8 +39,7 @@ pub fn import(
         None => return Err(not_a_run("nothing was copied")),
     }
     let next = entries.last().map_or(0, |last| last.seq.saturating_add(1));
-    let (count, missing) = (entries.len() as u64, next.saturating_sub(entries.len() as u64));
-    let words = format!("imported from {from}: {count} entries, {missing} were not copied");
+    let words = format!("imported from {from}: {} entries, {missing} were not copied", entries.len());
     let note = Entry { seq: next, at, event: Event::Noted { words: words.into() } };
 
     // The folder has its name only once everything is in it.
@@ -58,6 +60,27 @@ pub fn import(
             Err(error)
         }
     }
+}
+
+/// Brings copied entries into their order, each once, and tells how many are missing as far as their numbers do.
+fn order(entries: &mut Vec<Entry>) -> u64 {
+    let unnumbered = entries.iter().any(|entry| entry.seq == UNNUMBERED);
+    if unnumbered {
+        entries.sort_by_key(|entry| (entry.at, entry.seq));
+        entries.dedup();
+    } else {
+        entries.sort_by_key(|entry| entry.seq);
+        entries.dedup_by_key(|entry| entry.seq);
+    }
+    let numbers = entries.iter().map(|entry| entry.seq).filter(|seq| *seq != UNNUMBERED);
+    let all = numbers.max().map_or(0, |last| last + 1);
+    let missing = all.saturating_sub(entries.len() as u64);
+    if unnumbered {
+        for (seq, entry) in (0..).zip(entries) {
+            entry.seq = seq;
+        }
+    }
+    missing
 }
 
 fn write(folder: &Path, entries: &[Entry], note: &Entry) -> Result<(), JournalError> {

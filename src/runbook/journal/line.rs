@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::text::Text;
+use crate::domain::text::{Text, is_unsafe};
 use crate::runbook::event::{Entry, Event};
 use crate::runbook::fact::Facts;
 
@@ -77,7 +77,7 @@ pub(super) fn hex(hash: &[u8]) -> String {
 
 /// The line of an entry, newline included, and its hash.
 pub(super) fn encode(entry: &Entry, segment: Option<Segment>, prev: &str) -> (Vec<u8>, String) {
-    let entry = readable(entry);
+    let entry = escaped(readable(entry));
     let segment = match segment {
         Some(Segment::Accepted) => r#""segment":"accepted","#,
         Some(Segment::Imported) => r#""segment":"imported","#,
@@ -88,6 +88,25 @@ pub(super) fn encode(entry: &Entry, segment: Option<Segment>, prev: &str) -> (Ve
     let body = format!(r#"{{"v":{VERSION},{segment}{inner},"prev":"{prev}""#);
     let hash = hex(&Sha256::digest(body.as_bytes()));
     (format!("{body},\"hash\":\"{hash}\"}}\n").into_bytes(), hash)
+}
+
+/// The same JSON, safe to look at in a terminal: what JSON leaves as it is and a terminal would act on can only
+/// stand within its strings.
+fn escaped(json: String) -> String {
+    use std::fmt::Write as _;
+    if !json.chars().any(is_unsafe) {
+        return json;
+    }
+    json.chars().fold(String::with_capacity(json.len()), |mut safe, c| {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+        safe
+    })
 }
 
 /// The entry as JSON that is known to be read back. JSON has no word for a number that is none (0/0), and an

@@ -13,6 +13,7 @@
 //! | `disk` | the file and the folder, as a trait that tests break |
 //! | `tail` | what is not on disk yet, in order; `writer` is the task that holds it |
 //! | `handle` | [`Journal`]: record, subscribe, resume |
+//! | `recorder` | the same as the engine's [`Recorder`](super::engine::Recorder) |
 //! | `lock` | one process a run |
 //! | [`control`] | decisions from other processes |
 //! | `follow` | a run, live, from another process |
@@ -35,6 +36,7 @@ mod line;
 mod listing;
 mod lock;
 mod reading;
+mod recorder;
 mod tail;
 mod writer;
 

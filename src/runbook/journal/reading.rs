@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::JournalError;
 use super::line::{Flaw, Segment, decode, hex};
+use crate::domain::text::Text;
 use crate::runbook::event::Entry;
 
 /// Something wrong in a journal.
@@ -57,6 +58,13 @@ impl Told {
     /// What the operator has not accepted.
     pub fn open_damage(&self) -> Vec<Damage> {
         self.damage.iter().filter(|damage| !damage.accepted).cloned().collect()
+    }
+
+    /// What a resume says about the journal that it found, a line each; empty when nothing was wrong.
+    pub fn words(&self) -> Vec<Text> {
+        let damage = self.damage.iter().map(|damage| damage.to_string().into());
+        let torn = self.torn.then(|| "the last line was not written to its end, and was cut off".into());
+        damage.chain(torn).collect()
     }
 
     /// Entries with a word about each: true when it stands after damage.

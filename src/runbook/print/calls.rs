@@ -128,7 +128,10 @@ pub(super) fn of(operation: &Operation) -> Call {
             )
         }
         Operation::PutSwitchObject { bucket, key, region: _, steers: _ } => {
-            ("s3", "s3api", "PutObject", vec![text("Bucket", bucket), text("Key", key)])
+            // What counts is that it exists; the few words that are written into it are for people.
+            let parameters =
+                vec![text("Bucket", bucket), text("Key", key), text("ContentType", "text/plain")];
+            ("s3", "s3api", "PutObject", parameters)
         }
         Operation::DeleteSwitchObject { bucket, key, region: _, steers: _ } => {
             ("s3", "s3api", "DeleteObject", vec![text("Bucket", bucket), text("Key", key)])
@@ -224,7 +227,11 @@ pub(super) fn of(operation: &Operation) -> Call {
             "rds",
             "rds",
             "ModifyDBCluster",
-            vec![text("DBClusterIdentifier", cluster), flag("DeletionProtection", *protected)],
+            vec![
+                text("DBClusterIdentifier", cluster),
+                flag("DeletionProtection", *protected),
+                flag("ApplyImmediately", true),
+            ],
         ),
         Operation::DeleteDbInstance { instance, region: _ } => (
             "rds",

@@ -266,6 +266,20 @@ impl At<'_> {
         )
     }
 
+    /// Our own requests to the region's load balancers, by the first public name.
+    fn requests(&self, region: &Region) -> Vec<String> {
+        let entry = self.topology.region(region);
+        let Some(host) = self.topology.hostnames.first() else { return Vec::new() };
+        let url = format!("https://{}{}", host.name, self.topology.probe.path);
+        let balancers = entry.iter().flat_map(|entry| &entry.load_balancers);
+        balancers
+            .map(|balancer| {
+                let to = format!("{}:443:{}:443", host.name, balancer.dns_name);
+                format!("{CURL} --connect-to {} {}", quoted(&to), quoted(&url))
+            })
+            .collect()
+    }
+
     /// Commands that show what no command judges.
     fn hints(&self, condition: &Condition) -> Vec<String> {
         match condition {
@@ -276,21 +290,21 @@ impl At<'_> {
                     None => self.hints(part),
                 })
                 .collect(),
-            Condition::Alive { region, groups } | Condition::AliveFor { region, groups, .. } => groups
-                .iter()
-                .map(|group| {
+            Condition::Alive { region, groups } | Condition::AliveFor { region, groups, .. } => {
+                let targets = groups.iter().map(|group| {
                     self.targets(region, group)
                         .option("output", "text")
                         .option("query", "TargetHealthDescriptions[].TargetHealth.State")
                         .end()
-                })
-                .collect(),
+                });
+                targets.chain(self.requests(region)).collect()
+            }
             Condition::AnswersOmit { names, .. } | Condition::AnswersInclude { names, .. } => {
                 names.iter().map(|name| format!("dig +noall +answer {}", quoted(name.as_str()))).collect()
             }
             Condition::Synthetic { name } => {
                 let url = format!("https://{name}{}", self.topology.probe.path);
-                vec![format!("curl -sS -o /dev/null -w '%{{http_code}}\\n' {}", quoted(&url))]
+                vec![format!("{CURL} {}", quoted(&url))]
             }
             Condition::RpoLag { region, cluster, .. } => vec![
                 self.call("cloudwatch", "list-metrics", region)
@@ -333,6 +347,9 @@ impl At<'_> {
         })
     }
 }
+
+/// Prints the status of a request.
+const CURL: &str = r"curl -sS -o /dev/null -w '%{http_code}\n' --max-time 5";
 
 /// The cluster is available and nothing is in flight.
 const IDLE: &str = "Status == `\"available\"` && not_null(FailoverState.Status, `\"\"`) == `\"\"`";

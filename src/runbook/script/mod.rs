@@ -26,25 +26,39 @@ use crate::domain::text::Text;
 const FUNCTIONS: &str = r#"
 say() { printf '%s\n' "$*" >&2; }
 
+# begin WORDS: a step begins.
+begin() {
+  step=$1 skipped=
+  say "$step"
+}
+
 # Asks before a change, when a person sits at the terminal; anything but yes and skip stops.
 confirm() {
   [ -t 0 ] || return 0
-  printf '%s [yes, skip, stop] ' "$1" >&2
+  printf '%s? [yes, skip, stop] ' "$1" >&2
   read -r answer || exit 6
   case $answer in
     yes) return 0 ;;
-    skip) say "skipped: $1"; return 1 ;;
+    skip) skipped=yes; return 1 ;;
     *) say "stopped before: $1"; exit 6 ;;
   esac
+}
+
+# agree WORDS: a person says whether it is so, or may pass; anything but yes stops.
+agree() {
+  printf '%s [yes, stop] ' "$1" >&2
+  read -r answer || exit 6
+  [ "$answer" = yes ] || { say "stopped: $1"; exit 5; }
 }
 
 # True when a command prints "true"; every check below is such a command.
 is_so() { [ "$("$@")" = true ]; }
 
-# holds WORDS SECONDS COMMAND...: looks every five seconds until it is so.
+# holds WORDS SECONDS COMMAND...: looks every five seconds until it is so. A step that was skipped proves nothing.
 holds() {
   words=$1 limit=$2 waited=0
   shift 2
+  [ -z "$skipped" ] || return 0
   until is_so "$@"; do
     if [ "$waited" -ge "$limit" ]; then
       say "not so after $limit s: $words"
@@ -58,13 +72,8 @@ holds() {
 
 # look WORDS: what no one command can tell. Asked of a person; without one it is only said.
 look() {
-  if [ -t 0 ]; then
-    printf 'look yourself: %s. Is it so? [yes, stop] ' "$1" >&2
-    read -r answer || exit 6
-    [ "$answer" = yes ] || { say "stopped: $1"; exit 5; }
-  else
-    say "not checked: $1"
-  fi
+  [ -z "$skipped" ] || return 0
+  if [ -t 0 ]; then agree "look yourself: $1. Is it so?"; else say "not checked: $1"; fi
 }
 
 # must WORDS COMMAND...: what has to be so before a step. A person may go on without it.
@@ -72,15 +81,12 @@ must() {
   words=$1
   shift
   is_so "$@" && return 0
-  if [ -t 0 ]; then
-    confirm "it could not be shown that $words; go on all the same?" || exit 5
-  else
-    say "it could not be shown that $words"
-    exit 5
-  fi
+  say "it could not be shown that $words"
+  [ -t 0 ] || exit 5
+  agree 'Go on all the same?'
 }
 
-step='nothing was done yet'
+step='0, nothing was done yet' skipped=
 ended() {
   status=$?
   [ "$status" -eq 0 ] || say "ended with $status in step $step; what undoes it stands there as a comment"
@@ -95,7 +101,8 @@ pub fn script(plan: &Plan, topology: &Topology) -> String {
     head(&mut out, plan, topology);
     out.raw("set -eu");
     out.raw("export AWS_PAGER=");
-    out.raw("export AWS_MAX_ATTEMPTS=2");
+    out.raw("# A call that got no answer may have had its effect: it is never sent again by itself.");
+    out.raw("export AWS_MAX_ATTEMPTS=1");
     out.raw("# An endpoint that hangs must not hold up the rest.");
     out.raw(r#"aws() { command aws --cli-connect-timeout 4 --cli-read-timeout 20 "$@"; }"#);
     out.raw(FUNCTIONS.trim_end());
@@ -105,7 +112,6 @@ pub fn script(plan: &Plan, topology: &Topology) -> String {
         step::write(&mut out, plan, index, step, topology);
     }
     out.blank();
-    out.raw("step=none");
     out.raw("say 'done: every step was carried out, held already or was skipped'");
     out.0
 }

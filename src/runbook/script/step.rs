@@ -29,8 +29,7 @@ pub(super) fn write(out: &mut Script, plan: &Plan, index: usize, step: &Step, to
     out.note(&format!("---- {place}: {} ({}) ----", step.title, step.id));
     about(out, plan, step);
     let name = comment(&format!("{place}, {}", step.title));
-    out.raw(&format!("step={}", quoted(&name)));
-    out.raw(r#"say "$step""#);
+    out.raw(&format!("begin {}", quoted(&name)));
     let passes = step.on_failure == OnFailure::Pass;
     before(out, step, passes, topology);
     let verify = checks(&step.verify, topology);
@@ -39,7 +38,8 @@ pub(super) fn write(out: &mut Script, plan: &Plan, index: usize, step: &Step, to
         for way in others {
             out.note(&format!("If that cannot be done, {}:", leaning(way)));
             for call in &way.calls {
-                out.note(&format!("  {}", written(call, topology)));
+                out.note(&format!("  {}", call.cli_at(topology)));
+                hints(out, call);
             }
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn write(out: &mut Script, plan: &Plan, index: usize, step: &Step, to
 
 fn about(out: &mut Script, plan: &Plan, step: &Step) {
     let domains: Vec<String> = step.domains().iter().map(domain).collect();
-    out.note(&format!("leans on    {}", domains.join(", ")));
+    out.note(&format!("leans on    {}", domains.join("; ")));
     let number = |id| plan.steps.iter().position(|step| &step.id == id).map(|at| (at + 1).to_string());
     let after: Vec<String> = step.after.iter().filter_map(number).collect();
     if !after.is_empty() {
@@ -228,7 +228,7 @@ fn undo(out: &mut Script, way: &Way, several: bool, topology: &Topology) {
     }
     out.note(&format!("undo{of}:"));
     for call in &way.undo {
-        out.note(&format!("  {}", written(call, topology)));
+        out.note(&format!("  {}", call.cli_at(topology)));
         if matches!(call, Operation::SetHealthCheck { .. }) {
             out.note(
                 "  (each change raises the version by one: put the present one in, or leave the option out)",

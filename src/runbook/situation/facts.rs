@@ -15,9 +15,6 @@ use crate::domain::snapshot::{FleetSnapshot, ProbeResult, ProbeTarget, RegionSna
 use crate::domain::topology::{DNS_REGION, LoadBalancerKind, Topology};
 use crate::runbook::fact::{Fact, Facts, Known};
 
-/// How many of the newest minutes speak for the traffic before a change.
-const MINUTES: usize = 5;
-
 impl Facts {
     /// Everything of a snapshot that is a fact. What was never asked is left out; what failed keeps its error
     /// beside the last reading, and what comes from the saved baseline its mark.
@@ -115,13 +112,8 @@ fn traffic(histories: &[&[Option<f64>]]) -> Vec<f64> {
     let minute = |back: usize| -> Option<f64> {
         histories.iter().map(|history| history[history.len() - 1 - back].map(|rate| rate * 60.0)).sum()
     };
-    let mut minutes: Vec<f64> = (0..length)
-        .map(minute)
-        .skip_while(Option::is_none)
-        .take_while(Option::is_some)
-        .flatten()
-        .take(MINUTES)
-        .collect();
+    let mut minutes: Vec<f64> =
+        (0..length).map(minute).skip_while(Option::is_none).take_while(Option::is_some).flatten().collect();
     minutes.reverse();
     minutes
 }

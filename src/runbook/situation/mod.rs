@@ -200,12 +200,16 @@ impl View<'_> {
 
     fn judged(&self, fleet: &FleetSnapshot, region: &Region) -> InDns {
         let answers = derive::in_dns(self.topology, fleet, region);
+        // A pin does not go away by itself: what was saved of it still counts. And where Route 53 answers with a pinned
+        // region because every other one is unhealthy too, nobody is meant to be served there.
+        if self.is_pinned(region) {
+            return InDns::No;
+        }
         let Some(reading) = answers.reading() else { return InDns::Unknown };
         let recent = !reading.saved && answers.age(self.now).is_some_and(|age| age <= IN_DNS_LIMIT);
         match reading.value {
             true if recent => InDns::Yes,
-            // A pin does not go away by itself: what was saved of it still counts.
-            false if recent || self.is_pinned(region) => InDns::No,
+            false if recent => InDns::No,
             _ => InDns::Unknown,
         }
     }
@@ -251,15 +255,18 @@ impl View<'_> {
         fleet
     }
 
-    /// True when something holds a region out of DNS whatever its health: a check of its records that is disabled
+    /// True when something holds a region out of DNS whatever its health: checks of all its records that are disabled
     /// and inverted, a routing control that is off, a switch that is thrown. By the last reading, however old.
     pub fn is_pinned(&self, region: &Region) -> bool {
         let topology = self.topology;
-        let checks = topology.records.iter().filter(|record| &record.region == region);
-        let by_check = checks.filter_map(|record| record.health_check.as_ref()).any(|check| {
+        let here = |record: &&Record| &record.region == region && is_public(topology, record);
+        let off = |check: &HealthCheckId| {
             let config = self.facts.health_check(&Fact::HealthCheck(check.clone()));
             config.is_some_and(|config| config.inverted && config.disabled)
-        });
+        };
+        let mut records = topology.records.iter().filter(here).peekable();
+        let by_check =
+            records.peek().is_some() && records.all(|record| record.health_check.as_ref().is_some_and(off));
         let by_control = topology
             .arc
             .iter()

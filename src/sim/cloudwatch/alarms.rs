@@ -296,7 +296,30 @@ fn history(alarm: &Alarm) -> [Item<'_>; 2] {
 /// A fault with the members of its shape.
 pub(super) type Detailed = (Fault, Vec<(String, Value)>);
 
-/// Answers ListTagsForResource: alarms exist, and none of this world's carries a tag.
+/// Answers DeleteAlarms: all of them, or none when one does not exist.
+pub(super) fn delete_alarms(
+    source: &dyn MetricSource,
+    call: &Call,
+    value: &Value,
+) -> Result<Value, Detailed> {
+    let input = Input::new(value, Style::Validation);
+    let plain = |fault: Fault| (fault, Vec::new());
+    let names = input.texts("AlarmNames", 100).map_err(plain)?;
+    if names.is_empty() {
+        return Err(plain(input.missing("AlarmNames")));
+    }
+    let there = source.alarms(&call.region, call.served);
+    let unknown: Vec<&str> =
+        names.iter().copied().filter(|name| there.iter().all(|alarm| alarm.name != *name)).collect();
+    if !unknown.is_empty() {
+        let words = format!("Alarms not found: {}", unknown.join(", "));
+        return Err(plain(Fault::with_status(404, "ResourceNotFound", words)));
+    }
+    source.delete_alarms(&call.region, &names, call.served);
+    Ok(Value::empty())
+}
+
+/// Answers ListTagsForResource.
 pub(super) fn list_tags_for_resource(
     source: &dyn MetricSource,
     call: &Call,
@@ -310,7 +333,11 @@ pub(super) fn list_tags_for_resource(
         return Err((fault, Vec::new()));
     };
     if source.alarms(&call.region, call.now).iter().any(|alarm| alarm.arn == arn) {
-        return Ok(Value::structure([("Tags", Some(Value::List(Vec::new())))]));
+        let tag = |(key, value): (&str, &str)| {
+            Value::structure([("Key", Some(Value::from(key))), ("Value", Some(Value::from(value)))])
+        };
+        let tags = source.tags(arn).into_iter().map(tag).collect();
+        return Ok(Value::structure([("Tags", Some(Value::List(tags)))]));
     }
     let fault = Fault::with_status(404, "ResourceNotFoundException", format!("Unknown resource {arn}"));
     let details =

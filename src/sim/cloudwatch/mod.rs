@@ -39,6 +39,7 @@ pub fn answer(source: &dyn MetricSource, call: &Call) -> Reply {
         "PutMetricData" => put::put_metric_data(source, call, input).map_err(plain),
         "ListMetrics" => metrics::list_metrics(source, call, input).map_err(plain),
         "DescribeAlarms" => alarms::describe_alarms(source, call, input).map_err(plain),
+        "DeleteAlarms" => alarms::delete_alarms(source, call, input),
         "DescribeAlarmsForMetric" => alarms::describe_alarms_for_metric(source, call, input).map_err(plain),
         "DescribeAlarmHistory" => alarms::describe_alarm_history(source, call, input).map_err(plain),
         "ListTagsForResource" => alarms::list_tags_for_resource(source, call, input),

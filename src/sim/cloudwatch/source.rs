@@ -89,6 +89,17 @@ pub trait MetricSource {
     /// The alarms of a region, by name.
     fn alarms(&self, region: &str, now: Timestamp) -> Vec<Alarm>;
 
+    /// Deletes alarms. A world without any keeps them.
+    fn delete_alarms(&self, region: &str, names: &[&str], now: Timestamp) {
+        let _ = (region, names, now);
+    }
+
+    /// Tags of a resource, by its ARN.
+    fn tags(&self, arn: &str) -> Vec<(&'static str, &'static str)> {
+        let _ = arn;
+        Vec::new()
+    }
+
     /// Takes the values of custom metrics that somebody put. A world without any forgets them.
     fn put(&self, region: &str, data: Vec<Datum>, now: Timestamp) {
         let _ = (region, data, now);

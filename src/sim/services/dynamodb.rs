@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{JsonResult, items, unknown_target};
+use super::{JsonResult, dynamodb_removal, items, unknown_target};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::json::{self, Input, time};
 use crate::sim::world::fleet::{Fleet, GlobalTable};
+use crate::sim::world::removal::{Fate, Thing};
 use crate::sim::world::{World, noise};
 
 pub(super) fn answer(world: &World, call: &Call, operation: &str) -> JsonResult {
@@ -13,19 +14,23 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> JsonResult 
     match operation {
         "ListTables" => list(world, call, &input),
         "DescribeTable" => describe(world, call, &input),
+        "UpdateTable" => dynamodb_removal::update(world, call, &input),
+        "DeleteTable" => dynamodb_removal::table(world, call, &input),
+        "ListTagsOfResource" => dynamodb_removal::tags(world, call, &input),
         _ if items::known(operation) => items::answer(world, call, operation, &input),
         _ => Err(unknown_target(operation)),
     }
 }
 
-fn invalid(message: impl Into<String>) -> Fault {
+pub(super) fn invalid(message: impl Into<String>) -> Fault {
     Fault::sender("ValidationException", message)
 }
 
-fn here<'a>(world: &'a World, call: &Call) -> Vec<&'a GlobalTable> {
+pub(super) fn here<'a>(world: &'a World, call: &Call) -> Vec<&'a GlobalTable> {
     let Some(site) = world.fleet.site(&call.region) else { return Vec::new() };
     let mut tables: Vec<&GlobalTable> =
         world.fleet.tables.iter().filter(|table| table.sites.contains(&site.index)).collect();
+    tables.retain(|table| !world.is_gone(&Thing::Table(table.name.clone(), site.index), call.now));
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     tables
 }
@@ -54,7 +59,7 @@ fn list(world: &World, call: &Call, input: &Input) -> JsonResult {
     Ok(body)
 }
 
-fn describe(world: &World, call: &Call, input: &Input) -> JsonResult {
+pub(super) fn describe(world: &World, call: &Call, input: &Input) -> JsonResult {
     let named = input.text("TableName").ok_or_else(|| {
         invalid("1 validation error detected: Value null at 'tableName' failed to satisfy constraint: Member must not be null")
     })?;
@@ -74,13 +79,26 @@ fn describe(world: &World, call: &Call, input: &Input) -> JsonResult {
         )
     })?;
     let site = world.fleet.site(&call.region).map_or(0, |site| site.index);
+    let fate = |site: usize| world.fate(&Thing::Table(table.name.clone(), site), call.now);
+    let status = if fate(site) == Fate::Going {
+        "DELETING"
+    } else if table.sites.iter().any(|other| fate(*other) == Fate::Going) {
+        "UPDATING"
+    } else {
+        "ACTIVE"
+    };
+    let protected = world.protected(&Thing::Table(table.name.clone(), site), call.now);
     // AWS lists the other regions' replicas.
     let replicas: Vec<Value> = table
         .sites
         .iter()
         .filter(|other| **other != site)
+        .filter(|other| !world.is_gone(&Thing::Table(table.name.clone(), **other), call.now))
         .map(|other| {
-            let (status, since) = world.replica_status(table, *other, call.now);
+            let (mut status, since) = world.replica_status(table, *other, call.now);
+            if fate(*other) == Fate::Going {
+                "DELETING".clone_into(&mut status);
+            }
             let mut replica = json!({
                 "RegionName": world.fleet.sites[*other].region, "ReplicaStatus": status,
                 "ReplicaTableClassSummary": {"TableClass": "STANDARD"},
@@ -92,7 +110,8 @@ fn describe(world: &World, call: &Call, input: &Input) -> JsonResult {
         })
         .collect();
     let mut described = json!({
-        "TableName": table.name, "TableStatus": "ACTIVE", "TableId": noise::uuid(world.seed, &format!("table/{name}")),
+        "TableName": table.name, "TableStatus": status,
+        "TableId": noise::uuid(world.seed, &format!("table/{name}")),
         "TableArn": Fleet::arn("dynamodb", &call.region, &format!("table/{name}")),
         "AttributeDefinitions": [{"AttributeName": table.key, "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": table.key, "KeyType": "HASH"}],
@@ -100,7 +119,7 @@ fn describe(world: &World, call: &Call, input: &Input) -> JsonResult {
         "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, "ReadCapacityUnits": 0, "WriteCapacityUnits": 0},
         "BillingModeSummary": {
             "BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": time(world.fleet.born)},
-        "TableSizeBytes": 8_413_004_233_i64, "ItemCount": 21_904_113, "DeletionProtectionEnabled": true,
+        "TableSizeBytes": 8_413_004_233_i64, "ItemCount": 21_904_113, "DeletionProtectionEnabled": protected,
         "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         "GlobalTableVersion": "2019.11.21", "Replicas": replicas,
         "MultiRegionConsistency": if table.strong { "STRONG" } else { "EVENTUAL" },

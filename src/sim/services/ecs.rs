@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{JsonResult, ecs_changes, unknown_target};
+use super::{JsonResult, ecs_changes, ecs_removal, unknown_target};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::json::{self, Input, time};
 use crate::sim::wire::query::page;
 use crate::sim::world::fleet::{CLUSTER, Fleet, Site};
+use crate::sim::world::removal::{Fate, Thing};
 use crate::sim::world::tasks::Slot;
 use crate::sim::world::{World, before};
 
@@ -21,6 +22,10 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> JsonResult 
         "DescribeTasks" => describe_tasks(world, call, &input),
         "DescribeTaskDefinition" => ecs_changes::describe_definition(world, call, &input),
         "UpdateService" => ecs_changes::update(world, call, &input),
+        "DeleteService" => ecs_removal::service(world, call, &input),
+        "DeregisterTaskDefinition" => ecs_removal::definition(world, call, &input),
+        "DeleteCluster" => ecs_removal::ecs_cluster(world, call, &input),
+        "ListTagsForResource" => ecs_removal::tags(world, call, &input),
         _ => Err(unknown_target(operation)),
     }
 }
@@ -33,7 +38,7 @@ fn bad_token() -> Fault {
     invalid("Invalid token")
 }
 
-fn cluster_arn(region: &str) -> String {
+pub(super) fn cluster_arn(region: &str) -> String {
     Fleet::arn("ecs", region, &format!("cluster/{CLUSTER}"))
 }
 
@@ -49,7 +54,9 @@ pub(super) fn cluster<'a>(world: &'a World, call: &Call, input: &Input) -> Resul
         .fleet
         .site(&call.region)
         .filter(|site| {
-            short(named) == CLUSTER && (!named.starts_with("arn:") || named == cluster_arn(&site.region))
+            short(named) == CLUSTER
+                && !world.is_gone(&Thing::Cluster(site.index), call.now)
+                && (!named.starts_with("arn:") || named == cluster_arn(&site.region))
         })
         .ok_or_else(|| Fault::sender("ClusterNotFoundException", "Cluster not found."))
 }
@@ -64,10 +71,21 @@ fn size(input: &Input, default: usize, most: i64) -> Result<usize, Fault> {
 }
 
 fn list_clusters(world: &World, call: &Call, input: &Input) -> JsonResult {
-    let arns: Vec<String> =
-        world.fleet.site(&call.region).map(|site| cluster_arn(&site.region)).into_iter().collect();
+    let arns: Vec<String> = there(world, call).map(|site| cluster_arn(&site.region)).into_iter().collect();
     let (page, next) = page(&arns, input.text("nextToken"), size(input, 100, 100)?, bad_token)?;
     Ok(with_token(json!({"clusterArns": page}), next))
+}
+
+/// The site whose cluster is there.
+fn there<'a>(world: &'a World, call: &Call) -> Option<&'a Site> {
+    world.fleet.site(&call.region).filter(|site| !world.is_gone(&Thing::Cluster(site.index), call.now))
+}
+
+/// The service that a call names.
+pub(super) fn service_index(world: &World, input: &Input) -> Result<usize, Fault> {
+    let name = input.text("service").ok_or_else(|| invalid("Service cannot be empty."))?;
+    let found = world.fleet.services.iter().position(|spec| spec.name == short(name));
+    found.ok_or_else(|| Fault::sender("ServiceNotFoundException", "Service not found."))
 }
 
 fn with_token(mut body: Value, next: Option<String>) -> Value {
@@ -87,7 +105,7 @@ fn describe_clusters(world: &World, call: &Call, input: &Input) -> JsonResult {
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in named {
-        match world.fleet.site(&call.region).filter(|_| short(name) == CLUSTER) {
+        match there(world, call).filter(|_| short(name) == CLUSTER) {
             Some(site) => {
                 let (mut running, mut pending) = (0, 0);
                 for service in 0..world.fleet.services.len() {
@@ -121,8 +139,14 @@ fn service_arn(region: &str, name: &str) -> String {
 
 fn list_services(world: &World, call: &Call, input: &Input) -> JsonResult {
     let site = cluster(world, call, input)?;
-    let arns: Vec<String> =
-        world.fleet.services.iter().map(|spec| service_arn(&site.region, &spec.name)).collect();
+    let arns: Vec<String> = world
+        .fleet
+        .services
+        .iter()
+        .enumerate()
+        .filter(|(service, _)| !world.is_gone(&Thing::Service(site.index, *service), call.now))
+        .map(|(_, spec)| service_arn(&site.region, &spec.name))
+        .collect();
     let (page, next) = page(&arns, input.text("nextToken"), size(input, 10, 100)?, bad_token)?;
     Ok(with_token(json!({"serviceArns": page}), next))
 }
@@ -160,6 +184,11 @@ pub(super) fn describe_service(world: &World, call: &Call, site: &Site, service:
     let slots = world.slots(site.index, service, call.now);
     let (desired, running, pending) = World::counts(&slots);
     let deployments = world.deployments(site.index, service, call.now);
+    let status = match world.fate(&Thing::Service(site.index, service), call.now) {
+        Fate::There => "ACTIVE",
+        Fate::Going => "DRAINING",
+        Fate::Gone => "INACTIVE",
+    };
     let primary = deployments.first().map_or(0, |deployment| deployment.revision);
     let listed: Vec<Value> = deployments
         .iter()
@@ -192,7 +221,7 @@ pub(super) fn describe_service(world: &World, call: &Call, site: &Site, service:
         "clusterArn": cluster_arn(&site.region),
         "loadBalancers": [{
             "targetGroupArn": site.groups[service].arn, "containerName": spec.name, "containerPort": spec.port}],
-        "serviceRegistries": [], "status": "ACTIVE",
+        "serviceRegistries": [], "status": status,
         "desiredCount": desired, "runningCount": running, "pendingCount": pending,
         "launchType": "FARGATE", "platformVersion": "LATEST", "platformFamily": "Linux",
         "taskDefinition": task_definition(&site.region, &spec.name, primary),

@@ -8,6 +8,7 @@ use crate::sim::call::{Call, Fault};
 use crate::sim::wire::json::{Input, time};
 use crate::sim::world::deeds::Deed;
 use crate::sim::world::fleet::{ACCOUNT, Fleet, Site};
+use crate::sim::world::removal::{Fate, Thing};
 use crate::sim::world::tasks::REVISION;
 use crate::sim::world::{World, noise};
 
@@ -21,6 +22,9 @@ pub(super) fn update(world: &World, call: &Call, input: &Input) -> JsonResult {
         .iter()
         .position(|spec| spec.name == short(name))
         .ok_or_else(|| Fault::sender("ServiceNotFoundException", "Service not found."))?;
+    if world.fate(&Thing::Service(site.index, service), call.served) != Fate::There {
+        return Err(Fault::sender("ServiceNotActiveException", "Service was not ACTIVE."));
+    }
     let count = match input.number("desiredCount") {
         None => None,
         Some(count) if (0..=5_000).contains(&count) => i32::try_from(count).ok(),

@@ -1,11 +1,12 @@
 //! Elastic Load Balancing v2.
 
-use super::{XmlResult, unknown_action};
+use super::{XmlResult, elbv2_removal, unknown_action};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::query::{Params, page};
 use crate::sim::wire::xml::{Xml, time};
 use crate::sim::world::World;
-use crate::sim::world::fleet::{HOSTNAMES, Site};
+use crate::sim::world::fleet::Site;
+use crate::sim::world::removal::Thing;
 
 pub(super) fn answer(world: &World, call: &Call, operation: &str, params: &Params) -> XmlResult {
     match operation {
@@ -16,11 +17,14 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str, params: &Param
         "DescribeLoadBalancerAttributes" => lb_attributes(world, call, params),
         "DescribeTargetGroupAttributes" => group_attributes(world, call, params),
         "DescribeTags" => tags(world, call, params),
+        "ModifyLoadBalancerAttributes" => elbv2_removal::modify(world, call, params),
+        "DeleteLoadBalancer" => elbv2_removal::balancer(world, call, params),
+        "DeleteTargetGroup" => elbv2_removal::group(world, call, params),
         _ => Err(unknown_action(operation)),
     }
 }
 
-fn invalid(message: impl Into<String>) -> Fault {
+pub(super) fn invalid(message: impl Into<String>) -> Fault {
     Fault::sender("ValidationError", message)
 }
 
@@ -44,7 +48,7 @@ fn at_most(names: &[&str], most: usize, what: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn no_balancer(name: &str) -> Fault {
+pub(super) fn no_balancer(name: &str) -> Fault {
     if name.starts_with("arn:") && !name.contains(":loadbalancer/") {
         return invalid(format!("'{name}' is not a valid load balancer ARN"));
     }
@@ -58,8 +62,19 @@ fn no_group(name: &str) -> Fault {
     Fault::sender("TargetGroupNotFound", format!("Target groups '{name}' not found"))
 }
 
-fn site<'a>(world: &'a World, call: &Call) -> Option<&'a Site> {
+pub(super) fn site<'a>(world: &'a World, call: &Call) -> Option<&'a Site> {
     world.fleet.site(&call.region)
+}
+
+/// The site of the call's region while its load balancer is there.
+fn with_balancer<'a>(world: &'a World, call: &Call) -> Option<&'a Site> {
+    site(world, call).filter(|site| !world.is_gone(&Thing::Balancer(site.index), call.now))
+}
+
+/// Whether a target group is there.
+fn has_group(world: &World, call: &Call, site: &Site, arn: &str) -> bool {
+    let there = |group: usize| !world.is_gone(&Thing::Group(site.index, group), call.now);
+    site.groups.iter().position(|group| group.arn == arn).is_some_and(there)
 }
 
 fn load_balancers(world: &World, call: &Call, params: &Params) -> XmlResult {
@@ -70,7 +85,7 @@ fn load_balancers(world: &World, call: &Call, params: &Params) -> XmlResult {
             "Load balancer names and load balancer ARNs cannot be specified at the same time",
         ));
     }
-    let site = site(world, call);
+    let site = with_balancer(world, call);
     for arn in &arns {
         if site.is_none_or(|site| site.lb_arn != *arn) {
             return Err(no_balancer(arn));
@@ -117,13 +132,15 @@ fn target_groups(world: &World, call: &Call, params: &Params) -> XmlResult {
     let balancer = params.text("LoadBalancerArn");
     let site = site(world, call);
     if let Some(arn) = balancer
-        && site.is_none_or(|site| site.lb_arn != arn)
+        && with_balancer(world, call).is_none_or(|site| site.lb_arn != arn)
     {
         return Err(no_balancer(arn));
     }
     let mut found: Vec<usize> = Vec::new();
     if let Some(site) = site {
-        found = (0..site.groups.len()).collect();
+        found = (0..site.groups.len())
+            .filter(|group| !world.is_gone(&Thing::Group(site.index, *group), call.now))
+            .collect();
         if !arns.is_empty() {
             found.retain(|index| arns.contains(&site.groups[*index].arn.as_str()));
         }
@@ -132,7 +149,7 @@ fn target_groups(world: &World, call: &Call, params: &Params) -> XmlResult {
         }
     }
     for arn in &arns {
-        if site.is_none_or(|site| site.groups.iter().all(|group| group.arn != *arn)) {
+        if site.is_none_or(|site| !has_group(world, call, site, arn)) {
             return Err(no_group(arn));
         }
     }
@@ -156,7 +173,7 @@ fn target_groups(world: &World, call: &Call, params: &Params) -> XmlResult {
             xml.leaf("HttpCode", "200");
         });
         xml.group("LoadBalancerArns", |xml| {
-            xml.leaf("member", &site.lb_arn);
+            xml.maybe("member", with_balancer(world, call).map(|site| &site.lb_arn));
         });
         xml.leaf("TargetType", "ip").leaf("ProtocolVersion", "HTTP1").leaf("IpAddressType", "ipv4");
     });
@@ -166,7 +183,8 @@ fn target_groups(world: &World, call: &Call, params: &Params) -> XmlResult {
 
 fn target_health(world: &World, call: &Call, params: &Params) -> XmlResult {
     let arn = params.text("TargetGroupArn").ok_or_else(|| invalid("A target group ARN must be specified"))?;
-    let site = site(world, call).ok_or_else(|| no_group(arn))?;
+    let site =
+        site(world, call).filter(|site| has_group(world, call, site, arn)).ok_or_else(|| no_group(arn))?;
     let service = site.groups.iter().position(|group| group.arn == arn).ok_or_else(|| no_group(arn))?;
     let port = world.fleet.services[service].port;
     let slots = world.slots(site.index, service, call.now);
@@ -194,7 +212,7 @@ fn listeners(world: &World, call: &Call, params: &Params) -> XmlResult {
     if arn.is_none() && named.is_empty() {
         return Err(invalid("You must specify either listener ARNs or a load balancer ARN"));
     }
-    let site = site(world, call);
+    let site = with_balancer(world, call);
     if let Some(arn) = arn
         && site.is_none_or(|site| site.lb_arn != arn)
     {
@@ -241,12 +259,14 @@ fn attributes(list: &[(&str, String)]) -> Xml {
     xml
 }
 
-fn lb_attributes(world: &World, call: &Call, params: &Params) -> XmlResult {
+pub(super) fn lb_attributes(world: &World, call: &Call, params: &Params) -> XmlResult {
     let arn =
         params.text("LoadBalancerArn").ok_or_else(|| invalid("A load balancer ARN must be specified"))?;
-    site(world, call).filter(|site| site.lb_arn == arn).ok_or_else(|| no_balancer(arn))?;
+    let site =
+        with_balancer(world, call).filter(|site| site.lb_arn == arn).ok_or_else(|| no_balancer(arn))?;
+    let protected = world.protected(&Thing::Balancer(site.index), call.now);
     Ok(attributes(&[
-        ("deletion_protection.enabled", "true".into()),
+        (elbv2_removal::PROTECTION, protected.to_string()),
         ("idle_timeout.timeout_seconds", "60".into()),
         ("client_keep_alive.seconds", "3600".into()),
         ("routing.http2.enabled", "true".into()),
@@ -256,9 +276,7 @@ fn lb_attributes(world: &World, call: &Call, params: &Params) -> XmlResult {
 
 fn group_attributes(world: &World, call: &Call, params: &Params) -> XmlResult {
     let arn = params.text("TargetGroupArn").ok_or_else(|| invalid("A target group ARN must be specified"))?;
-    site(world, call)
-        .filter(|site| site.groups.iter().any(|group| group.arn == arn))
-        .ok_or_else(|| no_group(arn))?;
+    site(world, call).filter(|site| has_group(world, call, site, arn)).ok_or_else(|| no_group(arn))?;
     Ok(attributes(&[
         ("deregistration_delay.timeout_seconds", "60".into()),
         ("stickiness.enabled", "false".into()),
@@ -275,9 +293,9 @@ fn tags(world: &World, call: &Call, params: &Params) -> XmlResult {
     let site = site(world, call);
     for arn in &arns {
         let known = site.is_some_and(|site| {
-            site.lb_arn == *arn
-                || site.listener_arn == *arn
-                || site.groups.iter().any(|group| group.arn == *arn)
+            let balanced = with_balancer(world, call).is_some();
+            (balanced && (site.lb_arn == *arn || site.listener_arn == *arn))
+                || has_group(world, call, site, arn)
         });
         if !known {
             return Err(if arn.contains(":targetgroup/") { no_group(arn) } else { no_balancer(arn) });
@@ -286,14 +304,9 @@ fn tags(world: &World, call: &Call, params: &Params) -> XmlResult {
     let mut xml = Xml::new();
     xml.list("TagDescriptions", "member", arns, |xml, arn| {
         xml.leaf("ResourceArn", arn);
-        xml.list(
-            "Tags",
-            "member",
-            [("application", "orders"), ("hostname", HOSTNAMES[0])],
-            |xml, (key, value)| {
-                xml.leaf("Key", key).leaf("Value", value);
-            },
-        );
+        xml.list("Tags", "member", world.tags(arn), |xml, (key, value)| {
+            xml.leaf("Key", key).leaf("Value", value);
+        });
     });
     Ok(xml)
 }

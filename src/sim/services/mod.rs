@@ -3,19 +3,25 @@
 //! What it is for: answering each operation as AWS does, from the world's truth.
 //! What it must not do: rate limits, credentials and faults, which come before (`sim::route`).
 
+mod cloudformation;
 mod dynamodb;
+mod dynamodb_removal;
 mod ecs;
 mod ecs_changes;
+mod ecs_removal;
 mod elbv2;
+mod elbv2_removal;
 mod expression;
 mod items;
 mod quotas;
 mod rds;
 mod rds_changes;
+mod rds_removal;
 mod recovery;
 mod route53;
 mod route53_changes;
 mod s3;
+mod s3_removal;
 mod scaling;
 mod sns;
 mod sts;
@@ -68,6 +74,7 @@ pub fn answer(world: &World, call: &Call, operation: &str) -> Reply {
             let result = match call.service.as_str() {
                 "sts" => sts::answer(call, operation),
                 "elasticloadbalancing" => elbv2::answer(world, call, operation, &params),
+                "cloudformation" => cloudformation::answer(world, call, operation, &params),
                 "rds" => rds::answer(world, call, operation, &params),
                 _ => sns::answer(world, call, operation, &params),
             };

@@ -1,15 +1,16 @@
 //! RDS: the Aurora global cluster, its members, their instances and events.
 
-use super::{XmlResult, rds_changes, unknown_action};
+use super::{XmlResult, rds_changes, rds_removal, unknown_action};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::query::{Params, page};
 use crate::sim::wire::xml::{Xml, time};
 use crate::sim::world::database::{Database, Operation};
 use crate::sim::world::fleet::{ENGINE_VERSION, Fleet, GLOBAL_CLUSTER, Site};
+use crate::sim::world::removal::{Fate, Thing};
 use crate::sim::world::{World, noise};
 
 /// Instances of each member.
-const INSTANCES: usize = 2;
+pub(super) const INSTANCES: usize = 2;
 
 pub(super) fn answer(world: &World, call: &Call, operation: &str, params: &Params) -> XmlResult {
     match operation {
@@ -22,6 +23,10 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str, params: &Param
         "RemoveFromGlobalCluster" => rds_changes::remove(world, call, params),
         "ModifyGlobalCluster" => rds_changes::modify_global(world, call, params),
         "ModifyDBCluster" => rds_changes::modify_cluster(world, call, params),
+        "DeleteDBInstance" => rds_removal::db_instance(world, call, params),
+        "DeleteDBCluster" => rds_removal::db_cluster(world, call, params),
+        "DeleteGlobalCluster" => rds_removal::global(world, call, params),
+        "ListTagsForResource" => rds_removal::tags(world, call, params),
         _ => Err(unknown_action(operation)),
     }
 }
@@ -54,8 +59,14 @@ pub(super) fn last(name: &str) -> &str {
 fn global_clusters(world: &World, call: &Call, params: &Params) -> XmlResult {
     let named = params.text("GlobalClusterIdentifier").map(last);
     let database = world.database(call.now);
-    let here = member(world, call)
-        .is_some_and(|site| database.as_ref().is_some_and(|database| database.members.contains(&site.index)));
+    // An empty global cluster is told where its last member was.
+    let told = |database: &Database, site: &Site| {
+        database.members.contains(&site.index)
+            || (database.members.is_empty() && database.writer == site.index)
+    };
+    let here = !world.is_gone(&Thing::Global, call.now)
+        && member(world, call)
+            .is_some_and(|site| database.as_ref().is_some_and(|database| told(database, site)));
     if let Some(name) = named
         && (!here || name != GLOBAL_CLUSTER)
     {
@@ -133,13 +144,13 @@ fn empty(list: &str) -> Xml {
     xml
 }
 
-fn instance(site: &Site, index: usize) -> String {
+pub(super) fn instance(site: &Site, index: usize) -> String {
     format!("{}-{}", site.db_cluster, index + 1)
 }
 
 fn clusters(world: &World, call: &Call, params: &Params) -> XmlResult {
     let named = params.text("DBClusterIdentifier").map(last);
-    let site = member(world, call);
+    let site = member(world, call).filter(|site| !world.is_gone(&Thing::Database(site.index), call.now));
     if let Some(name) = named
         && site.is_none_or(|site| site.db_cluster != name)
     {
@@ -185,8 +196,9 @@ pub(super) fn write_cluster(world: &World, at: jiff::Timestamp, site: &Site, xml
         }
     });
     xml.leaf("BackupRetentionPeriod", 7).leaf("DBClusterIdentifier", &site.db_cluster);
-    xml.leaf("DBClusterArn", Fleet::db_arn(site))
-        .leaf("Status", database.as_ref().map_or("available", |database| status(database, site.index)));
+    let going = world.fate(&Thing::Database(site.index), at) == Fate::Going;
+    let told = database.as_ref().map_or("available", |database| status(database, site.index));
+    xml.leaf("DBClusterArn", Fleet::db_arn(site)).leaf("Status", if going { "deleting" } else { told });
     xml.leaf("Endpoint", format!("{}.cluster-{unique}.{}.rds.amazonaws.com", site.db_cluster, site.region));
     xml.leaf(
         "ReaderEndpoint",
@@ -204,7 +216,8 @@ pub(super) fn write_cluster(world: &World, at: jiff::Timestamp, site: &Site, xml
     if member && !writes {
         xml.leaf("GlobalWriteForwardingStatus", "disabled");
     }
-    xml.list("DBClusterMembers", "DBClusterMember", 0..INSTANCES, |xml, index| {
+    let there = (0..INSTANCES).filter(|index| !world.is_gone(&Thing::Instance(site.index, *index), at));
+    xml.list("DBClusterMembers", "DBClusterMember", there, |xml, index| {
         xml.leaf("DBInstanceIdentifier", instance(site, index));
         xml.leaf("IsClusterWriter", index == 0 && writes);
         xml.leaf("DBClusterParameterGroupStatus", "in-sync").leaf("PromotionTier", 1);
@@ -226,6 +239,7 @@ fn instances(world: &World, call: &Call, params: &Params) -> XmlResult {
     let site = member(world, call);
     let mut all: Vec<(&Site, usize)> =
         site.into_iter().flat_map(|site| (0..INSTANCES).map(move |index| (site, index))).collect();
+    all.retain(|(site, index)| !world.is_gone(&Thing::Instance(site.index, *index), call.now));
     if let Some(name) = params.text("DBInstanceIdentifier").map(last) {
         all.retain(|(site, index)| instance(site, *index) == name);
         if all.is_empty() {
@@ -253,7 +267,9 @@ fn instances(world: &World, call: &Call, params: &Params) -> XmlResult {
     xml.list("DBInstances", "DBInstance", page, |xml, (site, index)| {
         let name = instance(site, *index);
         xml.leaf("DBInstanceIdentifier", &name).leaf("DBInstanceClass", "db.r6g.large");
-        xml.leaf("Engine", "aurora-mysql").leaf("DBInstanceStatus", "available");
+        let going = world.fate(&Thing::Instance(site.index, *index), call.now) == Fate::Going;
+        xml.leaf("Engine", "aurora-mysql");
+        xml.leaf("DBInstanceStatus", if going { "deleting" } else { "available" });
         xml.leaf("InstanceCreateTime", time(world.fleet.born))
             .leaf("AvailabilityZone", &site.zones[index % 3]);
         xml.leaf("EngineVersion", ENGINE_VERSION).leaf("DBClusterIdentifier", &site.db_cluster);

@@ -6,6 +6,7 @@ use crate::sim::wire::xml::{Xml, time};
 use crate::sim::world::checks::{Check, Kind, SWITCH_BUCKET, SWITCH_METRIC, SWITCH_NAMESPACE, switch_key};
 use crate::sim::world::dns::{CHECKER_REGIONS, CHECKERS_EACH, Front, HEALTH_PATH};
 use crate::sim::world::fleet::{Fleet, Site, ZONE_NAME};
+use crate::sim::world::removal::{OWNER_TAG, Thing};
 use crate::sim::world::zone::{name_servers, reversed};
 use crate::sim::world::{World, before, noise};
 
@@ -22,6 +23,12 @@ pub(super) fn operation(call: &Call) -> &'static str {
         return match segments(call).as_slice() {
             ["healthcheck", _] => "UpdateHealthCheck",
             ["hostedzone", _, "rrset"] => "ChangeResourceRecordSets",
+            _ => "",
+        };
+    }
+    if call.method == "DELETE" {
+        return match segments(call).as_slice() {
+            ["healthcheck", _] => "DeleteHealthCheck",
             _ => "",
         };
     }
@@ -55,15 +62,21 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> XmlResult {
         "ListResourceRecordSets" => list_records(world, call, id, &mut inside)?,
         "ListHealthChecks" => list_checks(world, call, &mut inside)?,
         "GetHealthCheck" => {
-            let check = check(world, id)?;
+            let check = living(world, call, id)?;
             inside.group("HealthCheck", |xml| write_check(world, check, call.now, xml));
+        }
+        "DeleteHealthCheck" => {
+            living(world, call, id)?;
+            world.remove(call.served, Thing::Check(id.to_owned()), 0.0);
         }
         "UpdateHealthCheck" => route53_changes::update_check(world, call, id, &mut inside)?,
         "ChangeResourceRecordSets" => route53_changes::change_records(world, call, id, &mut inside)?,
         "TestDNSAnswer" => route53_changes::test_answer(world, call, &mut inside)?,
         "GetHealthCheckStatus" => check_status(world, call, endpoint(world, id)?, &mut inside),
         "GetHealthCheckLastFailureReason" => last_failure(world, call, endpoint(world, id)?, &mut inside),
-        "ListTagsForResource" => tags(world, id, segments.get(2).copied().unwrap_or_default(), &mut inside)?,
+        "ListTagsForResource" => {
+            tags(world, call, id, segments.get(2).copied().unwrap_or_default(), &mut inside)?
+        }
         "GetChange" => route53_changes::get_change(world, call, id, &mut inside)?,
         _ => {
             return Err(Fault::with_status(
@@ -104,6 +117,11 @@ fn no_zone(id: &str) -> Fault {
 
 pub(super) fn zone(world: &World, id: &str) -> Result<(), Fault> {
     if id == world.fleet.zone_id { Ok(()) } else { Err(no_zone(id)) }
+}
+
+/// A check that was not deleted.
+fn living<'a>(world: &'a World, call: &Call, id: &str) -> Result<&'a Check, Fault> {
+    check(world, if world.is_gone(&Thing::Check(id.to_owned()), call.now) { "deleted" } else { id })
 }
 
 pub(super) fn check<'a>(world: &'a World, id: &str) -> Result<&'a Check, Fault> {
@@ -307,6 +325,7 @@ fn list_checks(world: &World, call: &Call, xml: &mut Xml) -> Result<(), Fault> {
     let size = size(call, 1_000)?;
     let marker = parameter(call, "marker");
     let mut checks: Vec<&Check> = world.checks.iter().collect();
+    checks.retain(|check| !world.is_gone(&Thing::Check(check.id.clone()), call.now));
     checks.sort_by(|a, b| a.id.cmp(&b.id));
     let start = match &marker {
         None => 0,
@@ -387,10 +406,10 @@ fn last_failure(world: &World, call: &Call, site: &Site, xml: &mut Xml) {
     observations(xml, list.collect::<Vec<_>>());
 }
 
-fn tags(world: &World, kind: &str, id: &str, xml: &mut Xml) -> Result<(), Fault> {
+fn tags(world: &World, call: &Call, kind: &str, id: &str, xml: &mut Xml) -> Result<(), Fault> {
     let name = match kind {
         "healthcheck" => {
-            format!("{} /health", Fleet::regional_name(&world.fleet.sites[check(world, id)?.site]))
+            format!("{} /health", Fleet::regional_name(&world.fleet.sites[living(world, call, id)?.site]))
         }
         "hostedzone" => {
             zone(world, id)?;
@@ -400,7 +419,9 @@ fn tags(world: &World, kind: &str, id: &str, xml: &mut Xml) -> Result<(), Fault>
     };
     xml.group("ResourceTagSet", |xml| {
         xml.leaf("ResourceType", kind).leaf("ResourceId", id);
-        xml.list("Tags", "Tag", [("Name", name.as_str()), ("application", "orders")], |xml, (key, value)| {
+        let mut tags = vec![("Name", name.as_str()), ("application", "orders")];
+        tags.extend((kind == "healthcheck").then_some(OWNER_TAG));
+        xml.list("Tags", "Tag", tags, |xml, (key, value)| {
             xml.leaf("Key", key).leaf("Value", value);
         });
     });

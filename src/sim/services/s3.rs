@@ -1,5 +1,6 @@
 //! S3: buckets and their replication.
 
+use super::s3_removal;
 use percent_encoding::percent_decode_str;
 
 use crate::sim::call::{Call, Fault, Reply};
@@ -7,10 +8,11 @@ use crate::sim::wire::xml::{self, Xml, time};
 use crate::sim::world::checks::SWITCH_BUCKET;
 use crate::sim::world::deeds::Deed;
 use crate::sim::world::fleet::{ACCOUNT, Site};
+use crate::sim::world::removal::Thing;
 use crate::sim::world::stores::Object;
 use crate::sim::world::{World, noise};
 
-const NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
+pub(super) const NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 
 /// Bucket and key of a call, virtual host or path style.
 fn address(call: &Call) -> (Option<String>, String) {
@@ -36,7 +38,7 @@ fn has(call: &Call, flag: &str) -> bool {
     form_urlencoded::parse(call.query.as_bytes()).any(|(key, _)| key == flag)
 }
 
-fn parameter(call: &Call, name: &str) -> Option<String> {
+pub(super) fn parameter(call: &Call, name: &str) -> Option<String> {
     form_urlencoded::parse(call.query.as_bytes())
         .find(|(key, _)| key == name)
         .map(|(_, value)| value.into_owned())
@@ -50,6 +52,12 @@ pub(super) fn operation(call: &Call) -> &'static str {
         ("GET", Some(_), true) if has(call, "replication") => "GetBucketReplication",
         ("GET", Some(_), true) if has(call, "versioning") => "GetBucketVersioning",
         ("GET", Some(_), true) if has(call, "location") => "GetBucketLocation",
+        ("GET", Some(_), true) if has(call, "versions") => "ListObjectVersions",
+        ("GET", Some(_), true) if has(call, "uploads") => "ListMultipartUploads",
+        ("GET", Some(_), true) if has(call, "tagging") => "GetBucketTagging",
+        ("POST", Some(_), true) if has(call, "delete") => "DeleteObjects",
+        ("DELETE", Some(_), true) if has(call, "replication") => "DeleteBucketReplication",
+        ("DELETE", Some(_), true) => "DeleteBucket",
         ("PUT", Some(_), false) => "PutObject",
         ("GET", Some(_), false) => "GetObject",
         ("HEAD", Some(_), false) => "HeadObject",
@@ -71,7 +79,8 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> Result<Repl
             "A header you provided implies functionality that is not implemented.",
         ));
     }
-    let site = world.fleet.sites.iter().find(|site| site.bucket == name);
+    let there = |site: &&Site| !world.is_gone(&Thing::Bucket(site.index), call.now);
+    let site = world.fleet.sites.iter().find(|site| site.bucket == name).filter(there);
     let there = match site {
         Some(site) => site.region.as_str(),
         None if name == SWITCH_BUCKET => world.fleet.switch_region.as_str(),
@@ -88,6 +97,9 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> Result<Repl
         let mut reply = xml::s3_error(call, operation, &elsewhere(call, there), &[("Region", there)]);
         reply.headers.push(("x-amz-bucket-region", there.to_owned()));
         return Ok(reply);
+    }
+    if let Some(site) = site.filter(|_| s3_removal::known(operation)) {
+        return s3_removal::answer(world, call, operation, site);
     }
     if !key.is_empty() {
         return object(world, call, operation, &name, &key);
@@ -106,7 +118,8 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> Result<Repl
             });
             reply(operation, &body)
         }
-        _ => reply(operation, &replication(world, site)?),
+        "GetBucketReplication" => reply(operation, &replication(world, call, site)?),
+        _ => return Err(Fault::with_status(403, "AccessDenied", "Access Denied")),
     })
 }
 
@@ -162,7 +175,7 @@ fn switched(world: &World, call: &Call, bucket: &str, key: &str, there: bool) {
     world.act(call.served, Deed::Object { bucket: bucket.to_owned(), key: key.to_owned(), there });
 }
 
-fn reply(operation: &str, body: &Xml) -> Reply {
+pub(super) fn reply(operation: &str, body: &Xml) -> Reply {
     let mut reply = xml::reply(operation, body);
     reply.headers = vec![("content-type", "application/xml".into())];
     reply
@@ -185,6 +198,7 @@ fn elsewhere(call: &Call, there: &str) -> Fault {
 
 fn list(world: &World, call: &Call) -> Result<Xml, Fault> {
     let mut sites: Vec<&Site> = world.fleet.sites.iter().collect();
+    sites.retain(|site| !world.is_gone(&Thing::Bucket(site.index), call.now));
     sites.sort_by(|a, b| a.bucket.cmp(&b.bucket));
     if let Some(region) = parameter(call, "bucket-region") {
         sites.retain(|site| site.region == region);
@@ -220,8 +234,9 @@ fn list(world: &World, call: &Call) -> Result<Xml, Fault> {
     Ok(body)
 }
 
-fn replication(world: &World, site: Option<&Site>) -> Result<Xml, Fault> {
-    let from = site.map(|site| site.index);
+fn replication(world: &World, call: &Call, site: Option<&Site>) -> Result<Xml, Fault> {
+    let from =
+        site.map(|site| site.index).filter(|site| !world.is_gone(&Thing::Replication(*site), call.now));
     let rules: Vec<_> = world.fleet.rules.iter().filter(|rule| Some(rule.from) == from).collect();
     if rules.is_empty() {
         return Err(Fault::with_status(

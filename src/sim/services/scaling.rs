@@ -9,6 +9,7 @@ use crate::sim::wire::query::page;
 use crate::sim::world::capacity::Cause;
 use crate::sim::world::deeds::Deed;
 use crate::sim::world::fleet::{ACCOUNT, CLUSTER};
+use crate::sim::world::removal::Thing;
 use crate::sim::world::{World, before, noise};
 
 const DIMENSION: &str = "ecs:service:DesiredCount";
@@ -19,6 +20,7 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str) -> JsonResult 
         "DescribeScalableTargets" => targets(world, call, &input),
         "DescribeScalingActivities" => activities(world, call, &input),
         "RegisterScalableTarget" => register(world, call, &input),
+        "DeregisterScalableTarget" => deregister(world, call, &input),
         _ => Err(unknown_target(operation)),
     }
 }
@@ -67,14 +69,15 @@ fn bad_token() -> Fault {
 }
 
 fn targets(world: &World, call: &Call, input: &Input) -> JsonResult {
-    let services = wanted(world, call, input, &input.texts("ResourceIds"))?;
+    let mut services = wanted(world, call, input, &input.texts("ResourceIds"))?;
+    let site = world.fleet.site(&call.region).map_or(0, |site| site.index);
+    services.retain(|service| !world.is_gone(&Thing::Scaling(site, *service), call.now));
     let (page, next) = page(&services, input.text("NextToken"), size(input)?, bad_token)?;
     let listed: Vec<Value> = page
         .iter()
         .map(|service| {
             let spec = &world.fleet.services[*service];
             let name = format!("scalable-target/{}/{}", call.region, spec.name);
-            let site = world.fleet.site(&call.region).map_or(0, |site| site.index);
             let limits = world.limits(site, *service, call.now);
             let [scale_in, scale_out, scheduled] = limits.suspended;
             json!({
@@ -208,4 +211,25 @@ fn register(world: &World, call: &Call, input: &Input) -> JsonResult {
     world.act(call.served, Deed::Scaling { site: site.index, service, min, max, suspended });
     let name = format!("scalable-target/{}/{}", call.region, world.fleet.services[service].name);
     Ok(json!({"ScalableTargetARN": target_arn(world, call, &name)}))
+}
+
+/// Forgets a target with its policies: nothing changes the desired count any more.
+fn deregister(world: &World, call: &Call, input: &Input) -> JsonResult {
+    let resource = input.text("ResourceId").unwrap_or_default();
+    let service = wanted(world, call, input, &[resource])?.first().copied();
+    let found = service
+        .zip(world.fleet.site(&call.region))
+        .filter(|(service, site)| !world.is_gone(&Thing::Scaling(site.index, *service), call.served));
+    let Some((service, site)) = found else {
+        return Err(Fault::sender(
+            "ObjectNotFoundException",
+            format!(
+                "No scalable target found for service namespace: ecs, resource ID: {resource}, scalable dimension: {DIMENSION}"
+            ),
+        ));
+    };
+    let (site, suspended) = (site.index, [Some(true); 3]);
+    world.act(call.served, Deed::Scaling { site, service, min: Some(0), max: None, suspended });
+    world.remove(call.served, Thing::Scaling(site, service), 0.0);
+    Ok(json!({}))
 }

@@ -5,12 +5,15 @@ use crate::sim::call::{Call, Fault};
 use crate::sim::wire::query::{Params, page};
 use crate::sim::wire::xml::Xml;
 use crate::sim::world::fleet::{ACCOUNT, Fleet};
+use crate::sim::world::removal::Thing;
 use crate::sim::world::stores::Message;
 use crate::sim::world::{World, noise};
 
 pub(super) fn answer(world: &World, call: &Call, operation: &str, params: &Params) -> XmlResult {
     match operation {
         "ListTopics" => list(world, call, params),
+        "DeleteTopic" => delete(world, call, params),
+        "ListTagsForResource" => tags(world, call, params),
         "Publish" => publish(world, call, params),
         "GetTopicAttributes" => attributes(world, call, params),
         "ListSubscriptionsByTopic" => subscriptions(world, call, params),
@@ -26,7 +29,8 @@ fn bad_token() -> Fault {
 /// the alarms on Route 53.
 fn topic(world: &World, call: &Call) -> Option<String> {
     let there = world.fleet.site(&call.region).is_some() || call.region == "us-east-1";
-    there.then(|| Fleet::topic(&call.region))
+    let arn = there.then(|| Fleet::topic(&call.region))?;
+    (!world.is_gone(&Thing::Topic(arn.clone()), call.now)).then_some(arn)
 }
 
 fn named<'a>(world: &World, call: &Call, params: &'a Params) -> Result<&'a str, Fault> {
@@ -97,6 +101,28 @@ fn subscriptions(world: &World, call: &Call, params: &Params) -> XmlResult {
         xml.leaf("Endpoint", "https://pager.example.net/integration/orders").leaf("TopicArn", arn);
     });
     xml.maybe("NextToken", next);
+    Ok(xml)
+}
+
+/// Deletes a topic with its subscriptions; one that is gone is no error.
+fn delete(world: &World, call: &Call, params: &Params) -> XmlResult {
+    match named(world, call, params) {
+        Ok(arn) => world.remove(call.served, Thing::Topic(arn.to_owned()), 0.0),
+        Err(fault) if fault.code == "NotFound" => {}
+        Err(fault) => return Err(fault),
+    }
+    Ok(Xml::new())
+}
+
+fn tags(world: &World, call: &Call, params: &Params) -> XmlResult {
+    let arn = params.text("ResourceArn").unwrap_or_default();
+    if topic(world, call).as_deref() != Some(arn) {
+        return Err(Fault::with_status(404, "ResourceNotFound", "Resource does not exist"));
+    }
+    let mut xml = Xml::new();
+    xml.list("Tags", "member", world.tags(arn), |xml, (key, value)| {
+        xml.leaf("Key", key).leaf("Value", value);
+    });
     Ok(xml)
 }
 

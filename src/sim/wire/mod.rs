@@ -34,6 +34,7 @@ pub fn protocol(service: &str) -> Option<Protocol> {
             Protocol::Query("http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/")
         }
         "rds" => Protocol::Query("http://rds.amazonaws.com/doc/2014-10-31/"),
+        "cloudformation" => Protocol::Query("http://cloudformation.amazonaws.com/doc/2010-05-15/"),
         "sns" => Protocol::Query("http://sns.amazonaws.com/doc/2010-03-31/"),
         "ecs" | "application-autoscaling" | "servicequotas" => Protocol::Json("1.1"),
         "dynamodb" | "route53-recovery-cluster" => Protocol::Json("1.0"),

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fleet::{CLUSTER, Fleet};
+use super::removal::Thing;
 use super::traffic::floor_minute;
 use super::{World, before, lock};
 use crate::sim::cloudwatch::source::{Alarm, MetricId, Samples};
@@ -82,6 +83,8 @@ impl World {
                 updated: self.fleet.born,
             })
             .collect();
+        let gone = |alarm: &Alarm| self.is_gone(&Thing::Alarm(region.to_owned(), alarm.name.clone()), now);
+        alarms.retain(|alarm| !gone(alarm));
         alarms.sort_by(|a, b| a.name.cmp(&b.name));
         alarms
     }

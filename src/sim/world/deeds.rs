@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::database::Step;
+use super::removal::Thing;
 use super::zone::Change;
 use super::{World, lock};
 
@@ -98,12 +99,26 @@ pub enum Deed {
         /// On.
         on: bool,
     },
+    /// A thing is deleted.
+    Remove {
+        /// What.
+        thing: Thing,
+        /// When it is gone.
+        gone: Timestamp,
+    },
+    /// A protection from deletion is set.
+    Protect {
+        /// Of what.
+        thing: Thing,
+        /// On.
+        on: bool,
+    },
 }
 
 impl Deed {
     /// Whether users' requests, tasks or DNS may notice.
     fn touches_requests(&self) -> bool {
-        !matches!(self, Self::Database(_))
+        !matches!(self, Self::Database(_) | Self::Remove { .. } | Self::Protect { .. })
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::checks::{Kind, SWITCH_METRIC, SWITCH_NAMESPACE};
 use super::deeds::Deed;
 use super::fleet::CLUSTER;
+use super::removal::Thing;
 use super::{World, before, minutes, noise};
 use crate::sim::cloudwatch::source::{Alarm, Datum, MetricId, MetricSource, Samples};
 
@@ -65,6 +66,16 @@ impl MetricSource for World {
 
     fn alarms(&self, region: &str, now: Timestamp) -> Vec<Alarm> {
         self.alarms_at(region, now)
+    }
+
+    fn delete_alarms(&self, region: &str, names: &[&str], now: Timestamp) {
+        for name in names {
+            self.remove(now, Thing::Alarm(region.to_owned(), (*name).to_owned()), 0.0);
+        }
+    }
+
+    fn tags(&self, arn: &str) -> Vec<(&'static str, &'static str)> {
+        self.tags(arn)
     }
 
     fn put(&self, region: &str, data: Vec<Datum>, now: Timestamp) {

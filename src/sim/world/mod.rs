@@ -20,6 +20,7 @@ pub mod lag;
 pub mod metrics;
 pub mod noise;
 pub mod placement;
+pub mod removal;
 pub mod scenario;
 pub mod stores;
 pub mod tasks;

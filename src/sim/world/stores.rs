@@ -3,7 +3,7 @@
 //! What it is for: the parts of the world that need no time to take effect, and so no history.
 //! What it must not do: let anything follow from what it holds; what changes the world is a deed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +23,11 @@ pub struct Stores {
     objects: Mutex<BTreeMap<(String, String), Object>>,
     metrics: Mutex<Vec<(String, Datum)>>,
     messages: Mutex<Vec<Message>>,
+    deleted: Mutex<BTreeMap<String, BTreeSet<usize>>>,
 }
+
+/// Versions and delete markers that each of the application's buckets holds.
+pub const VERSIONS: usize = 1_500;
 
 /// An object in a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +67,17 @@ impl Stores {
     /// Deletes an object, if it is there.
     pub fn delete_object(&self, bucket: &str, key: &str) {
         lock(&self.objects).remove(&(bucket.to_owned(), key.to_owned()));
+    }
+
+    /// Numbers of the versions that a bucket still holds.
+    pub fn versions(&self, bucket: &str) -> impl Iterator<Item = usize> + use<> {
+        let deleted = lock(&self.deleted).get(bucket).cloned().unwrap_or_default();
+        (0..VERSIONS).filter(move |number| !deleted.contains(number))
+    }
+
+    /// Deletes versions of a bucket for good.
+    pub fn delete_versions(&self, bucket: &str, numbers: &[usize]) {
+        lock(&self.deleted).entry(bucket.to_owned()).or_default().extend(numbers);
     }
 
     /// Publishes a message.

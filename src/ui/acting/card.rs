@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::app::acting::card::{Card, Failing, Way, failing};
 use crate::app::acting::{Planning, estimate as reckon};
 use crate::domain::text::Text;
-use crate::runbook::{Force, Plan, PlanError};
+use crate::runbook::{Force, GuardFinding, GuardId, Plan, PlanError};
 use crate::ui::columns;
 use crate::ui::format;
 use crate::ui::page::Page;
@@ -86,7 +86,7 @@ fn beside(pen: &mut Pen<'_>, card: &Card, fails: Option<Failing>, theme: Theme) 
         let rest = (x + room).saturating_sub(at + 2);
         pen.put(at + 1, 1, rest, &format!("{} {word}", mark.symbol()), theme.mark(mark));
         let mut page = Page::default();
-        for (label, words, style) in said(*way, planning, fails, theme) {
+        for (label, words, style) in said(*way, planning, card, fails, theme) {
             page.gap();
             page.line(vec![(label.to_owned(), theme.quiet())]);
             page.text(("", theme.plain()), &words, room.saturating_sub(4), style);
@@ -119,7 +119,16 @@ fn below(pen: &mut Pen<'_>, card: &Card, fails: Option<Failing>, theme: Theme) {
             (format!(" {} ", way.title()), style),
             (format!("  {} {word}", mark.symbol()), theme.mark(mark)),
         ]);
-        for (label, words, style) in said(*way, planning, fails, theme) {
+        let said = said(*way, planning, card, fails, theme);
+        if !here {
+            // One line of the others, so that all four are in sight.
+            let words: Vec<String> =
+                said.iter().map(|(label, words, _)| format!("{label}: {words}")).collect();
+            let words = fit(&words.join(" · "), usize::from(room.saturating_sub(4)));
+            page.line(vec![("    ".to_owned(), theme.plain()), (words, theme.plain())]);
+            continue;
+        }
+        for (label, words, style) in said {
             let blank = " ".repeat(LABEL.saturating_sub(width(label) as usize));
             page.text((&format!("    {label}{blank}"), theme.quiet()), &words, room, style);
         }
@@ -135,7 +144,7 @@ fn standing(way: Way, planning: &Planning) -> (Mark, String) {
     match (&planning.plan, &planning.error) {
         (Some(plan), _) => {
             let blocks = plan.findings.iter().filter(|finding| finding.force == Force::Block);
-            let blocks = blocks.filter(|finding| finding.guard != crate::runbook::GuardId::Armed).count();
+            let blocks = blocks.filter(|finding| finding.guard != GuardId::Armed).count();
             match blocks {
                 0 => (Mark::Healthy, "open".to_owned()),
                 _ => (Mark::Critical, "BLOCKED".to_owned()),
@@ -148,7 +157,7 @@ fn standing(way: Way, planning: &Planning) -> (Mark, String) {
 }
 
 /// What a way means, line by line.
-fn said(way: Way, planning: &Planning, fails: Option<Failing>, theme: Theme) -> Vec<Said> {
+fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, theme: Theme) -> Vec<Said> {
     let plain = theme.plain();
     if way == Way::Wait {
         let users = match fails {
@@ -160,7 +169,7 @@ fn said(way: Way, planning: &Planning, fails: Option<Failing>, theme: Theme) -> 
         };
         return vec![
             ("users", users, plain),
-            ("data", "what was written here and not copied stays out of reach".to_owned(), plain),
+            ("data", "as it is; what is not copied yet waits".to_owned(), plain),
             ("never back", "nothing".to_owned(), plain),
         ];
     }
@@ -177,11 +186,15 @@ fn said(way: Way, planning: &Planning, fails: Option<Failing>, theme: Theme) -> 
         (None, None) => return Vec::new(),
     };
     let time = reckon::of(plan);
-    let mut lines = vec![
+    let mut lines = Vec::new();
+    if let (Way::Failover, Some(database)) = (way, card.assumed) {
+        lines.push(("if you choose", format!("--database {}", database.word()), theme.mark(Mark::Warning)));
+    }
+    lines.extend([
         ("users", users(fails, time.likely), plain),
         ("time", estimate(time), plain),
         ("data", joined(&plan.data_at_risk, "none named"), plain),
-    ];
+    ]);
     let style = if plan.irreversible.is_empty() { plain } else { theme.mark(Mark::Critical) };
     lines.push(("never back", joined(&plan.irreversible, "nothing"), style));
     lines.push(needs(plan, theme));
@@ -195,7 +208,7 @@ fn users(fails: Option<Failing>, time: Duration) -> String {
         Some(fails) if fails.per_minute <= 0.0 => "none fail now".to_owned(),
         Some(fails) => {
             let sum = fails.per_minute * time.as_secs_f64() / 60.0;
-            format!("at most {} more fail, at this rate", format::count(sum))
+            format!("about {} more fail at this rate, until its last step", format::count(sum))
         }
     }
 }
@@ -208,11 +221,14 @@ fn joined(lines: &[Text], none: &str) -> String {
 }
 
 fn needs(plan: &Plan, theme: Theme) -> Said {
-    let blocks: Vec<&crate::runbook::GuardFinding> =
-        plan.findings.iter().filter(|finding| finding.force == Force::Block).collect();
-    let warnings = plan.findings.len() - blocks.len();
+    let read_only = |finding: &&GuardFinding| finding.guard == GuardId::Armed;
+    let blocks: Vec<&GuardFinding> =
+        plan.findings.iter().filter(|finding| finding.force == Force::Block && !read_only(finding)).collect();
+    let warnings = plan.findings.iter().filter(|finding| finding.force == Force::Warn).count();
     let mut parts: Vec<String> =
-        blocks.iter().map(|finding| format!("{}: {}", finding.guard.word(), finding.message)).collect();
+        plan.findings.iter().filter(read_only).map(|_| "arming: A".to_owned()).collect();
+    let blocked = blocks.iter().map(|finding| format!("{}: {}", finding.guard.word(), finding.message));
+    parts.extend(blocked);
     match warnings {
         0 => {}
         1 => parts.push("a reason for 1 warning".to_owned()),

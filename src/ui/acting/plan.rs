@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::app::acting::{Book, PlanDialog, estimate as reckon};
 use crate::app::keymap::Layer;
 use crate::domain::text::Text;
-use crate::runbook::{Force, OnFailure, Plan, PlanError, Step};
+use crate::runbook::{Force, GuardId, OnFailure, Plan, PlanError, Step};
 use crate::ui::format;
 use crate::ui::page::Page;
 use crate::ui::pen::Pen;
@@ -66,7 +66,11 @@ fn standing(dialog: &PlanDialog) -> (Mark, String) {
             _ => (Mark::Critical, "no plan".to_owned()),
         };
     };
-    let blocks = dialog.blocks().count();
+    // A preview is not blocked by being one.
+    let blocks = dialog.blocks().filter(|finding| finding.guard != GuardId::Armed).count();
+    if blocks == 0 && dialog.blocks().next().is_some() {
+        return (Mark::None, "preview".to_owned());
+    }
     match (blocks, plan.findings.len()) {
         (0, 0) => (Mark::Healthy, "no guard complains".to_owned()),
         (0, 1) => (Mark::Warning, "1 warning".to_owned()),

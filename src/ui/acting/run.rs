@@ -14,7 +14,6 @@
 
 use ratatui::style::Style;
 
-use super::estimate;
 use crate::app::acting::run::{Fate, Halt, Phase, RunState, Standing, StepState, outcome_word};
 use crate::app::acting::{RunView, run::CallState};
 use crate::app::{App, RegionView};
@@ -45,7 +44,7 @@ pub(in crate::ui) fn in_a_word(app: &App, theme: Theme) -> Option<(String, Style
     let (at, of) = run.progress();
     let name = run.name();
     Some(match &run.standing {
-        Standing::Running => (format!("run: {name} step {at}/{of}"), theme.strong()),
+        Standing::Running => (format!("run: {name} step {at}/{of}: v"), theme.strong()),
         Standing::Stopping => (format!("run: {name} stopping"), theme.mark(Mark::Warning)),
         Standing::Halted(_) => (format!("run HALTED: {name} step {at}/{of}: v"), theme.sign(Mark::Critical)),
         Standing::Ended { outcome, .. } => {
@@ -86,7 +85,11 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
     let spent = run.began.map(|began| until.duration_since(began).unsigned_abs());
     let spent = spent.map(|spent| format!(", {}", format::span(spent))).unwrap_or_default();
     let left = run.left(now).filter(|_| run.standing == Standing::Running);
-    let left = left.map(|left| format!(", {} left", estimate(left))).unwrap_or_default();
+    let left = left.map(|left| {
+        let word = if left.known { "about" } else { "at most" };
+        format!(", {word} {} left", format::span(left.likely))
+    });
+    let left = left.unwrap_or_default();
     rule(pen, 0, &format!("run: {}, step {at} of {of}{spent}{left}", run.name()), theme);
     let (mark, word) = match &run.standing {
         Standing::Running => (Mark::Warning, "▶ RUNNING"),
@@ -218,7 +221,7 @@ fn step(page: &mut Page, app: &App, run: &RunState, index: usize, step: &StepSta
     ]);
     let indent = "       ";
     if !step.words.is_empty() {
-        let share = step.share.map(|share| format!("{} ", format::percent(share.clamp(0.0, 1.0) * 100.0)));
+        let share = step.share.map(|share| format!("{:.0} %, ", share.clamp(0.0, 1.0) * 100.0));
         let words = format!("{}{}", share.unwrap_or_default(), step.words);
         let style = if step.phase == Phase::Running { theme.strong() } else { theme.plain() };
         page.text((indent, theme.plain()), &words, room, style);
@@ -359,14 +362,15 @@ fn below(pen: &mut Pen<'_>, app: &App, theme: Theme) {
         pen.put(3, y, 14, region.as_str(), theme.plain());
         pen.put(18, y, 9, view.word(), theme.mark(mark));
         let (dns, style) = columns::dns(&view, theme, true);
-        pen.put(28, y, 10, &dns, style);
+        pen.put(28, y, 11, &dns, style);
         let (rate, share) = felt(&view);
         pen.put(40, y, 12, &rate.words(12), rate.style(theme));
         let at = pen.put(54, y, 4, "5XX ", theme.quiet());
         pen.put(at, y, 8, &share.words(8), share.style(theme));
         if let Some(row) = view.rows.alb.first() {
-            let line = sparkline(&row.error_history, 10, 5.0, Pick::Highest);
-            pen.put(68, y, wide.saturating_sub(69).min(10), &line, theme.line());
+            let room = wide.saturating_sub(69).min(10);
+            let line = sparkline(&row.error_history, usize::from(room), 5.0, Pick::Highest);
+            pen.put(68, y, room, &line, theme.line());
         }
     }
 }

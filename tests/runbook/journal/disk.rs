@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
+use switchtower::runbook::engine::Recorder;
 use switchtower::runbook::journal::{Disk, Failure, Journal, JournalError, Recorded, read, tell};
 
 use super::*;
@@ -207,6 +208,30 @@ async fn a_disk_that_hangs_is_not_waited_for() {
     drop(open);
 }
 
+// Real time, as above.
+#[tokio::test]
+async fn the_engine_waits_for_a_hanging_disk_once() {
+    let (open, gate) = mpsc::channel();
+    let disk = Broken::default();
+    disk.set(|state| state.gate = Some(gate));
+    let journal = disk.journal();
+    let recorder: &dyn Recorder = &journal;
+    let real = Clock::real();
+    let dropped = real.timeout(Duration::from_millis(1), recorder.record(noted("a"), true)).await;
+    assert!(dropped.is_err() && journal.outage().is_none(), "a caller in a hurry proves nothing");
+    let patience = Duration::from_millis(1_100);
+    assert!(real.timeout(patience, recorder.record(opened(&run_id(1)), true)).await.is_err());
+    assert!(journal.outage().is_some());
+    let why = recorder.record(noted("b"), true).await.unwrap_err();
+    assert!(why.as_str().contains("does not answer"), "{why}");
+    for _ in 0..20 {
+        open.send(()).unwrap();
+    }
+    journal.flush().await.unwrap();
+    assert_eq!(recorder.record(noted("c"), true).await.unwrap().seq, 3);
+    assert_eq!(words(&disk.told()), ["a", "b", "c"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_folder_that_cannot_be_made_blocks_a_run_or_is_waited_out() {
     let folder = tempfile::tempdir().unwrap();
@@ -227,18 +252,6 @@ async fn a_folder_that_cannot_be_made_blocks_a_run_or_is_waited_out() {
     assert_eq!(told.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [0, 1, 2]);
     assert!(matches!(told.entries[0].event, Event::Opened { .. }), "the opening is still the first");
     assert!(matches!(told.entries[1].event, Event::Unjournaled { .. }));
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(start_paused = true)]
-async fn a_device_without_space_is_told_with_its_path() {
-    let folder = tempfile::tempdir().unwrap();
-    let (run, _) = recorded(folder.path(), &run_id(1), Vec::new()).await;
-    std::fs::remove_file(file(&run)).unwrap();
-    std::os::unix::fs::symlink("/dev/full", file(&run)).unwrap();
-    let journal = Journal::on(switchtower::runbook::journal::FileDisk::new(&run), &run, clock());
-    let error = journal.record(noted("x"), true).await.unwrap_err();
-    assert_eq!(error, JournalError::Exists(run), "a folder that is there is another run's");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,11 @@ fn abort(reason: &str) -> Decision {
     Decision::Abort { reason: reason.into() }
 }
 
+/// What comes within a minute of the clock.
+async fn soon<T>(next: impl Future<Output = T>) -> T {
+    clock().timeout(Duration::from_secs(60), next).await.expect("nothing came for a minute")
+}
+
 fn append(path: &Path, text: &str) {
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
@@ -68,11 +73,15 @@ async fn viewers_begin_now_or_at_the_first_entry() {
     journal.record(opened(&run_id(1)), true).await.unwrap();
     let (mut now, mut first) = (journal.subscribe(), journal.subscribe_from_first());
     journal.record(noted("a"), true).await.unwrap();
-    assert_eq!(now.recv().await.unwrap().seq, 1);
-    assert_eq!((first.recv().await.unwrap().seq, first.recv().await.unwrap().seq), (0, 1));
+    assert_eq!(soon(now.recv()).await.unwrap().seq, 1);
+    assert_eq!((soon(first.recv()).await.unwrap().seq, soon(first.recv()).await.unwrap().seq), (0, 1));
     journal.close().await.unwrap();
     let (journal, _) = Journal::resume(journal.folder(), false, clock()).await.unwrap();
-    assert_eq!(journal.subscribe_from_first().recv().await.unwrap().seq, 0, "also of an earlier process");
+    assert_eq!(
+        soon(journal.subscribe_from_first().recv()).await.unwrap().seq,
+        0,
+        "also of an earlier process"
+    );
     assert!(journal.subscribe().try_recv().is_err());
 }
 
@@ -136,9 +145,9 @@ async fn decisions_of_other_processes_arrive_in_order() {
     assert_eq!(sent.unwrap().pid, std::process::id());
     append(&run.join(CONTROL_FILE), "not json\n{\"at\":\"2026-11-21T03:00:00Z\"}\n\n");
     control::send(&run, abort("seen enough"), "kim".into(), clock().now()).unwrap();
-    let first = watch.next().await.unwrap();
+    let first = soon(watch.next()).await.unwrap();
     assert_eq!((first.decision, first.by), (Decision::Retry, Text::new(hostile)));
-    assert_eq!(watch.next().await.unwrap().decision, abort("seen enough"));
+    assert_eq!(soon(watch.next()).await.unwrap().decision, abort("seen enough"));
 
     // A line that is only being written waits for its end.
     let late = r#"{"at":"2026-11-21T03:00:00Z","by":"kim","decision":{"decision":"hand_over"}}"#;
@@ -146,7 +155,7 @@ async fn decisions_of_other_processes_arrive_in_order() {
     append(&run.join(CONTROL_FILE), head);
     assert!(clock().timeout(Duration::from_secs(5), watch.next()).await.is_err());
     append(&run.join(CONTROL_FILE), &format!("{tail}\n"));
-    assert_eq!(watch.next().await.unwrap().decision, Decision::HandOver);
+    assert_eq!(soon(watch.next()).await.unwrap().decision, Decision::HandOver);
     journal.close().await.unwrap();
 }
 
@@ -157,26 +166,26 @@ async fn a_run_is_followed_from_its_first_entry_to_its_end() {
     let run = journal.folder().to_owned();
     let first = journal.record(opened(&run_id(1)), true).await.unwrap();
     let mut follow = Follow::begin(&run, clock());
-    assert_eq!(follow.next().await, Some(Followed::Entry(first)));
+    assert_eq!(soon(follow.next()).await, Some(Followed::Entry(first)));
     let quiet = clock().timeout(Duration::from_secs(60), follow.next()).await;
     assert!(quiet.is_err(), "a minute in which nothing happens: {quiet:?}");
     let second = journal.record(noted("a"), true).await.unwrap();
-    assert_eq!(follow.next().await, Some(Followed::Entry(second)));
+    assert_eq!(soon(follow.next()).await, Some(Followed::Entry(second)));
 
     // The process is gone in the middle of a line; the run is taken up again.
     journal.close().await.unwrap();
     append(&file(&run), r#"{"v":1,"seq":2,"at":"2026"#);
-    assert_eq!(follow.next().await, Some(Followed::Left));
+    assert_eq!(soon(follow.next()).await, Some(Followed::Left));
     let quiet = clock().timeout(Duration::from_secs(60), follow.next()).await;
     assert!(quiet.is_err(), "told once: {quiet:?}");
     let (journal, told) = Journal::resume(&run, false, clock()).await.unwrap();
     assert!(told.torn);
     let third = journal.record(ended(Outcome::Done), true).await.unwrap();
-    assert_eq!(follow.next().await, Some(Followed::Entry(third)));
+    assert_eq!(soon(follow.next()).await, Some(Followed::Entry(third)));
     let last = journal.record(noted("told the team"), true).await.unwrap();
-    assert_eq!(follow.next().await, Some(Followed::Entry(last)), "an end may be followed by notices");
+    assert_eq!(soon(follow.next()).await, Some(Followed::Entry(last)), "an end may be followed by notices");
     journal.close().await.unwrap();
-    assert_eq!(follow.next().await, None);
+    assert_eq!(soon(follow.next()).await, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,7 +196,7 @@ async fn a_follower_is_told_of_damage_and_of_no_run() {
     std::fs::write(file(&run), text.replacen("r-1", "r-2", 1)).unwrap();
     let mut follow = Follow::begin(&run, clock());
     let mut numbers = Vec::new();
-    while let Some(followed) = follow.next().await {
+    while let Some(followed) = soon(follow.next()).await {
         match followed {
             Followed::Entry(entry) => numbers.push(entry.seq as usize),
             Followed::Damaged(damage) => numbers.push(damage.line * 100),
@@ -196,8 +205,8 @@ async fn a_follower_is_told_of_damage_and_of_no_run() {
     }
     assert_eq!(numbers, [0, 1, 2, 400, 4]);
     let mut nothing = Follow::begin(&folder.path().join("none"), clock());
-    assert!(matches!(nothing.next().await, Some(Followed::Failed(JournalError::NoRun(_)))));
-    assert_eq!(nothing.next().await, None);
+    assert!(matches!(soon(nothing.next()).await, Some(Followed::Failed(JournalError::NoRun(_)))));
+    assert_eq!(soon(nothing.next()).await, None);
 }
 
 #[tokio::test(start_paused = true)]

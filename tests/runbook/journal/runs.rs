@@ -91,6 +91,8 @@ async fn damage_is_named_quarantined_and_passed_only_on_the_operator_s_word() {
 
     let (journal, told) = Journal::resume(&run, true, clock()).await.unwrap();
     assert!(told.torn && !told.is_trusted());
+    let said: Vec<String> = told.words().iter().map(ToString::to_string).collect();
+    assert!(said[0].starts_with("line 3: ") && said[1].contains("was cut off"), "{said:?}");
     assert_eq!(told.entries, [&entries[..2], &entries[3..]].concat(), "what follows is still told");
     assert_eq!(told.marked().map(|(_, doubtful)| doubtful).collect::<Vec<_>>(), [false, false, true, true]);
     assert_eq!(std::fs::read_to_string(run.join("quarantine-1.jsonl")).unwrap(), bad, "byte for byte");
@@ -250,4 +252,26 @@ async fn a_run_of_another_host_is_imported_with_its_gaps() {
     std::fs::write(file(&run), [own[0].as_str(), &own[2], &own[3]].concat()).unwrap();
     assert!(!read(&file(&run)).unwrap().is_trusted(), "nor does the copy lose a line afterwards");
     assert_eq!(whole, own.concat().into_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_imported_run_that_went_unjournaled_is_put_in_order_by_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let second = |second: i64| clock().now() + jiff::SignedDuration::from_secs(second);
+    let copied = |seq, at, event| Entry { seq, at: second(at), event };
+    let unnumbered = |at, event| copied(u64::MAX, at, event);
+    let entries = vec![
+        copied(4, 4, noted("d")),
+        unnumbered(2, noted("b")),
+        unnumbered(0, opened(&run_id(1))),
+        unnumbered(3, noted("c")),
+        unnumbered(2, noted("b")),
+        unnumbered(1, noted("a")),
+    ];
+    let run = import(folder.path(), &run_id(1), entries, &"the table".into(), second(9)).unwrap();
+    let told = read(&file(&run)).unwrap();
+    assert!(told.is_trusted(), "{:?}", told.damage);
+    let said = words(&told.entries);
+    assert_eq!(said, ["a", "b", "c", "d", "imported from the table: 5 entries, 0 were not copied"]);
+    assert_eq!(told.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
 }

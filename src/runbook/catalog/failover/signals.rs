@@ -73,7 +73,7 @@ fn alarms(view: &View<'_>, region: &Region) -> Option<String> {
             }
         }
     }
-    (!firing.is_empty()).then(|| format!("alarm {} fires", words::list(firing)))
+    (!firing.is_empty()).then(|| format!("alarms fire: {}", words::list(firing)))
 }
 
 /// Calls to the region that end without an answer, our own requests left out: they are a signal of their own.
@@ -82,7 +82,9 @@ fn time_outs(view: &View<'_>, region: &Region) -> Option<String> {
     for (fact, seen) in view.facts.iter() {
         let Some(error) = seen.error().filter(|error| error.kind.blames_region()) else { continue };
         let here = error.region.as_ref() == Some(region);
-        if here && !matches!(fact, Fact::Probe(_)) && !calls.contains(&error.call.to_string()) {
+        // Route 53 answers from us-east-1 for the whole world: its silence says nothing about a region's users.
+        let its_own = !matches!(fact, Fact::Probe(_) | Fact::HealthCheck(_) | Fact::Records(..));
+        if here && its_own && !calls.contains(&error.call.to_string()) {
             calls.push(error.call.to_string());
         }
     }

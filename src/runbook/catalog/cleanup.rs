@@ -1,0 +1,307 @@
+//! Cleanup: what the topology names and carries the owner tag is deleted, one resource at a time.
+//!
+//! What it is for: the order and the waits of aws-facts section 8, for one region of several or for everything, with
+//! every protection lifted by a step of its own and a proof of what is left at the end.
+//! What it must not do: touch anything without the owner tag, the hosted zone, a network that no stack of ours
+//! made, or a region that serves traffic.
+
+mod chain;
+mod data;
+mod edge;
+mod wants;
+
+use std::time::Duration;
+
+use self::chain::Chain;
+use super::known::{guarded, identities, known, listed, why_not};
+use super::{PlanError, Runbook, RunbookSpec, Situation};
+use crate::domain::Topology;
+use crate::domain::ids::{Region, ServiceKey};
+use crate::domain::text::Text;
+use crate::domain::topology::{RegionEntry, RoutingPolicy};
+use crate::runbook::condition::Condition;
+use crate::runbook::fact::{Fact, Facts};
+use crate::runbook::guard::{GuardFinding, GuardId};
+use crate::runbook::params::Params;
+use crate::runbook::plan::{Plan, Step};
+
+/// Requests a minute that Route 53's own checkers send through one check at the shortest interval: sixteen
+/// checkers, every ten seconds. They go on until the check is deleted and are no users.
+const CHECKERS: f64 = 96.0;
+/// Newest complete minutes that must be quiet.
+const QUIET_MINUTES: usize = 3;
+const PROVING: Duration = Duration::from_mins(15);
+
+/// The runbook.
+#[derive(Clone, Copy, Debug)]
+pub struct Cleanup;
+
+static SPEC: RunbookSpec = RunbookSpec {
+    id: "cleanup",
+    title: "Delete the application",
+    doc: "Deletes what the topology names and carries its owner tag, in the order that AWS wants: records and checks, \
+          alarms and topics, services and clusters, load balancers and target groups, Aurora, tables, buckets, stacks. \
+          Protections are lifted one by one, final snapshots are taken unless declined. Never while a region serves \
+          traffic, and never the hosted zone. With a region it takes that one out of several; without, everything. The \
+          application's name is typed to confirm. Ends with a proof of what is left and still billed.",
+    key: 'X',
+    emergency: false,
+    needs_region: false,
+};
+
+/// What is taken down.
+struct Scope<'a> {
+    topology: &'a Topology,
+    /// Regions that go, in the topology's order.
+    regions: Vec<&'a RegionEntry>,
+    /// True when everything goes.
+    whole: bool,
+    snapshots: bool,
+    /// For the names of snapshots.
+    day: Text,
+}
+
+impl Scope<'_> {
+    fn has(&self, region: &Region) -> bool {
+        self.regions.iter().any(|entry| &entry.name == region)
+    }
+}
+
+impl Runbook for Cleanup {
+    fn spec(&self) -> &'static RunbookSpec {
+        &SPEC
+    }
+
+    fn wants(&self, topology: &Topology, params: &Params) -> Vec<Fact> {
+        let mut wants = identities(topology);
+        wants.extend(wants::wants(topology, params.region.as_ref()));
+        wants
+    }
+
+    fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
+        let topology = situation.topology;
+        let scope = scope(situation, params)?;
+        let wants = self.wants(topology, params);
+        let facts = known(situation, &wants);
+        let mut plan = Plan {
+            runbook: SPEC.id.into(),
+            application: topology.application.clone(),
+            params: params.clone(),
+            confirm: topology.application.clone(),
+            made_at: situation.now,
+            summary: summary(&scope),
+            steps: Vec::new(),
+            shaped_by: Facts::new(),
+            findings: Vec::new(),
+            data_at_risk: Vec::new(),
+            irreversible: Vec::new(),
+            notes: Vec::new(),
+        };
+        let Some((key, value)) = owner(topology) else {
+            let words =
+                "the topology names no owner tag, so that nothing can be told to be the application's own";
+            let finding = GuardFinding::block(GuardId::Runbook, SPEC.emergency, words);
+            let next = "set owner_tag and owner_value under [cleanup] in the topology, and tag what is yours";
+            plan.findings.push(GuardFinding { may_override: false, ..finding.next(next) });
+            guarded(situation, &mut plan, &SPEC, None, Vec::new());
+            return Ok(plan);
+        };
+        for entry in &scope.regions {
+            plan.findings.extend(quiet(&scope, &facts, entry));
+        }
+        let mut chain = Chain::new(&facts, key, value);
+        edge::records(&mut chain, &scope);
+        edge::checks(&mut chain, &scope);
+        edge::alarms(&mut chain, &scope);
+        edge::services(&mut chain, &scope);
+        edge::balancers(&mut chain, &scope);
+        data::aurora(&mut chain, &scope);
+        data::tables(&mut chain, &scope);
+        data::buckets(&mut chain, &scope);
+        data::stacks(&mut chain, &scope);
+        finish(&mut plan, chain, &scope)?;
+        let shaping = wants.into_iter().filter(shapes).collect();
+        guarded(situation, &mut plan, &SPEC, params.region.as_ref(), shaping);
+        Ok(plan)
+    }
+}
+
+fn scope<'a>(situation: &Situation<'a>, params: &Params) -> Result<Scope<'a>, PlanError> {
+    let topology = situation.topology;
+    let regions: Vec<&RegionEntry> = match &params.region {
+        None => topology.regions.iter().collect(),
+        Some(region) => {
+            let entry = topology
+                .region(region)
+                .ok_or_else(|| PlanError::Params(format!("the topology names no region {region}").into()))?;
+            if topology.regions.len() == 1 {
+                let words = format!("{region} is the only region; to delete everything, name none");
+                return Err(PlanError::Params(words.into()));
+            }
+            vec![entry]
+        }
+    };
+    Ok(Scope {
+        topology,
+        regions,
+        whole: params.region.is_none(),
+        snapshots: !params.skip_snapshots,
+        day: situation.now.strftime("%Y-%m-%d").to_string().into(),
+    })
+}
+
+fn summary(scope: &Scope<'_>) -> Text {
+    let application = &scope.topology.application;
+    let regions = listed(scope.regions.iter().map(|entry| &entry.name));
+    let what = if scope.whole { "everything of" } else { "what lies there of" };
+    format!("Delete in {regions} {what} {application} that carries its owner tag.").into()
+}
+
+/// Key and value of the owner tag; the value is the application's name unless the topology says otherwise.
+fn owner(topology: &Topology) -> Option<(Text, Text)> {
+    let cleanup = topology.cleanup.as_ref()?;
+    let key = cleanup.owner_tag.clone().filter(|key| !key.is_empty())?;
+    Some((key, cleanup.owner_value.clone().unwrap_or_else(|| topology.application.clone())))
+}
+
+/// Facts on which the plan's shape depends, beside numbers that change by themselves.
+fn shapes(fact: &Fact) -> bool {
+    !matches!(fact, Fact::Requests(_) | Fact::Bucket(..) | Fact::Identity(_))
+}
+
+/// Requests a minute that are no users'.
+fn checkers(scope: &Scope<'_>, region: &Region) -> f64 {
+    let checks: std::collections::BTreeSet<_> = scope
+        .topology
+        .records
+        .iter()
+        .filter(|record| &record.region == region)
+        .filter_map(|record| record.health_check.as_ref())
+        .collect();
+    CHECKERS * checks.len() as f64 + 1.0
+}
+
+/// Holds while no users' requests reach a region. Without tasks none can, and no requests are counted either.
+fn is_quiet(scope: &Scope<'_>, region: &Region) -> Condition {
+    let quiet = Condition::TrafficBelow {
+        region: region.clone(),
+        before: checkers(scope, region),
+        percent: 100.0,
+        minutes: QUIET_MINUTES,
+    };
+    let services = scope.topology.region(region).map(|entry| entry.services.as_slice()).unwrap_or_default();
+    if services.is_empty() {
+        return quiet;
+    }
+    let stopped = services
+        .iter()
+        .map(|service| Condition::Stopped { region: region.clone(), service: service.key.clone() })
+        .collect();
+    Condition::Any { of: vec![Condition::All { of: stopped }, quiet] }
+}
+
+/// Whether no service of a region has, or wants, a task.
+fn is_stopped(facts: &Facts, entry: &RegionEntry) -> bool {
+    let idle = |key: &ServiceKey| {
+        let fact = Fact::Service(entry.name.clone(), key.clone());
+        let none = facts.service(&fact).is_some_and(|state| state.desired == 0 && state.running == 0);
+        none && facts.error(&fact).is_none() || facts.is_absent(&fact)
+    };
+    !entry.services.is_empty() && entry.services.iter().all(|service| idle(&service.key))
+}
+
+/// A region that serves traffic is never taken down.
+fn quiet(scope: &Scope<'_>, facts: &Facts, entry: &RegionEntry) -> Option<GuardFinding> {
+    if entry.load_balancers.is_empty() || is_stopped(facts, entry) {
+        return None;
+    }
+    let region = &entry.name;
+    let fact = Fact::Requests(region.clone());
+    let minutes = facts.numbers(&fact).filter(|_| facts.error(&fact).is_none());
+    let Some(newest) = minutes.filter(|minutes| !minutes.is_empty()) else {
+        let words = format!("whether {region} serves traffic is not known: {}", why_not(facts, &fact));
+        return Some(GuardFinding::block(GuardId::Runbook, SPEC.emergency, words));
+    };
+    let most = newest.iter().rev().take(QUIET_MINUTES).fold(0.0_f64, |most, one| most.max(*one));
+    if most < checkers(scope, region) {
+        return None;
+    }
+    let dns = if in_dns(scope, facts, region) { " and is in DNS" } else { " although DNS does not name it" };
+    let words = format!("{region} serves {most:.0} requests a minute{dns}");
+    let finding = GuardFinding::block(GuardId::Runbook, SPEC.emergency, words);
+    let next = "drain the region first, and wait until its users are gone";
+    Some(GuardFinding { may_override: false, ..finding.next(next) })
+}
+
+/// Whether a record leads users to a region and its check does not keep them out.
+fn in_dns(scope: &Scope<'_>, facts: &Facts, region: &Region) -> bool {
+    scope.topology.records.iter().filter(|record| &record.region == region).any(|record| {
+        let there = edge::present(facts, record).is_some();
+        let pinned = record.health_check.as_ref().is_some_and(|check| {
+            let config = facts.health_check(&Fact::HealthCheck(check.clone()));
+            config.is_some_and(|config| config.inverted && config.disabled)
+        });
+        there && !pinned && record.policy != RoutingPolicy::Simple
+    })
+}
+
+/// The proof at the end, and everything that the operator should read before.
+fn finish(plan: &mut Plan, chain: Chain<'_>, scope: &Scope<'_>) -> Result<(), PlanError> {
+    let Chain { mut steps, gone, mut left, findings, data_at_risk, notes, .. } = chain;
+    if steps.is_empty() && findings.is_empty() {
+        return Err(PlanError::Impossible("nothing is left that carries the owner tag".into()));
+    }
+    plan.irreversible = steps
+        .iter()
+        .filter(|step| {
+            step.ways.iter().flat_map(|way| &way.calls).any(crate::runbook::Operation::is_irreversible)
+        })
+        .map(|step| step.title.clone())
+        .collect();
+    left.extend(always_left(scope));
+    if !gone.is_empty() {
+        let after: Vec<_> = steps.last().map(|step: &Step| step.id.clone()).into_iter().collect();
+        let mut proof = Step::wait(
+            "proof",
+            "prove what is gone, and tell what is left and still billed",
+            Condition::All { of: gone },
+            PROVING,
+        )
+        .after(after);
+        proof.changes = left.iter().map(|line| Text::from(format!("left: {line}"))).collect();
+        steps.push(proof);
+    }
+    plan.steps = steps;
+    plan.findings.extend(findings);
+    plan.data_at_risk = data_at_risk;
+    plan.notes = notes;
+    plan.notes.extend(left.into_iter().map(|line| Text::from(format!("Left alone: {line}."))));
+    Ok(())
+}
+
+/// What no cleanup of this program takes.
+fn always_left(scope: &Scope<'_>) -> Vec<Text> {
+    let topology = scope.topology;
+    let mut left: Vec<Text> = topology
+        .zones()
+        .iter()
+        .map(|zone| format!("hosted zone {zone}, billed at about 0.50 USD a month").into())
+        .collect();
+    let stacks = topology.cleanup.iter().flat_map(|cleanup| &cleanup.stacks);
+    let made: Vec<&Region> = stacks.map(|stack| &stack.region).collect();
+    for entry in scope.regions.iter().filter(|entry| !made.contains(&&entry.name)) {
+        let behind = listed(entry.load_balancers.iter().map(|lb| &lb.name));
+        left.push(
+            format!(
+                "the VPC of {} behind {behind}, which no stack of ours made, with its NAT gateways (about 0.045 USD an hour each) and addresses",
+                entry.name
+            )
+            .into(),
+        );
+    }
+    if scope.snapshots && !topology.aurora.is_empty() {
+        left.push("the final Aurora snapshots, billed by their size until they are deleted".into());
+    }
+    left.push("log groups, secrets, certificates, images and roles, which the topology does not name".into());
+    left
+}

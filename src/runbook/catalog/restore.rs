@@ -1,0 +1,262 @@
+//! Restore: an evacuated region comes back, with the values that it had before.
+//!
+//! What it is for: comparing what was saved, what the run left and what is there now, and bringing the region
+//! back in stages: capacity, database, users, soak, and only then the survivors' limits.
+//! What it must not do: put a default where a saved value is missing, overwrite without asking what someone
+//! else changed meanwhile, or take capacity from a survivor that needs it.
+
+mod items;
+mod proof;
+mod stages;
+
+use std::collections::BTreeMap;
+
+use self::items::{Item, Subject, Told, Value, from_baseline, from_journal, groups, steering};
+use self::stages::{Change, Stages};
+use super::known::{guarded, identities, known, listed, why_not};
+use super::{PlanError, Runbook, RunbookSpec, Situation};
+use crate::domain::Topology;
+use crate::domain::ids::Region;
+use crate::domain::text::Text;
+use crate::runbook::fact::{Fact, Facts};
+use crate::runbook::guard::{GuardFinding, GuardId};
+use crate::runbook::params::{Differing, Params};
+use crate::runbook::plan::Plan;
+
+/// The runbook.
+#[derive(Clone, Copy, Debug)]
+pub struct Restore;
+
+static SPEC: RunbookSpec = RunbookSpec {
+    id: "restore",
+    title: "Restore a region",
+    doc: "Brings an evacuated region back. Compares what was saved before the evacuation, what the evacuation left and \
+          what is there now, and asks where somebody else changed a value meanwhile. Refused while the region is not \
+          proven healthy or runs other images than its peers. First capacity, then the database in step, then users, a \
+          soak, and last the survivors' limits, one at a time and never below the present need. With --to the writer \
+          moves too. Without a journal it restores from the saved baseline, and says so.",
+    key: 'R',
+    emergency: false,
+    needs_region: true,
+};
+
+impl Runbook for Restore {
+    fn spec(&self) -> &'static RunbookSpec {
+        &SPEC
+    }
+
+    fn wants(&self, topology: &Topology, params: &Params) -> Vec<Fact> {
+        let Some(region) = &params.region else { return Vec::new() };
+        let mut wants: Vec<Fact> = identities(topology);
+        let steered = steering(topology, region).into_iter().map(|subject| subject.fact(region));
+        for fact in steered {
+            if !wants.contains(&fact) {
+                wants.push(fact);
+            }
+        }
+        for entry in &topology.regions {
+            for service in &entry.services {
+                wants.push(Fact::Service(entry.name.clone(), service.key.clone()));
+                wants.push(Fact::Scaling(entry.name.clone(), service.key.clone()));
+                wants.push(Fact::Dependencies(entry.name.clone(), service.key.clone()));
+            }
+            wants.extend(groups(Some(entry)).into_iter().map(|arn| Fact::Targets(entry.name.clone(), arn)));
+        }
+        for (global, _) in topology.aurora_in(region) {
+            for member in &global.members {
+                wants.push(Fact::GlobalCluster(member.region.clone(), global.id.clone()));
+            }
+        }
+        for table in topology.tables_in(region) {
+            wants.extend(table.regions.iter().map(|ask| Fact::Table(ask.clone(), table.name.clone())));
+        }
+        wants.push(Fact::Probe(region.clone()));
+        wants
+    }
+
+    fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
+        let topology = situation.topology;
+        let region =
+            params.region.as_ref().ok_or_else(|| PlanError::Params("name the region to restore".into()))?;
+        if topology.region(region).is_none() {
+            return Err(PlanError::Params(format!("the topology names no region {region}").into()));
+        }
+        let mut wants = self.wants(topology, params);
+        let (told, source) = told(situation, region)?;
+        for item in &told.items {
+            let fact = item.subject.fact(&item.region);
+            if !wants.contains(&fact) {
+                wants.push(fact);
+            }
+        }
+        let facts = known(situation, &wants);
+        let mut findings = proof::examine(situation, &facts, region);
+        let mut notes = notes(situation, &told);
+        if told.lossy {
+            findings.push(lossy());
+        }
+        let mut changes = Vec::new();
+        let mut differing = Vec::new();
+        for item in &told.items {
+            match weigh(item, region, &facts, params, situation.journal.is_some()) {
+                Weighed::Change(change) => changes.push(change),
+                Weighed::Ask(words) => differing.push((item.subject.name(), words)),
+                Weighed::Leave(words) => notes.push(words),
+                Weighed::Blind(finding) => findings.push(finding),
+                Weighed::Elsewhere => {}
+            }
+        }
+        if !differing.is_empty() {
+            return Err(ask(differing));
+        }
+        let stages = Stages { situation, facts: &facts, region, to: params.to.as_ref() };
+        let (steps, more) = stages.steps(&changes)?;
+        if steps.iter().all(|step| step.ways.is_empty()) {
+            let words = format!("nothing to restore: every value of {region} is as {source} has it");
+            return Err(PlanError::Impossible(words.into()));
+        }
+        notes.extend(more);
+        let shaping = wants
+            .into_iter()
+            .filter(|fact| !matches!(fact, Fact::Targets(..) | Fact::Probe(_) | Fact::Identity(_)))
+            .collect();
+        let mut plan = Plan {
+            runbook: SPEC.id.into(),
+            application: topology.application.clone(),
+            params: params.clone(),
+            confirm: region.as_str().into(),
+            made_at: situation.now,
+            summary: format!("Bring {region} back with the values of {source}.").into(),
+            steps,
+            shaped_by: Facts::new(),
+            findings,
+            data_at_risk: Vec::new(),
+            irreversible: Vec::new(),
+            notes,
+        };
+        guarded(situation, &mut plan, &SPEC, None, shaping);
+        Ok(plan)
+    }
+}
+
+/// What is to be restored, and from what: the journal of the run, or else the baseline.
+fn told(situation: &Situation<'_>, region: &Region) -> Result<(Told, String), PlanError> {
+    let source = |entries: &[crate::runbook::event::Entry]| {
+        let runs: Vec<String> = entries
+            .iter()
+            .filter_map(|entry| match &entry.event {
+                crate::runbook::event::Event::Opened { opening, .. } => Some(opening.run.to_string()),
+                _ => None,
+            })
+            .collect();
+        if runs.is_empty() { "the journal".to_owned() } else { format!("run {}", listed(runs)) }
+    };
+    match (situation.journal, situation.baseline) {
+        (Some(entries), _) => Ok((from_journal(entries), source(entries))),
+        (None, Some(baseline)) => {
+            let words = "the saved baseline, because no journal of an evacuation was found";
+            Ok((from_baseline(situation.topology, region, baseline), words.to_owned()))
+        }
+        (None, None) => {
+            let words = format!("neither a journal nor a baseline tells what {region} was like before");
+            Err(PlanError::Impossible(words.into()))
+        }
+    }
+}
+
+/// What becomes of an item.
+enum Weighed {
+    Change(Change),
+    Ask(Text),
+    Leave(Text),
+    Blind(GuardFinding),
+    Elsewhere,
+}
+
+/// Saved, left and now, compared.
+fn weigh(item: &Item, region: &Region, facts: &Facts, params: &Params, journaled: bool) -> Weighed {
+    let name = item.subject.name();
+    if item.subject.method().is_some() && &item.region != region {
+        return Weighed::Elsewhere;
+    }
+    let fact = item.subject.fact(&item.region);
+    let now = item
+        .subject
+        .value(&item.region, facts)
+        .filter(|_| facts.error(&fact).is_none() || facts.is_absent(&fact));
+    let Some(saved) = item.saved.clone() else {
+        let words = format!("what {name} was before is not in the journal; it is left as it is");
+        return Weighed::Blind(GuardFinding::warn(GuardId::Runbook, words).next("restore it by hand"));
+    };
+    let Some(now) = now else {
+        let words = format!("{name} cannot be read: {}", why_not(facts, &fact));
+        return Weighed::Blind(GuardFinding::block(GuardId::Runbook, SPEC.emergency, words));
+    };
+    if now == saved && !journaled {
+        // A baseline names everything; only what changes is worth a line.
+        return Weighed::Elsewhere;
+    }
+    if now == saved {
+        return Weighed::Leave(format!("{name} is as it was before: {}", now.words()).into());
+    }
+    if item.left.as_ref().is_some_and(|left| *left != now) {
+        match params.differing.get(&name) {
+            Some(Differing::Saved) => {}
+            Some(Differing::Keep) => {
+                return Weighed::Leave(format!("{name} is kept as it is now: {}", now.words()).into());
+            }
+            None => {
+                let left = item.left.as_ref().map(Value::words).unwrap_or_default();
+                return Weighed::Ask(
+                    format!("before: {}; we left: {left}; now: {}", saved.words(), now.words()).into(),
+                );
+            }
+        }
+    }
+    let version = facts.health_check(&fact).map_or(0, |config| config.version);
+    Weighed::Change(Change { item: Item { version, ..item.clone() }, saved, now })
+}
+
+/// The question about values that somebody else changed.
+fn ask(differing: Vec<(Text, Text)>) -> PlanError {
+    let many = if differing.len() == 1 { "one value is" } else { "some values are" };
+    let each: Vec<String> = differing.iter().map(|(name, words)| format!("{name} ({words})")).collect();
+    PlanError::Choose {
+        question: format!("{many} no longer what the run left: {}", each.join("; ")).into(),
+        flag: "--keep ITEM or --saved ITEM",
+        choices: differing,
+    }
+}
+
+/// A promotion that allowed data loss leaves writes behind.
+fn lossy() -> GuardFinding {
+    let words = "the run promoted with data loss allowed, or detached a cluster: writes that only the old writer had are \
+                 missing from the new one";
+    GuardFinding::warn(GuardId::DataAtRisk, words).next(
+        "reconcile them from the snapshot rds:unplanned-global-failover-CLUSTER-TIME, and copy it before it expires",
+    )
+}
+
+fn notes(situation: &Situation<'_>, told: &Told) -> Vec<Text> {
+    let mut notes: Vec<Text> = Vec::new();
+    if situation.journal.is_none() {
+        let saved =
+            situation.baseline.into_iter().flat_map(Facts::iter).filter_map(|(_, seen)| seen.as_of()).max();
+        let age = saved.map_or_else(|| "of unknown age".to_owned(), |at| format!("of {at}"));
+        notes.push(
+            format!(
+                "No journal: the values come from the baseline {age}. It does not tell what an evacuation changed, so that changes by others since then cannot be told apart from ours. What it has as out of DNS is set to be in."
+            )
+            .into(),
+        );
+    }
+    let by_region = told.items.iter().fold(BTreeMap::<&Region, usize>::new(), |mut count, item| {
+        *count.entry(&item.region).or_default() += usize::from(matches!(item.subject, Subject::Limits(..)));
+        count
+    });
+    if by_region.values().any(|count| *count > 0) {
+        notes.push("Limits go back last: until then auto scaling cannot lower a service below what the evacuation needed.".into());
+    }
+    notes.push("Latency routing has no percentage: the whole share of users comes back at once, to cold caches. Watch the region for 15 minutes.".into());
+    notes
+}

@@ -1,0 +1,247 @@
+//! Cleanup: the order, the owner tag, and what is never touched.
+
+use std::collections::BTreeMap;
+
+use switchtower::domain::ids::Arn;
+use switchtower::domain::observation::ErrorKind;
+use switchtower::domain::topology::{CleanupSettings, NetworkStack};
+use switchtower::runbook::catalog::cleanup::Cleanup;
+use switchtower::runbook::{Fact, GuardId, Known, Operation, Params, Plan, Runbook as _};
+
+use super::planning::{Stage, cluster, of_region, region, with};
+
+const US: &str = "us-east-1";
+const EU: &str = "eu-west-1";
+
+fn owner() -> BTreeMap<String, String> {
+    [("switchtower:application".to_owned(), "orders".to_owned())].into()
+}
+
+/// Everything is tagged and protected, and no user is left.
+fn quiet() -> Stage {
+    let mut stage = with(|topology| {
+        topology.cleanup = Some(CleanupSettings {
+            owner_tag: Some("switchtower:application".into()),
+            owner_value: Some("orders".into()),
+            stacks: vec![NetworkStack { region: region(US), name: "orders-network".into() }],
+        });
+    });
+    for fact in Cleanup.wants(&stage.world.topology, &Params::default()) {
+        match &fact {
+            Fact::Tags(..) => stage.tell(fact, Known::Tags(owner())),
+            Fact::Protection(..) | Fact::Balancer(..) => stage.tell(fact, Known::Flag(true)),
+            Fact::Requests(_) => stage.tell(fact, Known::Numbers(vec![5_000.0, 40.0, 20.0, 0.0])),
+            Fact::Bucket(..) => stage.tell(fact, Known::Number(12.0)),
+            Fact::Alarm(..) | Fact::Cluster(..) => stage.tell(fact, Known::Present),
+            Fact::Stack(..) => stage.tell(fact, Known::Word("CREATE_COMPLETE".into())),
+            _ => {}
+        }
+    }
+    for name in [US, EU] {
+        let names = [1, 2].map(|n| format!("my-db-{name}-{n}").into()).to_vec();
+        stage.tell(Fact::DbInstances(region(name), cluster(name)), Known::Names(names));
+    }
+    stage
+}
+
+fn untag(stage: &mut Stage, part: &str) {
+    let wants = Cleanup.wants(&stage.world.topology, &Params::default());
+    let facts: Vec<Fact> = wants
+        .into_iter()
+        .filter(|fact| matches!(fact, Fact::Tags(_, arn) if arn.as_str().ends_with(part)))
+        .collect();
+    assert!(!facts.is_empty(), "{part}");
+    for fact in facts {
+        stage.tell(fact, Known::Tags(BTreeMap::new()));
+    }
+}
+
+fn calls(plan: &Plan) -> Vec<&Operation> {
+    plan.steps.iter().flat_map(|step| &step.ways).flat_map(|way| &way.calls).collect()
+}
+
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.steps.iter().map(|step| step.id.as_str()).collect()
+}
+
+fn own(plan: &Plan) -> Vec<String> {
+    let own = plan.findings.iter().filter(|finding| finding.guard == GuardId::Runbook);
+    own.map(|finding| finding.message.to_string()).collect()
+}
+
+fn golden(name: &str, params: &Params) {
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "golden", omit_expression => true }, {
+        insta::assert_snapshot!(name, quiet().text(&Cleanup, params));
+    });
+}
+
+#[test]
+fn golden_whole() {
+    golden("cleanup", &Params::default());
+}
+
+#[test]
+fn golden_one_region() {
+    golden("cleanup-region", &of_region(EU));
+}
+
+#[test]
+fn without_an_owner_tag_nothing_is_deleted() {
+    let mut stage = quiet();
+    stage.world.topology.cleanup = None;
+    let plan = stage.plan(&Cleanup, &Params::default()).unwrap();
+    assert_eq!(plan.steps, []);
+    let words = ["the topology names no owner tag, so that nothing can be told to be the application's own"];
+    assert_eq!(own(&plan), words);
+    assert!(plan.findings.iter().any(|finding| !finding.may_override));
+}
+
+#[test]
+fn a_region_that_serves_is_never_taken_down() {
+    let cases: [(fn(&mut Stage), &str, bool); 2] = [
+        (
+            |s| s.tell(Fact::Requests(region(US)), Known::Numbers(vec![4_000.0, 3_900.0, 4_100.0])),
+            "us-east-1 serves 4100 requests a minute and is in DNS",
+            false,
+        ),
+        (
+            |s| s.hide(Fact::Requests(region(US)), ErrorKind::Throttled),
+            "whether us-east-1 serves traffic is not known: test:Read: throttled",
+            true,
+        ),
+    ];
+    for (spoil, words, may_override) in cases {
+        let mut stage = quiet();
+        spoil(&mut stage);
+        let plan = stage.plan(&Cleanup, &Params::default()).unwrap();
+        let finding = plan.findings.iter().find(|finding| finding.message.as_str() == words);
+        assert_eq!(finding.map(|finding| finding.may_override), Some(may_override), "{:#?}", plan.findings);
+    }
+}
+
+#[test]
+fn what_lacks_the_tag_is_left_with_what_needs_it() {
+    let cases: [(&str, &[&str], &[&str]); 7] = [
+        (
+            "alarm:api-5xx-us-east-1",
+            &["alarms/us-east-1/1", "topic/us-east-1/ops-alert"],
+            &["alarms/eu-west-1/1"],
+        ),
+        (
+            "us-east-1:123456789012:service/prod/api",
+            &["stop/us-east-1/prod/api", "service/us-east-1/prod/api", "cluster/us-east-1/prod"],
+            &["cluster/eu-west-1/prod"],
+        ),
+        (
+            "loadbalancer/app/prod-us/50dc6c495c0c9188",
+            &["balancer/us-east-1/prod-us", "group/us-east-1/api"],
+            &["group/eu-west-1/api"],
+        ),
+        (
+            "cluster:my-db-eu-west-1",
+            &[
+                "database/eu-west-1/my-db-eu-west-1",
+                "database/us-east-1/my-db-us-east-1",
+                "global/my-global-db",
+            ],
+            &["table/Orders"],
+        ),
+        (
+            "eu-west-1:123456789012:table/Orders",
+            &["replica/Orders/eu-west-1", "table/Orders"],
+            &["bucket/assets-us-east-1"],
+        ),
+        ("healthcheck/hc-us", &["check/hc-us"], &["check/hc-eu"]),
+        ("stack/orders-network", &["stack/us-east-1/orders-network"], &["table/Orders"]),
+    ];
+    let whole = quiet().plan(&Cleanup, &Params::default()).unwrap();
+    for (part, absent, present) in cases {
+        let mut stage = quiet();
+        untag(&mut stage, part);
+        let plan = stage.plan(&Cleanup, &Params::default()).unwrap();
+        let steps = ids(&plan);
+        for id in absent {
+            assert!(ids(&whole).contains(id), "{id} in {:#?}", ids(&whole));
+            assert!(!steps.contains(id), "{part} is not ours, yet there is {id}");
+        }
+        for id in present {
+            assert!(steps.contains(id), "{part}: {id} is missing in {steps:#?}");
+        }
+        let left = "does not carry switchtower:application=orders";
+        assert!(plan.notes.iter().any(|note| note.as_str().contains(left)), "{part}");
+    }
+}
+
+#[test]
+fn what_is_gone_already_is_passed_over() {
+    let mut stage = quiet();
+    for (name, group) in [(US, "prod-us/50dc6c495c0c9188"), (EU, "prod-eu/60dc6c495c0c9188")] {
+        let arn =
+            Arn::new(format!("arn:aws:elasticloadbalancing:{name}:123456789012:loadbalancer/app/{group}"));
+        stage.tell(Fact::Balancer(region(name), arn), Known::Absent);
+    }
+    stage.tell(Fact::Stack(region(US), "orders-network".into()), Known::Word("DELETE_COMPLETE".into()));
+    let plan = stage.plan(&Cleanup, &Params::default()).unwrap();
+    let left: Vec<&str> =
+        ids(&plan).into_iter().filter(|id| id.starts_with("balancer/") || id.starts_with("stack/")).collect();
+    assert_eq!(left, [""; 0]);
+}
+
+#[test]
+fn the_writer_is_not_taken_from_those_that_stay() {
+    let plan = quiet().plan(&Cleanup, &of_region(US)).unwrap();
+    assert_eq!(own(&plan), ["the writer of my-global-db is in us-east-1"]);
+    assert!(!calls(&plan).iter().any(|call| matches!(call, Operation::DeleteDbCluster { .. })));
+}
+
+#[test]
+fn one_region_leaves_the_table_and_the_global_cluster() {
+    let plan = quiet().plan(&Cleanup, &of_region(EU)).unwrap();
+    for call in calls(&plan) {
+        let kept = matches!(
+            call,
+            Operation::DeleteTable { .. }
+                | Operation::DeleteGlobalCluster { .. }
+                | Operation::SetGlobalClusterProtection { .. }
+        );
+        assert!(!kept, "{call:?}");
+        let asked = [region(EU), region(US)];
+        assert!(asked.contains(&call.region()));
+    }
+    let replica =
+        Operation::DeleteReplica { region: region(US), table: "Orders".into(), replica: region(EU) };
+    assert!(calls(&plan).contains(&&replica));
+}
+
+#[test]
+fn snapshots_are_taken_unless_declined() {
+    let snapshots = |params: &Params| {
+        let plan = quiet().plan(&Cleanup, params).unwrap();
+        let names = calls(&plan).into_iter().filter_map(|call| match call {
+            Operation::DeleteDbCluster { final_snapshot, .. } => {
+                Some(final_snapshot.as_ref().map(ToString::to_string))
+            }
+            _ => None,
+        });
+        names.collect::<Vec<_>>()
+    };
+    let named = |name: &str| Some(format!("my-db-{name}-final-2026-11-21"));
+    assert_eq!(snapshots(&Params::default()), [named(EU), named(US)]);
+    assert_eq!(snapshots(&Params { skip_snapshots: true, ..Params::default() }), [None, None]);
+}
+
+#[test]
+fn every_deletion_asks_for_the_tag_right_before() {
+    let plan = quiet().plan(&Cleanup, &Params::default()).unwrap();
+    for step in
+        plan.steps.iter().filter(|step| !step.ways.is_empty() && !step.id.as_str().starts_with("records/"))
+    {
+        let asks = serde_json::to_string(&step.precondition).unwrap();
+        assert!(asks.contains("\"owned\""), "{}: {asks}", step.id);
+    }
+    assert!(
+        plan.steps.windows(2).all(|pair| pair[1].after == [pair[0].id.clone()]),
+        "one resource at a time"
+    );
+    assert!(!calls(&plan).iter().any(|call| format!("{call:?}").contains("HostedZone")));
+}

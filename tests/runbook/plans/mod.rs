@@ -1,0 +1,8 @@
+//! Plans of drain and failover, from outside: golden plans, guards, ways out of DNS, and random fleets.
+
+mod golden;
+mod guards;
+mod random;
+mod show;
+mod stage;
+mod ways;

@@ -1,0 +1,345 @@
+//! Restore: saved, left and now; the proof of health; the stages.
+
+use jiff::Timestamp;
+use switchtower::domain::ids::HealthCheckId;
+use switchtower::domain::observation::ErrorKind;
+use switchtower::domain::snapshot::{HealthCheckConfig, ScalableTarget, ServiceState};
+use switchtower::runbook::catalog::restore::Restore;
+use switchtower::runbook::{
+    ActFailure, Differing, Entry, Event, Fact, Facts, GuardId, Known, Operation, Params, PlanError, Suspended,
+};
+
+use super::planning::{Stage, api, of_region, region};
+use crate::domain::fixture::{check_config, service_state};
+
+const US: &str = "us-east-1";
+const EU: &str = "eu-west-1";
+
+fn check() -> HealthCheckId {
+    "hc-us".into()
+}
+
+fn pinned() -> HealthCheckConfig {
+    check_config(true, true)
+}
+
+fn limits(min: i32, max: i32, suspended: bool) -> Known {
+    Known::Scaling(Some(ScalableTarget {
+        min,
+        max,
+        scale_in_suspended: suspended,
+        scale_out_suspended: suspended,
+        scheduled_suspended: suspended,
+    }))
+}
+
+fn register(name: &str, min: i32, max: i32, suspended: Option<Suspended>) -> Operation {
+    Operation::RegisterScalableTarget { region: region(name), service: api(), min, max, suspended }
+}
+
+fn desired(name: &str, desired: i32) -> Operation {
+    Operation::SetDesired { region: region(name), service: api(), desired }
+}
+
+fn pin() -> Operation {
+    Operation::SetHealthCheck {
+        check: check(),
+        steers: region(US),
+        version: 3,
+        inverted: true,
+        disabled: true,
+    }
+}
+
+fn service(name: &str) -> Fact {
+    Fact::Service(region(name), api())
+}
+
+fn scaling(name: &str) -> Fact {
+    Fact::Scaling(region(name), api())
+}
+
+/// A drain with `--scale-to-zero`, as its journal tells it.
+fn drain(stage: &mut Stage) {
+    let at: Timestamp = stage.world.now;
+    let saved = |fact: Fact, known: Known| {
+        let mut stage = Stage::calm();
+        stage.tell(fact, known);
+        stage.facts
+    };
+    let intents = [
+        ("scale/eu", register(EU, 8, 20, None), saved(scaling(EU), limits(2, 20, false))),
+        ("pin", pin(), saved(Fact::HealthCheck(check()), Known::HealthCheck(check_config(false, false)))),
+        ("hold/us", register(US, 0, 20, Some(Suspended::ALL)), saved(scaling(US), limits(2, 20, false))),
+        ("stop/us", desired(US, 0), saved(service(US), Known::Service(service_state(4, 4)))),
+    ];
+    let mut entries: Vec<Entry> = Vec::new();
+    for (step, operation, saved) in intents {
+        let (step, operation) = (step.into(), Box::new(operation));
+        for event in [
+            Event::Intent { step, way: 0, call: 0, attempt: 0, operation, saved },
+            Event::Applied { step: "x".into(), way: 0, call: 0, request_id: None },
+        ] {
+            entries.push(Entry { seq: entries.len() as u64, at, event });
+        }
+    }
+    stage.journal = Some(entries);
+}
+
+/// What the drain left.
+fn left() -> Stage {
+    let mut stage = Stage::calm();
+    drain(&mut stage);
+    stage.tell(Fact::HealthCheck(check()), Known::HealthCheck(pinned()));
+    stage.tell(service(US), Known::Service(service_state(0, 0)));
+    stage.tell(scaling(US), limits(0, 20, true));
+    stage.tell(service(EU), Known::Service(service_state(8, 8)));
+    stage.tell(scaling(EU), limits(8, 20, false));
+    stage
+}
+
+/// A restore's own findings.
+fn wrong(stage: &Stage, params: &Params) -> Vec<String> {
+    let plan = stage.plan(&Restore, params).unwrap();
+    let own = plan.findings.iter().filter(|finding| finding.guard == GuardId::Runbook);
+    own.map(|finding| finding.message.to_string()).collect()
+}
+
+fn calls(stage: &Stage, params: &Params) -> Vec<Operation> {
+    let plan = stage.plan(&Restore, params).unwrap();
+    plan.steps.iter().flat_map(|step| &step.ways).flat_map(|way| way.calls.clone()).collect()
+}
+
+#[test]
+fn golden() {
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "golden", omit_expression => true }, {
+        insta::assert_snapshot!("restore", left().text(&Restore, &of_region(US)));
+    });
+}
+
+#[test]
+fn what_someone_else_changed_is_asked_about() {
+    let mut stage = left();
+    stage.tell(service(US), Known::Service(service_state(1, 1)));
+    stage.tell(scaling(EU), limits(6, 30, false));
+    let PlanError::Choose { flag, choices, .. } = stage.plan(&Restore, &of_region(US)).unwrap_err() else {
+        panic!("a choice is expected");
+    };
+    assert_eq!(flag, "--keep ITEM or --saved ITEM");
+    let told: Vec<String> = choices.iter().map(|(item, words)| format!("{item}: {words}")).collect();
+    assert_eq!(
+        told,
+        [
+            "limits/eu-west-1/prod/api: before: min 2, max 20, nothing suspended; we left: min 8, max 20, nothing suspended; now: min 6, max 30, nothing suspended",
+            "desired/us-east-1/prod/api: before: desired 4; we left: desired 0; now: desired 1",
+        ]
+    );
+    let chosen = [
+        ("limits/eu-west-1/prod/api".into(), Differing::Keep),
+        ("desired/us-east-1/prod/api".into(), Differing::Saved),
+    ];
+    let params = Params { differing: chosen.into(), ..of_region(US) };
+    let calls = calls(&stage, &params);
+    assert!(calls.contains(&desired(US, 4)), "{calls:?}");
+    assert!(!calls.iter().any(
+        |call| matches!(call, Operation::RegisterScalableTarget { region, .. } if region.as_str() == EU)
+    ));
+}
+
+#[test]
+fn what_is_back_already_is_not_asked_about() {
+    let mut stage = left();
+    stage.tell(Fact::HealthCheck(check()), Known::HealthCheck(check_config(false, false)));
+    let plan = stage.plan(&Restore, &of_region(US)).unwrap();
+    assert!(!plan.steps.iter().any(|step| step.id.as_str().starts_with("unpin")));
+    assert!(
+        plan.notes.iter().any(|note| note.as_str().starts_with("health-check/hc-us is as it was before"))
+    );
+}
+
+#[test]
+fn a_refused_call_left_nothing_behind() {
+    let mut stage = left();
+    for entry in stage.journal.iter_mut().flatten() {
+        if let Event::Applied { step, .. } = &mut entry.event {
+            *step = "pin".into();
+            entry.event = Event::NotApplied {
+                step: "pin".into(),
+                way: 0,
+                call: 0,
+                failure: ActFailure::Refused { why: "no".into() },
+            };
+        }
+    }
+    stage.tell(Fact::HealthCheck(check()), Known::HealthCheck(pinned()));
+    let plan = stage.plan(&Restore, &of_region(US)).unwrap();
+    assert!(!plan.steps.iter().any(|step| step.id.as_str().starts_with("unpin")), "the pin was not ours");
+}
+
+#[test]
+fn a_region_that_is_not_proven_healthy_is_refused() {
+    type Spoil = fn(&mut Stage);
+    let cases: [(&str, Spoil, &str); 6] = [
+        (
+            "API silent",
+            |s| s.hide(service(US), ErrorKind::TimedOut),
+            "prod/api in us-east-1 does not tell its state: test:Read: timed out",
+        ),
+        (
+            "resync",
+            |s| {
+                for snapshot in &mut s.world.regions {
+                    for observed in snapshot.global_clusters.values_mut() {
+                        let mut state = observed.value().cloned().unwrap();
+                        state.members[0].is_writer = false;
+                        state.members[1].is_writer = true;
+                        state.members[0].synchronization = Some("pending-resync".into());
+                        observed.succeed(state, s.world.now);
+                    }
+                }
+            },
+            "my-db-us-east-1 in us-east-1 is not connected to its writer: pending-resync",
+        ),
+        (
+            "detached",
+            |s| {
+                for snapshot in &mut s.world.regions {
+                    for observed in snapshot.global_clusters.values_mut() {
+                        let mut state = observed.value().cloned().unwrap();
+                        state.members.remove(0);
+                        observed.succeed(state, s.world.now);
+                    }
+                }
+            },
+            "my-db-us-east-1 in us-east-1 is no member of my-global-db: it would take writes of its own",
+        ),
+        (
+            "replica",
+            |s| {
+                for observed in s.world.regions[1].tables.values_mut() {
+                    let mut state = observed.value().cloned().unwrap();
+                    state.replicas[0].status = "CREATING".into();
+                    observed.succeed(state, s.world.now);
+                }
+            },
+            "eu-west-1 tells that the replica of Orders in us-east-1 is CREATING",
+        ),
+        (
+            "revision",
+            |s| {
+                let state = ServiceState { task_definition: "api:6".into(), ..service_state(0, 0) };
+                s.tell(service(US), Known::Service(state));
+            },
+            "prod/api in us-east-1 runs other code than its peers: api:6 here, api:7 in eu-west-1",
+        ),
+        (
+            "images",
+            |s| {
+                for (name, tag) in [(US, "1.4"), (EU, "1.5")] {
+                    let image = format!("123456789012.dkr.ecr.{name}.amazonaws.com/api:{tag}");
+                    let one = switchtower::runbook::Dependency {
+                        kind: "image".into(),
+                        name: image.into(),
+                        region: None,
+                    };
+                    s.tell(Fact::Dependencies(region(name), api()), Known::Dependencies(vec![one]));
+                }
+            },
+            "prod/api in us-east-1 runs other code than its peers: api:1.4 here, api:1.5 in eu-west-1",
+        ),
+    ];
+    assert_eq!(wrong(&left(), &of_region(US)), [""; 0]);
+    for (name, spoil, words) in cases {
+        let mut stage = left();
+        spoil(&mut stage);
+        let wrong = wrong(&stage, &of_region(US));
+        assert!(wrong.iter().any(|one| one == words), "{name}: {wrong:#?}");
+    }
+}
+
+#[test]
+fn a_running_region_must_answer() {
+    let mut stage = left();
+    stage.tell(service(US), Known::Service(service_state(4, 4)));
+    stage.hide(Fact::Probe(region(US)), ErrorKind::TimedOut);
+    let params = Params {
+        differing: [("desired/us-east-1/prod/api".into(), Differing::Keep)].into(),
+        ..of_region(US)
+    };
+    assert_eq!(
+        wrong(&stage, &params),
+        ["our own request to us-east-1 was not answered: test:Read: timed out"]
+    );
+}
+
+#[test]
+fn survivors_keep_what_they_need_now() {
+    let survivor = |stage: &Stage| {
+        calls(stage, &of_region(US)).into_iter().find_map(|call| match call {
+            Operation::RegisterScalableTarget { region, min, max, .. } if region.as_str() == EU => {
+                Some((min, max))
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(survivor(&left()), Some((2, 20)), "what stands at our own floor is no need");
+    let mut busy = left();
+    busy.tell(service(EU), Known::Service(service_state(14, 14)));
+    assert_eq!(survivor(&busy), Some((10, 20)), "14 wanted, 4 of them taken back by us-east-1");
+    busy.peaks.tasks.insert((region(EU), api()), 9);
+    assert_eq!(survivor(&busy), Some((9, 20)), "never more than the peak of 14 days");
+    busy.tell(service(EU), Known::Service(service_state(24, 24)));
+    assert_eq!(survivor(&busy), Some((9, 24)), "a registration must not cut what is wanted now");
+}
+
+#[test]
+fn without_a_journal_the_baseline_is_named() {
+    let mut stage = left();
+    let mut baseline = Stage::calm();
+    baseline.tell(Fact::HealthCheck(check()), Known::HealthCheck(pinned()));
+    baseline.tell(service(US), Known::Service(service_state(4, 4)));
+    baseline.tell(scaling(US), limits(2, 20, false));
+    stage.journal = None;
+    stage.baseline = Some(baseline.facts);
+    let plan = stage.plan(&Restore, &of_region(US)).unwrap();
+    assert_eq!(
+        plan.summary.as_str(),
+        "Bring us-east-1 back with the values of the saved baseline, because no journal of an evacuation was found."
+    );
+    let unpin = Operation::SetHealthCheck {
+        check: check(),
+        steers: region(US),
+        version: 3,
+        inverted: false,
+        disabled: false,
+    };
+    let calls = calls(&stage, &of_region(US));
+    assert!(calls.contains(&unpin), "a pin is no state to go back to: {calls:#?}");
+    assert!(calls.contains(&desired(US, 4)));
+    stage.baseline = None;
+    assert_eq!(
+        stage.plan(&Restore, &of_region(US)).unwrap_err().to_string(),
+        "neither a journal nor a baseline tells what us-east-1 was like before"
+    );
+}
+
+#[test]
+fn capacity_comes_before_users_and_survivors_last() {
+    let plan = left().plan(&Restore, &of_region(US)).unwrap();
+    let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    let place = |id: &str| ids.iter().position(|one| *one == id).unwrap_or_else(|| panic!("{id} in {ids:?}"));
+    let order = [
+        "capacity/prod/api",
+        "limits/us-east-1/prod/api",
+        "database/my-global-db",
+        "proven",
+        "unpin/health-check/hc-us",
+        "answers",
+        "soak",
+        "limits/eu-west-1/prod/api",
+        "settle/eu-west-1",
+    ];
+    let places: Vec<usize> = order.into_iter().map(place).collect();
+    assert!(places.is_sorted(), "{ids:?}");
+    let _: &Facts = &plan.shaped_by;
+}
