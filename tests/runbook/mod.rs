@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cleanup;
+mod engine;
 mod journal;
 mod judge;
+mod matrix;
 mod planning;
 mod plans;
 mod print;
 mod restore;
 mod script;
+mod stage;
 mod switchover;
