@@ -152,7 +152,7 @@ impl Plan {
         // make two digests equal that both fail to be confirmed.
         let text = serde_json::to_string(&parts).unwrap_or_default();
         let hash = Sha256::digest(text.as_bytes());
-        Digest(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+        Digest(hash.iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}")))
     }
 
     /// A step by its name.

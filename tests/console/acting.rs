@@ -276,7 +276,7 @@ fn drift_shows_the_new_plan_and_what_differs() {
     stage.app.update(Event::Refused { ticket: start.ticket, why, plan: Some(Box::new(plan)) });
     let dialog = dialog(&stage);
     assert!(!dialog.starting);
-    let differs: Vec<&str> = dialog.differs.iter().map(|line| line.as_str()).collect();
+    let differs: Vec<&str> = dialog.differs.iter().map(switchtower::domain::text::Text::as_str).collect();
     assert_eq!(differs, ["health check hc-us: version was 7, is 9"]);
     assert_ne!(dialog.planning.digest.as_ref(), Some(&start.digest));
     assert!(stage.text().contains("not started: the world has moved"), "{}", stage.text());

@@ -50,7 +50,7 @@ fn plan() -> Plan {
         vec![operation()],
         Vec::new(),
         Condition::Always,
-        Duration::from_secs(60),
+        Duration::from_mins(1),
     );
     Plan {
         runbook: "drain".into(),

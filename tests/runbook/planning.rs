@@ -118,7 +118,7 @@ pub(super) fn text(plan: &Plan) -> String {
             "\n[{}]{place} {} ({:?}, {:?})",
             step.id, step.title, step.timeout, step.on_failure
         );
-        let after: Vec<&str> = step.after.iter().map(|id| id.as_str()).collect();
+        let after: Vec<&str> = step.after.iter().map(switchtower::runbook::StepId::as_str).collect();
         let _ = writeln!(
             text,
             "  after {}",

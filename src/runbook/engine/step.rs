@@ -94,7 +94,7 @@ impl Context {
 
     /// Waits a little for the precondition.
     async fn prepared(&self, step: &Step, began: Timestamp, until: Timestamp) -> Result<(), Settled> {
-        let until = until.min(began + self.patience(&step.precondition));
+        let until = until.min(began + Self::patience(&step.precondition));
         match self.proof(step, &step.precondition, began, began, until).await {
             Tried::Done(_) => Ok(()),
             Tried::GivenUp(why) | Tried::Refused(why) => Err(Settled::Failed(
@@ -105,7 +105,7 @@ impl Context {
     }
 
     /// A precondition that wants a region alive for a while needs that while.
-    fn patience(&self, condition: &Condition) -> SignedDuration {
+    fn patience(condition: &Condition) -> SignedDuration {
         let span = longest(condition);
         PRECONDITION_PATIENCE + SignedDuration::try_from(span).unwrap_or_default()
     }

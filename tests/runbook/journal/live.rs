@@ -14,7 +14,7 @@ fn abort(reason: &str) -> Decision {
 
 /// What comes within a minute of the clock.
 async fn soon<T>(next: impl Future<Output = T>) -> T {
-    clock().timeout(Duration::from_secs(60), next).await.expect("nothing came for a minute")
+    clock().timeout(Duration::from_mins(1), next).await.expect("nothing came for a minute")
 }
 
 fn append(path: &Path, text: &str) {
@@ -167,7 +167,7 @@ async fn a_run_is_followed_from_its_first_entry_to_its_end() {
     let first = journal.record(opened(&run_id(1)), true).await.unwrap();
     let mut follow = Follow::begin(&run, clock());
     assert_eq!(soon(follow.next()).await, Some(Followed::Entry(first)));
-    let quiet = clock().timeout(Duration::from_secs(60), follow.next()).await;
+    let quiet = clock().timeout(Duration::from_mins(1), follow.next()).await;
     assert!(quiet.is_err(), "a minute in which nothing happens: {quiet:?}");
     let second = journal.record(noted("a"), true).await.unwrap();
     assert_eq!(soon(follow.next()).await, Some(Followed::Entry(second)));
@@ -176,7 +176,7 @@ async fn a_run_is_followed_from_its_first_entry_to_its_end() {
     journal.close().await.unwrap();
     append(&file(&run), r#"{"v":1,"seq":2,"at":"2026"#);
     assert_eq!(soon(follow.next()).await, Some(Followed::Left));
-    let quiet = clock().timeout(Duration::from_secs(60), follow.next()).await;
+    let quiet = clock().timeout(Duration::from_mins(1), follow.next()).await;
     assert!(quiet.is_err(), "told once: {quiet:?}");
     let (journal, told) = Journal::resume(&run, false, clock()).await.unwrap();
     assert!(told.torn);
@@ -222,7 +222,7 @@ async fn time_is_the_clock_s() {
             at("2026-11-21T03:00:00Z") + Duration::from_secs(60 * minute),
             "no time in files"
         );
-        let waited = clock.timeout(Duration::from_secs(60), watch.next()).await;
+        let waited = clock.timeout(Duration::from_mins(1), watch.next()).await;
         assert!(waited.is_err());
     }
 }

@@ -50,6 +50,7 @@ struct Site {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)]
 struct Draw {
     sites: Vec<Site>,
     names: usize,

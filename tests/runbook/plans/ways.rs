@@ -117,7 +117,9 @@ fn a_check_that_would_move_another_region_is_listed_and_not_used() {
     let zone = stage.topology.records[0].zone_id.clone();
     let name = stage.topology.records[0].name.clone();
     let mut sets = stage.fleet.dns.records[&name].value().unwrap().clone();
-    sets.iter_mut().for_each(|set| set.health_check = Some("hc-us".into()));
+    for set in &mut sets {
+        set.health_check = Some("hc-us".into());
+    }
     stage.read(Fact::Records(zone, name), Known::Records(sets));
     assert_eq!(methods(&stage), [Record]);
     let notes = failover(&stage).notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
