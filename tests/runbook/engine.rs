@@ -216,7 +216,9 @@ fn a_halt_is_answered_by_every_decision() {
             let plan = stage.plan("drain", &leaving()).await;
             let before = saved(&stage, &plan).await;
             let refused = FaultKind::Refuse { status: 400, code: "InvalidInput".into() };
-            stage.sim.inject(InjectedFault::next("route53", "UpdateHealthCheck", refused));
+            // Both ways out of DNS are refused once.
+            stage.sim.inject(InjectedFault::next("route53", "UpdateHealthCheck", refused.clone()));
+            stage.sim.inject(InjectedFault::next("route53", "ChangeResourceRecordSets", refused));
             stage.answers.lock().unwrap().push(decision.clone());
             // Whoever skips the step would only wait for users who stay; hand over at the next halt.
             stage.answers.lock().unwrap().push(Decision::HandOver);

@@ -4,7 +4,9 @@
 //! and starting or taking up a run. Console and command line both sit at it.
 //! What it must not do: print, or ask anybody anything.
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -343,6 +345,11 @@ impl Desk {
     /// Runs the engine on this runtime, beside whoever watches. A run outlives its screen.
     async fn spawn(&self, run: RunId, setup: Setup, journal: Journal) -> Started {
         let entries = journal.subscribe_from_first();
+        if let Some(command) = self.session.topology.notify.as_ref().map(|notify| notify.command.clone())
+            && !command.is_empty()
+        {
+            tokio::spawn(tell(command, journal.subscribe_from_first()));
+        }
         let (decisions, received) = mpsc::unbounded_channel();
         let mut controls = control::Watch::begin(journal.folder(), self.session.clock).await;
         let from_files = decisions.downgrade();
@@ -399,6 +406,38 @@ impl Desk {
     /// The lease store, for imports.
     pub(in crate::cli) fn lease(&self) -> Option<&Arc<dyn LeaseStore>> {
         self.lease.as_ref()
+    }
+}
+
+/// Runs the topology's command at the run's beginning, halts and end, with the entry as JSON on its standard input.
+/// Nothing waits for it.
+async fn tell(command: Vec<String>, mut entries: mpsc::UnboundedReceiver<Entry>) {
+    while let Some(entry) = entries.recv().await {
+        if !matches!(
+            entry.event,
+            Event::Opened { .. } | Event::Resumed { .. } | Event::Halted { .. } | Event::Ended { .. }
+        ) {
+            continue;
+        }
+        let (command, line) = (command.clone(), serde_json::to_vec(&entry).unwrap_or_default());
+        tokio::task::spawn_blocking(move || {
+            let (program, arguments) = command.split_first()?;
+            let child = Command::new(program)
+                .args(arguments)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn();
+            match child {
+                Ok(mut child) => {
+                    // A program that does not read its input is told nothing, which is its own affair.
+                    let _ = child.stdin.take()?.write_all(&line);
+                    let _ = child.wait();
+                }
+                Err(error) => tracing::warn!("notify.command could not be run: {error}"),
+            }
+            Some(())
+        });
     }
 }
 
