@@ -611,7 +611,7 @@ def _(world):
     refused("404", "head_bucket", Bucket="nowhere-at-all", status=404)
     refused("InvalidArgument", "list_buckets", MaxBuckets=10_001)
     refused("InvalidArgument", "list_buckets", ContinuationToken="nonsense")
-    refused("NotImplemented", "get_object", Bucket=bucket_of(world, world.regions[0]), Key="x", status=501)
+    refused("NoSuchKey", "get_object", Bucket=bucket_of(world, world.regions[0]), Key="x", status=404)
 
 
 @case("s3/bucket-in-another-region")
@@ -817,7 +817,8 @@ def _(world, protocol):
             holds(alarm in of_metric, f"{alarm['AlarmName']} of its metric")
             history = client.describe_alarm_history(AlarmName=alarm["AlarmName"])["AlarmHistoryItems"]
             holds({"StateUpdate"} <= {item["HistoryItemType"] for item in history}, "history")
-            same(client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"], [], "tags")
+            tags = client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+            same({tag["Key"]: tag["Value"] for tag in tags}.get("switchtower:application"), "orders", "owner tag")
         firing = client.describe_alarms(StateValue="OK")["MetricAlarms"]
         same(firing, [alarm for alarm in plain["MetricAlarms"] if alarm["StateValue"] == "OK"], "alarms that are OK")
         items, _ = joined(client, "describe_alarm_history", "AlarmHistoryItems", 2)
