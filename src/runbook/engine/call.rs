@@ -35,8 +35,10 @@ pub(super) enum Called {
     Accepted,
     /// Not accepted in the time given.
     Failed(Text),
-    /// It would be wrong to send it: an interlock, or credentials. The step fails at once.
+    /// It would be wrong to send it: an interlock. The step fails at once.
     Refused(Text),
+    /// Credentials are not accepted. Another way may have others.
+    Barred(Text),
     /// Nothing is sent any more.
     Stopped(Stop),
 }
@@ -120,7 +122,7 @@ impl Context {
             .await;
             match failure {
                 ActFailure::Refused { why } => return Called::Failed(why),
-                ActFailure::Credentials { why } => return Called::Refused(why),
+                ActFailure::Credentials { why } => return Called::Barred(why),
                 ActFailure::Unknown { .. } => unknown = true,
                 ActFailure::Busy { .. } | ActFailure::Moved { .. } | ActFailure::NotSent { .. } => {}
             }

@@ -28,6 +28,7 @@ pub(super) enum Settled {
 enum Tried {
     Done(Text),
     GivenUp(Text),
+    Barred(Text),
     Refused(Text),
     Stopped(Stop),
 }
@@ -54,7 +55,7 @@ impl Context {
         if step.ways.is_empty() {
             return match self.proof(step, &step.verify, began, began, until).await {
                 Tried::Done(evidence) => self.done(step, evidence, began).await,
-                Tried::GivenUp(why) | Tried::Refused(why) => Settled::Failed(why),
+                Tried::GivenUp(why) | Tried::Barred(why) | Tried::Refused(why) => Settled::Failed(why),
                 Tried::Stopped(cause) => Settled::Stopped(cause),
             };
         }
@@ -63,18 +64,25 @@ impl Context {
         }
         let mut last = Text::from("no way is wired");
         for round in 0.. {
+            let mut barred = true;
             for (index, way) in step.ways.iter().enumerate() {
                 match self.way(step, index, way, began, until).await {
                     Tried::Done(evidence) => return self.done(step, evidence, began).await,
                     Tried::Refused(why) => return Settled::Failed(why),
                     Tried::Stopped(cause) => return Settled::Stopped(cause),
-                    Tried::GivenUp(why) => {
+                    tried @ (Tried::GivenUp(_) | Tried::Barred(_)) => {
+                        barred &= matches!(tried, Tried::Barred(_));
+                        let (Tried::GivenUp(why) | Tried::Barred(why)) = tried else { continue };
                         let given_up =
                             Event::WayGivenUp { step: step.id.clone(), way: index, why: why.clone() };
                         self.tell(given_up).await;
                         last = why;
                     }
                 }
+            }
+            // Credentials that no way accepts are for the operator to mend, at once.
+            if barred {
+                break;
             }
             // Only an emergency goes round again: there, a way that was shut may open while users wait.
             let over = self.setup.clock.now() >= until;
@@ -97,7 +105,7 @@ impl Context {
         let until = until.min(began + Self::patience(&step.precondition));
         match self.proof(step, &step.precondition, began, began, until).await {
             Tried::Done(_) => Ok(()),
-            Tried::GivenUp(why) | Tried::Refused(why) => Err(Settled::Failed(
+            Tried::GivenUp(why) | Tried::Barred(why) | Tried::Refused(why) => Err(Settled::Failed(
                 format!("nothing was called, for its precondition does not hold: {why}").into(),
             )),
             Tried::Stopped(cause) => Err(Settled::Stopped(cause)),
@@ -120,6 +128,7 @@ impl Context {
             match self.call(place, operation, until).await {
                 Called::Accepted => {}
                 Called::Failed(why) => return Tried::GivenUp(why),
+                Called::Barred(why) => return Tried::Barred(why),
                 Called::Refused(why) => return Tried::Refused(why),
                 Called::Stopped(cause) => return Tried::Stopped(cause),
             }
@@ -182,7 +191,9 @@ impl Context {
                 let place = Place { step: &step.id, way: *index, call: UNDO + number };
                 match self.call(place, operation, until).await {
                     Called::Accepted => {}
-                    Called::Failed(why) | Called::Refused(why) => return Settled::Failed(why),
+                    Called::Failed(why) | Called::Barred(why) | Called::Refused(why) => {
+                        return Settled::Failed(why);
+                    }
                     Called::Stopped(cause) => return Settled::Stopped(cause),
                 }
                 let Some(proof) = super::effect::effect(operation, &self.setup.topology) else { continue };
@@ -190,7 +201,9 @@ impl Context {
                 let until = sent + SignedDuration::from_mins(10);
                 match self.proof(step, &proof, sent, sent, until).await {
                     Tried::Done(_) => {}
-                    Tried::GivenUp(why) | Tried::Refused(why) => return Settled::Failed(why),
+                    Tried::GivenUp(why) | Tried::Barred(why) | Tried::Refused(why) => {
+                        return Settled::Failed(why);
+                    }
                     Tried::Stopped(cause) => return Settled::Stopped(cause),
                 }
             }
