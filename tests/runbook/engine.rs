@@ -409,3 +409,16 @@ fn a_failover_is_taken_up_after_any_of_its_entries() {
 fn a_drain_is_taken_up_after_its_entries() {
     cut_after("drain", "calm", &leaving(), 5);
 }
+
+#[test]
+fn credentials_that_one_way_lacks_do_not_bar_the_next() {
+    play(async || {
+        let stage = Stage::new(scenario("calm"));
+        let plan = stage.plan("drain", &leaving()).await;
+        let expired = FaultKind::Refuse { status: 403, code: "ExpiredToken".into() };
+        stage.sim.inject(InjectedFault::next("route53", "UpdateHealthCheck", expired));
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+        assert_eq!(stage.faults(&plan, &ending), Vec::<String>::new());
+    });
+}

@@ -26,8 +26,9 @@ use crate::runbook::{
     Opening, Params, Plan, RunId, Runbook, guards,
 };
 
-/// How long reading before a plan may take; what has not answered by then says so.
-const READING: std::time::Duration = std::time::Duration::from_secs(8);
+/// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
+/// is late; this must be longer, since what it cuts off loses every fact.
+const READING: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Wired for one session. Cheap to clone.
 #[derive(Clone)]
