@@ -3,5 +3,6 @@
 mod document;
 mod parts;
 pub(crate) mod program;
+mod reached;
 mod served;
 mod usage;
