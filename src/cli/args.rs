@@ -109,6 +109,21 @@ pub(super) struct World {
     /// How many regions
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=30))]
     pub(super) regions: u8,
+    /// Switches that take a region out of DNS without Route 53's own API
+    #[arg(long, value_name = "SWITCH,…", value_enum, value_delimiter = ',')]
+    pub(super) wire: Vec<Wired>,
+}
+
+/// An evacuation switch of a simulated world. Its variants say nothing to clap, which would spread every help over
+/// two screens for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Wired {
+    // A routing control of Amazon Application Recovery Controller.
+    RoutingControl,
+    // An object in a bucket of a third region.
+    SwitchObject,
+    // A metric in a third region.
+    SwitchMetric,
 }
 
 /// `demo`.

@@ -225,7 +225,8 @@ impl Desk {
 
     async fn unfinished(&self) -> Vec<RunId> {
         let listed = self.listed().await.unwrap_or_default();
-        listed.into_iter().filter(|run| run.state != RunState::Ended).map(|run| run.id).collect()
+        let open = listed.into_iter().filter(|run| run.state != RunState::Ended && !run.never_began());
+        open.map(|run| run.id).collect()
     }
 
     /// The journal of the newest run that took the region out.
@@ -283,6 +284,11 @@ impl Desk {
         how: TakeUp,
     ) -> Result<Started, Failure> {
         let clock = self.session.clock;
+        if self.listed().await?.iter().any(|listed| &listed.id == run && listed.never_began()) {
+            let words =
+                format!("{run} went before its first entry was on disk: nothing was done; run it anew");
+            return Err(Failure::new(Exit::Usage, words));
+        }
         let told = self.told(run).await?;
         let Some(Event::Opened { plan, opening, .. }) = told.entries.first().map(|entry| &entry.event) else {
             return Err(Failure::error(format_args!("{run}: the journal does not begin with its plan")));

@@ -15,7 +15,7 @@ use super::run::{exit, follow};
 use super::{Desk, TakeUp, lines};
 use crate::domain::text::Text;
 use crate::runbook::catalog::LeaseState;
-use crate::runbook::journal::{self, Follow, Followed, RunState, control};
+use crate::runbook::journal::{self, Follow, Followed, RunState, RunSummary, control};
 use crate::runbook::{Decision, Entry, Event, RunId};
 
 /// Runs `runs`.
@@ -70,7 +70,7 @@ async fn list(desk: &Desk, json: bool) -> Result<Exit, Failure> {
                 json!({
                     "run": run.id, "runbook": run.opening.as_ref().map(|opening| &opening.runbook),
                     "region": run.opening.as_ref().and_then(|opening| opening.params.region.as_ref()),
-                    "began": run.began, "state": state(run.state), "outcome": run.outcome, "waits": run.waits,
+                    "began": run.began, "state": standing(run), "outcome": run.outcome, "waits": run.waits,
                     "damage": run.damage.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 })
             })
@@ -83,7 +83,7 @@ async fn list(desk: &Desk, json: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     for run in &listed {
-        let outcome = run.outcome.map_or_else(|| state(run.state), lines::outcome_word);
+        let outcome = run.outcome.map_or_else(|| standing(run), lines::outcome_word);
         let waits = if run.waits { ", waits for the operator" } else { "" };
         out::print(&format!("{}  {outcome}{waits}\n", run.id))?;
     }
@@ -95,8 +95,9 @@ async fn list(desk: &Desk, json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn state(state: RunState) -> &'static str {
-    match state {
+fn standing(run: &RunSummary) -> &'static str {
+    match run.state {
+        _ if run.never_began() => "never began",
         RunState::Running => "running",
         RunState::Halted => "halted",
         RunState::Interrupted => "interrupted",
