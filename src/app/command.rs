@@ -120,7 +120,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "plan-again",
         doc: "read the world again and plan again",
-        run: |app, _| app.plan_again(),
+        run: |app, _| app.plan_afresh(),
     },
     Command { name: "choose-way", doc: "open the plan of this way", run: |app, _| app.choose_way() },
     Command { name: "retry", doc: "try the failed step again", run: |app, _| app.decide(Deciding::Retry) },

@@ -100,7 +100,7 @@ pub(super) fn lease(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding>
     let warn = |message: String| GuardFinding::warn(GuardId::Lease, message);
     let mut findings = Vec::new();
     match &view.situation.lease {
-        LeaseState::Free => {}
+        LeaseState::Free | LeaseState::Unread => {}
         LeaseState::NotConfigured => {
             findings.push(warn(
                 "the topology names no lease table: runs of two hosts do not see each other".into(),
