@@ -61,6 +61,15 @@ pub struct RunView {
     pub scroll: Scroll,
 }
 
+impl RunView {
+    /// The view of a run, which keeps what goes on in sight until somebody scrolls.
+    pub fn new(run: RunId) -> Self {
+        let scroll = Scroll::default();
+        scroll.follow();
+        Self { run, scroll }
+    }
+}
+
 impl Acting {
     /// Armed, while it lasts.
     pub fn armed(&self, now: Timestamp) -> Option<&Armed> {
@@ -494,7 +503,7 @@ impl App {
             self.remember(run.clone());
         }
         if on_top {
-            self.push_once(Screen::Run(RunView { run, scroll: Scroll::default() }));
+            self.push_once(Screen::Run(RunView::new(run)));
         }
     }
 
@@ -575,7 +584,7 @@ impl App {
         match self.screens.last_mut() {
             Some(Screen::Card(card)) => {
                 card.selected = card.selected.saturating_add_signed(sign).min(card.ways.len() - 1);
-                card.scroll.follow();
+                card.scroll.home();
                 true
             }
             Some(Screen::Plan(dialog)) if !dialog.choices().is_empty() => {

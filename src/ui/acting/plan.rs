@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::app::acting::{Basis, Book, PlanDialog, estimate as reckon};
 use crate::app::keymap::Layer;
 use crate::domain::text::Text;
-use crate::runbook::{Force, GuardId, OnFailure, Plan, PlanError, Step};
+use crate::runbook::{Force, GuardFinding, GuardId, OnFailure, Plan, PlanError, Step};
 use crate::ui::format;
 use crate::ui::page::Page;
 use crate::ui::pen::Pen;
@@ -228,7 +228,11 @@ fn guards(page: &mut Page, dialog: &PlanDialog, plan: &Plan, room: u16, theme: T
             ("no guard complains".to_owned(), theme.plain()),
         ]);
     }
-    let mut findings: Vec<_> = plan.findings.iter().collect();
+    // What is lost for good stands below in the same words, and once is enough.
+    let said = |finding: &&GuardFinding| {
+        finding.force == Force::Warn && plan.irreversible.contains(&finding.message)
+    };
+    let mut findings: Vec<_> = plan.findings.iter().filter(|finding| !said(finding)).collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.force));
     for finding in findings {
         let overridden = finding.force == Force::Block && finding.may_override && dialog.overrides;
