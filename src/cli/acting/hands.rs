@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, watch};
 use super::super::exit::Failure;
 use super::super::session::Session;
 use super::desk::local_user;
-use super::{Desk, TakeUp};
-use crate::app::acting::Wish;
+use super::{Asked, Desk, TakeUp};
+use crate::app::acting::{Basis, Planned, Wish};
 use crate::app::{Effect, Event, Start};
 use crate::domain::FleetSnapshot;
 use crate::domain::text::Text;
@@ -82,12 +82,20 @@ impl Hands {
     }
 
     async fn plan(&self, wish: Wish, fleet: FleetSnapshot) {
-        let planned = match (&self.desk, catalog::by_id(wish.book.id())) {
-            (Err(why), _) => Err(PlanError::Impossible(why.clone())),
-            (_, None) => Err(PlanError::Impossible(format!("there is no runbook {}", wish.book.id()).into())),
-            (Ok(desk), Some(runbook)) => desk.plan(runbook, &wish.params, &fleet, wish.armed).await,
-        };
-        self.say(Event::Planned(wish.ticket, Box::new(planned)));
+        let ticket = wish.ticket;
+        let tell = |basis, plan| self.say(Event::Planned(Box::new(Planned { ticket, basis, plan })));
+        match (&self.desk, catalog::by_id(wish.book.id())) {
+            (Err(why), _) => tell(Basis::Read, Err(PlanError::Impossible(why.clone()))),
+            (_, None) => {
+                let why = format!("there is no runbook {}", wish.book.id()).into();
+                tell(Basis::Read, Err(PlanError::Impossible(why)));
+            }
+            (Ok(desk), Some(runbook)) => {
+                let params = &wish.params;
+                let asked = Asked { runbook, params, armed: wish.armed, afresh: wish.afresh };
+                desk.plan_as_told(asked, &fleet, tell).await;
+            }
+        }
     }
 
     async fn start(&self, start: Start, fleet: FleetSnapshot) {
@@ -118,16 +126,17 @@ impl Hands {
             start.overrides,
         )
         .map_err(|error| plain(error.to_string()))?;
-        let moved: Vec<String> = desk
-            .drift(&plan)
-            .await
-            .into_iter()
-            .filter(|finding| finding.force == Force::Block)
-            .map(|finding| finding.message.to_string())
-            .collect();
-        if !moved.is_empty() && !runbook.spec().emergency {
-            let newer = desk.plan(runbook, &plan.params, &fleet, true).await.ok();
-            return Err((format!("the world has moved: {}", moved.join("; ")).into(), newer));
+        // An emergency waits for nobody: it would only be warned, and each step looks by itself before it acts.
+        if !runbook.spec().emergency {
+            let drift = desk.drift(&plan).await;
+            let blocks = drift.iter().filter(|finding| finding.force == Force::Block);
+            let moved: Vec<&str> = blocks.map(|finding| finding.message.as_str()).collect();
+            if !moved.is_empty() {
+                let asked = Asked { runbook, params: &plan.params, armed: true, afresh: false };
+                let mut newer = None;
+                desk.plan_as_told(asked, &fleet, |_, plan| newer = plan.ok()).await;
+                return Err((format!("the world has moved: {}", moved.join("; ")).into(), newer));
+            }
         }
         let how = TakeUp { attended: true, ..TakeUp::default() };
         let started = desk

@@ -8,10 +8,11 @@ mod desk;
 mod hands;
 mod lines;
 mod plan;
+mod reading;
 mod run;
 mod runs;
 
-use desk::{Desk, Started, TakeUp};
+use desk::{Asked, Desk, Started, TakeUp};
 pub(super) use hands::Hands;
 pub(super) use plan::run as plan;
 pub(super) use run::run;
