@@ -138,5 +138,7 @@ fn region(
     let in_dns = Lens::of(view).show(&view.rows.in_dns, |yes| if *yes { "in" } else { "out" }.to_owned());
     let style = if in_dns.text == "out" { theme.mark(Mark::Warning) } else { in_dns.style(theme) };
     let words = if in_dns.has_value() { in_dns.words(3) } else { "?".to_owned() };
-    pen.put(name, y, DNS - 1, &words, style);
+    let pinned = in_dns.text == "out" && view.snapshot.pins.of(view.region).is_some();
+    let (words, style) = if pinned { ("⊘pin".to_owned(), theme.strong()) } else { (words, style) };
+    pen.put(name, y, DNS, &words, style);
 }

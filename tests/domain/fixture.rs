@@ -106,6 +106,7 @@ impl World {
             regions: self.regions.iter().cloned().map(Arc::new).collect(),
             dns: Arc::new(self.dns.clone()),
             usage: Usage::default(),
+            pins: Arc::default(),
         }
     }
 
