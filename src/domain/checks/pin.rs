@@ -108,11 +108,7 @@ fn why_not(seen: &Observed<Value>) -> String {
 fn changed(fleet: &Fleet<'_>, pin: &Pin, held: &Held, now: &str) -> Finding {
     let what = held.subject.words();
     let effect = if held.subject.steers() { "users may come back" } else { "its tasks may come back" };
-    let message = format!(
-        "somebody changed what keeps {} out: {what} was left {}, and is {now}; {effect}",
-        pin.region,
-        held.is.words()
-    );
+    let message = format!("the pin was changed: {what} is {now}; left {}; {effect}", held.is.words());
     let mut finding =
         Finding::new("pin.changed", Severity::Critical, Some(&pin.region), held.subject.name(), message)
             .because(format!(
