@@ -54,7 +54,9 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, framed: bool, theme: Theme) {
         let Some(hint) = binding.hint else { continue };
         let hint = match binding.command {
             "pause" if app.paused_since.is_some() => "go on",
-            "confirm" if matches!(app.screen(), Screen::Plan(dialog) if !dialog.choices().is_empty()) => "choose",
+            "confirm" if matches!(app.screen(), Screen::Plan(dialog) if !dialog.choices().is_empty()) => {
+                "choose"
+            }
             "arm" if super::frame::armed(app).is_some() => "disarm",
             _ => hint,
         };

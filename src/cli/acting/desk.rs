@@ -27,7 +27,7 @@ use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
 use crate::runbook::journal::{self, Journal, RunState, Told, control};
 use crate::runbook::{
     Approval, Arming, Entry, Event, Executor, Fact, Facts, GuardFinding, LeaseError, LeaseStore, LeaseView,
-    Opening, Params, Plan, RunId, Runbook, guards,
+    Opening, Params, Plan, RunId, Runbook, guards, pin,
 };
 
 /// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
@@ -360,17 +360,19 @@ impl Desk {
         open.map(|run| run.id).collect()
     }
 
-    /// The journal of the newest run that took the region out.
+    /// What the runs tell that took the region out since it was last in service; more than one where a pin was put back.
     async fn last_evacuation(&self, params: &Params) -> Option<Vec<Entry>> {
         let region = params.region.as_ref()?;
         let listed = self.listed().await.ok()?;
-        let run = listed.into_iter().find(|run| {
-            run.opening.as_ref().is_some_and(|opening| {
-                opening.params.region.as_ref() == Some(region)
-                    && matches!(opening.runbook.as_str(), "drain" | "failover")
-            })
-        })?;
-        self.told(&run.id).await.ok().map(|told| told.entries)
+        let about = listed.into_iter().filter(|run| {
+            run.opening.as_ref().is_some_and(|opening| opening.params.region.as_ref() == Some(region))
+        });
+        let mut runs = Vec::new();
+        for run in about {
+            // A record that cannot be read tells nothing; `runs list` says so.
+            runs.extend(self.told(&run.id).await.ok().map(|told| told.entries));
+        }
+        Some(pin::evacuations(&runs, region)).filter(|entries| !entries.is_empty())
     }
 
     /// Reads a run's journal.
@@ -539,9 +541,7 @@ impl Desk {
             return arn;
         }
         let mut reading = self.reading.begin(wanted.clone(), None, false);
-        let first = async {
-            while known().is_none() && reading.more().await {}
-        };
+        let first = async { while known().is_none() && reading.more().await {} };
         // Who acts is for the record: it keeps nobody waiting.
         let _ = self.session.clock.timeout(engine::LEASE_PATIENCE, first).await;
         known().unwrap_or_else(local_user)
@@ -550,6 +550,11 @@ impl Desk {
     /// The lease's holder in words, for `runs`.
     pub(in crate::cli) fn held_by(view: &LeaseView) -> String {
         LeaseError::Held(Box::new(view.clone())).to_string()
+    }
+
+    /// Observes facts.
+    pub(in crate::cli) async fn ask(&self, facts: &[Fact]) -> Facts {
+        self.executor.observe(facts).await
     }
 
     /// The lease store, for imports.

@@ -185,9 +185,8 @@ fn oldest(app: &App, plan: &Plan) -> Option<String> {
     let place = source.region.as_ref().map(|region| format!(" of {region}")).unwrap_or_default();
     let saved = if reading.saved { ", saved" } else { "" };
     let age = app.fleet.now().duration_since(reading.as_of).unsigned_abs();
-    (age >= MOMENT).then(|| {
-        format!(" (the oldest: {}{place}, {} old{saved})", source.kind.label(), format::span(age))
-    })
+    (age >= MOMENT)
+        .then(|| format!(" (the oldest: {}{place}, {} old{saved})", source.kind.label(), format::span(age)))
 }
 
 /// How the dialog's wishes stand, each behind its key.
