@@ -115,6 +115,7 @@ async fn observe(
         seed.as_ref(),
         cancel.clone(),
     );
+    hands.watch(feed.clone());
     let mut lookout = Lookout::default();
     let machine = Clock::real();
     let (mut ageing, mut saving) = (machine.interval(AGEING), machine.interval(Store::EVERY));

@@ -19,6 +19,8 @@
 //! | [`event`] | what happened |
 //! | [`engine`] | how a confirmed plan is carried out |
 //! | [`journal`] | what happened, on disk |
+//! | [`sample`] | what users felt meanwhile |
+//! | [`report`] | a run told afterwards |
 
 pub mod approval;
 pub mod catalog;
@@ -36,6 +38,8 @@ pub mod operation;
 pub mod params;
 pub mod plan;
 pub mod print;
+pub mod report;
+pub mod sample;
 pub mod script;
 pub mod situation;
 
@@ -51,4 +55,5 @@ pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend
 pub use params::{DatabaseChoice, Differing, Params};
 pub use plan::{Digest, OnFailure, Plan, Step, StepId, Way};
 pub use print::CallForm;
+pub use sample::{Measure, RegionSample, SampleLine, Sampler, Timed};
 pub use script::script;

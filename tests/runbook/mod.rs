@@ -11,6 +11,7 @@ mod matrix;
 mod planning;
 mod plans;
 mod print;
+mod report;
 mod restore;
 mod script;
 mod stage;

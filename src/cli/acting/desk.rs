@@ -7,12 +7,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc;
 
 use super::super::exit::{Exit, Failure};
 use super::super::session::Session;
+use super::sampling::{Shared, Watching};
 use crate::domain::FleetSnapshot;
 use crate::domain::text::Text;
 use crate::files::Baseline;
@@ -41,6 +42,8 @@ pub(in crate::cli) struct Desk {
     lease: Option<Arc<dyn LeaseStore>>,
     /// Where journals lie; a simulation keeps none on disk beyond its own life.
     runs: Arc<PathBuf>,
+    /// What the console watches, for samples of runs.
+    watched: Shared,
 }
 
 /// A run under way in this process.
@@ -93,7 +96,13 @@ impl Desk {
             executor: Arc::new(acting),
             lease,
             runs: Arc::new(runs),
+            watched: Shared::default(),
         }
+    }
+
+    /// Somebody watches everything already: runs are sampled from there.
+    pub(in crate::cli) fn watched_by(&self, feed: poll::FleetFeed) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
     }
 
     /// The clock of everything.
@@ -330,6 +339,7 @@ impl Desk {
             executor: self.executor.clone(),
             lease: self.lease.clone(),
             recorder: Arc::new(Journaled(journal)),
+            sampler: Some(Arc::new(Watching::begin(&self.session, &self.watched))),
             clock: self.session.clock,
             topology: self.session.topology.clone(),
             plan,

@@ -16,6 +16,7 @@ use crate::app::acting::Wish;
 use crate::app::{Effect, Event, Start};
 use crate::domain::FleetSnapshot;
 use crate::domain::text::Text;
+use crate::poll::FleetFeed;
 use crate::runbook::engine::Decided;
 use crate::runbook::{Approval, Decision, Force, PlanError, RunId, catalog};
 
@@ -47,6 +48,13 @@ impl Hands {
         };
         let desk = runs.map(|runs| Desk::new(session.clone(), allow_endpoint, runs));
         Self { desk, events, running: Arc::default(), count }
+    }
+
+    /// What the console watches from now on: runs are sampled from there.
+    pub(in crate::cli) fn watch(&self, feed: FleetFeed) {
+        if let Ok(desk) = &self.desk {
+            desk.watched_by(feed);
+        }
     }
 
     /// Carries an effect out, beside everything else.

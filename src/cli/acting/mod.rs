@@ -8,8 +8,10 @@ mod desk;
 mod hands;
 mod lines;
 mod plan;
+mod report;
 mod run;
 mod runs;
+mod sampling;
 
 use desk::{Desk, Started, TakeUp};
 pub(super) use hands::Hands;
