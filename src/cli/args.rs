@@ -394,6 +394,25 @@ pub(super) enum RunsCommand {
         /// Its name
         run: String,
     },
+    /// Tell a run as a document, also one that goes on or broke off
+    Report {
+        /// Its name
+        run: String,
+        /// Markdown for a ticket, JSON (switchtower.report/1), or one HTML page with charts
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ReportFormat::Md)]
+        format: ReportFormat,
+    },
+}
+
+/// What a report is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// Markdown
+    Md,
+    /// JSON
+    Json,
+    /// HTML
+    Html,
 }
 
 fn endpoint(url: &str) -> Result<String, String> {

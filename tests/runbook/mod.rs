@@ -12,6 +12,7 @@ mod pins;
 mod planning;
 mod plans;
 mod print;
+mod report;
 mod restore;
 mod script;
 mod stage;

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::super::exit::{Exit, Failure};
 use super::super::session::Session;
 use super::reading::{Awaited, Reading};
+use super::sampling::{Shared, Watching};
 use crate::app::acting::Basis;
 use crate::domain::FleetSnapshot;
 use crate::domain::text::Text;
@@ -60,6 +61,8 @@ pub(in crate::cli) struct Desk {
     held: Arc<Mutex<Option<(Timestamp, LeaseState)>>>,
     /// Where journals lie; a simulation keeps none on disk beyond its own life.
     runs: Arc<PathBuf>,
+    /// What the console watches, for samples of runs.
+    watched: Shared,
 }
 
 /// A plan is asked for.
@@ -136,7 +139,13 @@ impl Desk {
             lease,
             held: Arc::default(),
             runs: Arc::new(runs),
+            watched: Shared::default(),
         }
+    }
+
+    /// Somebody watches everything already: runs are sampled from there.
+    pub(in crate::cli) fn watched_by(&self, feed: poll::FleetFeed) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
     }
 
     /// The clock of everything.
@@ -473,6 +482,7 @@ impl Desk {
             executor: self.executor.clone(),
             lease: self.lease.clone(),
             recorder: Arc::new(Journaled(journal)),
+            sampler: Some(Arc::new(Watching::begin(&self.session, &self.watched))),
             clock: self.session.clock,
             topology: self.session.topology.clone(),
             plan,

@@ -10,8 +10,10 @@ mod lines;
 mod pins;
 mod plan;
 mod reading;
+mod report;
 mod run;
 mod runs;
+mod sampling;
 
 pub(super) use desk::Desk;
 use desk::{Asked, Started, TakeUp};

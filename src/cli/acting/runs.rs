@@ -1,6 +1,6 @@
 //! `runs`: what was run, what runs, and taking up what was left.
 //!
-//! What it is for: list, show, attach, abort, resume, import, decide. All of it works from another terminal:
+//! What it is for: list, show, report, attach, abort, resume, import, decide. All of it works from another terminal:
 //! it follows the journal and writes the control file of the run.
 //! What it must not do: write a journal that another process has.
 
@@ -12,7 +12,7 @@ use super::super::out;
 use super::super::session::{Session, WORKERS, worker};
 use super::desk::local_user;
 use super::run::{exit, follow};
-use super::{Desk, TakeUp, lines};
+use super::{Desk, TakeUp, lines, report};
 use crate::domain::text::Text;
 use crate::runbook::catalog::LeaseState;
 use crate::runbook::journal::{self, Follow, Followed, RunState, RunSummary, control};
@@ -45,6 +45,7 @@ pub(in crate::cli) fn run(global: &Global, args: RunsArgs) -> Result<Exit, Failu
                 follow(started, json).await
             }
             RunsCommand::Import { run } => import(&desk, &named(&run)?).await,
+            RunsCommand::Report { run, format } => report::print(&desk, &named(&run)?, format).await,
         }
     });
     runtime.shutdown_background();

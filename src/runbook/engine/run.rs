@@ -114,7 +114,9 @@ impl Context {
             ending = self.steps(decisions) => ending,
             () = beat => unreachable_ending(),
             () = notify => unreachable_ending(),
+            () = self.sampling() => unreachable_ending(),
         };
+        self.last_sample().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
         let words =

@@ -1,0 +1,124 @@
+//! What a run leaves: what is not done, what can be undone, and what comes next.
+//!
+//! What it is for: the part of a ticket that somebody must act on. What it must not do: count an undo as possible
+//! whose plan has none.
+
+use serde::Serialize;
+
+use super::steps::{StepReport, StepState};
+use crate::runbook::event::{Outcome, RunId};
+use crate::runbook::journal::RunState;
+use crate::runbook::plan::{Plan, StepId};
+
+/// What is left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Left {
+    /// Steps that failed and were not passed.
+    pub failed: Vec<StepId>,
+    /// Steps that failed and were passed: the run went on without them.
+    pub passed: Vec<StepId>,
+    /// Steps that were begun and have no end.
+    pub under_way: Vec<StepId>,
+    /// Steps that were never begun.
+    pub not_begun: Vec<StepId>,
+    /// Calls that would bring back what was changed, the newest step first.
+    pub undo: Vec<Undo>,
+    /// Steps whose calls nothing brings back.
+    pub for_good: Vec<StepId>,
+    /// What to do next, a sentence each.
+    pub next: Vec<String>,
+}
+
+/// The undo of one step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Undo {
+    /// Which step.
+    pub step: StepId,
+    /// What its undo does, a line a call.
+    pub words: Vec<String>,
+    /// The same as lines of the `aws` command.
+    pub aws: Vec<String>,
+}
+
+pub(super) fn of(
+    run: &RunId,
+    plan: Option<&Plan>,
+    steps: &[StepReport],
+    state: RunState,
+    outcome: Option<Outcome>,
+    waits: bool,
+) -> Left {
+    let which = |state: StepState| -> Vec<StepId> {
+        steps.iter().filter(|step| step.state == state).map(|step| step.id.clone()).collect()
+    };
+    let mut left = Left {
+        failed: which(StepState::Failed),
+        passed: which(StepState::Passed),
+        under_way: which(StepState::UnderWay),
+        not_begun: which(StepState::NotBegun),
+        next: next(run, plan, state, outcome, waits),
+        ..Left::default()
+    };
+    for step in steps.iter().rev().filter(|step| step.state != StepState::Undone) {
+        let Some(planned) = plan.and_then(|plan| plan.step(&step.id)) else { continue };
+        let used = |way: usize| step.calls.iter().any(|call| !call.undo && call.way == way + 1);
+        let ways = planned.ways.iter().enumerate().filter(|(index, _)| used(*index)).map(|(_, way)| way);
+        let mut undo = Undo { step: step.id.clone(), words: Vec::new(), aws: Vec::new() };
+        let mut any = false;
+        for way in ways {
+            any = true;
+            undo.words.extend(way.undo.iter().map(crate::runbook::Operation::sentence));
+            undo.aws.extend(way.undo.iter().map(crate::runbook::Operation::cli));
+        }
+        match (any, undo.words.is_empty()) {
+            (false, _) => {}
+            (true, true) => left.for_good.push(step.id.clone()),
+            (true, false) => left.undo.push(undo),
+        }
+    }
+    left
+}
+
+fn next(
+    run: &RunId,
+    plan: Option<&Plan>,
+    state: RunState,
+    outcome: Option<Outcome>,
+    waits: bool,
+) -> Vec<String> {
+    let confirm = plan.map_or("NAME", |plan| plan.confirm.as_str());
+    let region = plan.and_then(|plan| plan.params.region.as_ref());
+    let resume = format!("switchtower runs resume {run} --confirm {confirm} --reason TEXT");
+    match (state, outcome) {
+        (RunState::Running, _) if waits => vec![format!(
+            "It waits for an answer: switchtower runs retry {run}, or skip or undo, each with --reason TEXT."
+        )],
+        (RunState::Running, _) => vec![format!("It goes on; follow it: switchtower runs attach {run}")],
+        (RunState::Halted, _) => {
+            vec![format!("Mend what failed, then take it up where it stopped: {resume}")]
+        }
+        (RunState::Interrupted, _) => vec![format!("Take it up from what is true then: {resume}")],
+        (RunState::Ended, Some(Outcome::Done)) => {
+            let back = plan.filter(|plan| matches!(plan.runbook.as_str(), "drain" | "failover")).and(region);
+            let words = |region| {
+                format!(
+                    "When {region} is well again: switchtower run restore --region {region} --confirm {region} --reason TEXT"
+                )
+            };
+            back.map(words).into_iter().collect()
+        }
+        (RunState::Ended, Some(Outcome::Aborted)) => {
+            vec![
+                "It was stopped: decide whether what was done stays, or is undone by the lines below."
+                    .to_owned(),
+            ]
+        }
+        (RunState::Ended, Some(Outcome::Superseded)) => {
+            vec![
+                "Another run went on from here; its own report tells the rest: switchtower runs list"
+                    .to_owned(),
+            ]
+        }
+        (RunState::Ended, Some(Outcome::Undone | Outcome::Halted) | None) => Vec::new(),
+    }
+}
