@@ -21,7 +21,8 @@ fn hostile() -> Report {
         poison(&mut json, "");
         serde_json::from_value::<Entry>(json).unwrap_or(entry)
     });
-    let poisoned = Told { entries: entries.collect(), ..Told::default() };
+    let mut poisoned = Told::default();
+    poisoned.entries = entries.collect();
     told(&run, &poisoned, false)
 }
 
