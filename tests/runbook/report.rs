@@ -9,7 +9,7 @@ mod hostile;
 mod samples;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use jiff::Timestamp;
 use switchtower::cloud::{Cloud, Keys};
@@ -24,7 +24,7 @@ use switchtower::runbook::{DatabaseChoice, Entry, Event, Params, RegionSample, R
 use switchtower::sim::SimOptions;
 use tokio_util::sync::CancellationToken;
 
-use super::stage::{Stage, leaving, play};
+use super::stage::{LEAVING, Stage, leaving, play};
 
 /// When reports are made.
 const NOW: &str = "2026-11-21T04:00:00Z";
@@ -81,12 +81,16 @@ fn carried_out(
 ) -> (RunId, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     play(async || {
-        let options = SimOptions { scenario: scenario.into(), ..SimOptions::default() };
+        let options = SimOptions { scenario: scenario.into(), services: 1, ..SimOptions::default() };
         let stage = Arc::new(Stage::new(options));
         let plan = stage.plan(runbook, params).await;
         change(&stage);
         let mut setup = stage.setup(&plan);
-        let run = setup.opening.run.clone();
+        let run = RunId::new(stage.clock.now(), runbook, Some(LEAVING), 0x7f3a);
+        setup.opening.run = run.clone();
+        setup.opening.holder = "arn:aws:sts::123456789012:assumed-role/oncall/kim".into();
+        setup.opening.host = "bastion-1".into();
+        setup.opening.reason = "users of us-east-1 see errors".into();
         let journal = Journal::create(folder.path(), &run, stage.clock).await.unwrap();
         setup.recorder = Arc::new(Journaled(journal.clone()));
         setup.sampler = Some(Arc::new(Watching::begin(&stage)));
@@ -99,9 +103,13 @@ fn carried_out(
 }
 
 /// A failover out of a dark region, with its database.
-fn failover() -> (RunId, Vec<u8>) {
+static FAILOVER: LazyLock<(RunId, Vec<u8>)> = LazyLock::new(|| {
     let params = Params { database: Some(DatabaseChoice::Failover), ..leaving() };
     carried_out("regional-outage", "failover", &params, |_| {})
+});
+
+fn failover() -> (RunId, Vec<u8>) {
+    FAILOVER.clone()
 }
 
 fn told(run: &RunId, told: &Told, held: bool) -> Report {

@@ -181,23 +181,13 @@ fn sampled(sample: &RegionSample) -> String {
             (Some(why), _) => format!("unknown ({why})"),
             (None, Some(point)) => {
                 let at = point.at.strftime("%H:%M:%SZ");
-                format!("{} at {at}", amount(point.value, line.measure.unit()))
+                format!("{} at {at}", super::super::report::amount(point.value, line.measure.unit()))
             }
             (None, None) => "nothing new".to_owned(),
         };
         format!("{}{to} {value}", line.measure.word())
     });
     format!("{}: {}", sample.region, each.collect::<Vec<_>>().join(", "))
-}
-
-/// A number with its unit, as many digits as say something.
-pub(super) fn amount(value: f64, unit: &str) -> String {
-    let digits = if value.abs() >= 100.0 || value.fract() == 0.0 { 0 } else { 1 };
-    match unit {
-        "" => format!("{value:.digits$}"),
-        "/s" => format!("{value:.digits$}/s"),
-        unit => format!("{value:.digits$} {unit}"),
-    }
 }
 
 fn lease(outcome: &LeaseOutcome) -> String {

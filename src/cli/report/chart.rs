@@ -161,7 +161,7 @@ fn grid(canvas: &Canvas<'_>, scale: &Scale, unit: &str) -> Drawn {
     while value <= scale.top * 1.001 {
         let y = scale.y(value);
         canvas.draw(&PathElement::new(vec![(left, y), (right, y)], thin(GRID, 1)))?;
-        let style = font(13, INK, HPos::Right, VPos::Center);
+        let style = font(15, INK, HPos::Right, VPos::Center);
         canvas.draw(&Text::new(amount(value, unit), (left - 6, y), style))?;
         value += scale.step;
     }
@@ -171,7 +171,7 @@ fn grid(canvas: &Canvas<'_>, scale: &Scale, unit: &str) -> Drawn {
         if let Ok(at) = Timestamp::from_second(second as i64) {
             let x = scale.x(at);
             canvas.draw(&PathElement::new(vec![(x, bottom), (x, bottom + 5)], thin(INK, 1)))?;
-            let style = font(13, INK, HPos::Center, VPos::Top);
+            let style = font(15, INK, HPos::Center, VPos::Top);
             let format = if every < 60.0 { "%H:%M:%S" } else { "%H:%M" };
             canvas.draw(&Text::new(at.strftime(format).to_string(), (x, bottom + 9), style))?;
         }
@@ -210,7 +210,7 @@ fn marks(canvas: &Canvas<'_>, scale: &Scale, steps: &[StepReport]) -> Drawn {
         let mut numbers: Vec<usize> = close.iter().map(|(_, number, _)| *number).collect();
         numbers.sort_unstable();
         let failed = close.iter().any(|(.., failed)| *failed);
-        let style = font(12, if failed { FAILED } else { STEP }, HPos::Center, VPos::Bottom);
+        let style = font(14, if failed { FAILED } else { STEP }, HPos::Center, VPos::Bottom);
         canvas.draw(&Text::new(numbered(&numbers), (i32::midpoint(first.0, last.0), FRAME.1 - 5), style))?;
     }
     Ok(())
@@ -262,7 +262,7 @@ fn labels(canvas: &Canvas<'_>, scale: &Scale, lines: &[&Line]) -> Drawn {
         let below = room - rest as i32 * 16;
         let y = y.max(free).min(FRAME.3 + 8 - below);
         free = y + 16;
-        let style = font(13, REGIONS[index % REGIONS.len()], HPos::Left, VPos::Center);
+        let style = font(15, REGIONS[index % REGIONS.len()], HPos::Left, VPos::Center);
         let short: String = name.chars().take(24).collect();
         canvas.draw(&Text::new(short, (FRAME.2 + 8, y), style))?;
     }

@@ -4,6 +4,8 @@
 //! and read on a light or a dark screen. What it must not do: let a string be anything but text; the template escapes
 //! everything but the charts, which are made here out of numbers and escaped names.
 
+use std::collections::BTreeMap;
+
 use minijinja::{Environment, Value};
 use serde_json::Value as Json;
 
@@ -24,14 +26,14 @@ pub fn html(report: &Report) -> Result<String, Failure> {
         .into_iter()
         .map(|(title, svg)| {
             let svg = Value::from_safe_string(svg);
-            Value::from_iter([("title".to_owned(), Value::from(title)), ("svg".to_owned(), svg)])
+            map([("title".to_owned(), Value::from(title)), ("svg".to_owned(), svg)])
         })
         .collect();
     let context = [("view".to_owned(), value(view)), ("charts".to_owned(), Value::from(charts))];
     let mut environment = Environment::new();
     environment.add_template(NAME, TEMPLATE).map_err(failed)?;
     let template = environment.get_template(NAME).map_err(failed)?;
-    template.render(Value::from_iter(context)).map_err(failed)
+    template.render(map(context)).map_err(failed)
 }
 
 /// The pictures: what users got, how many came, how far data was behind.
@@ -65,8 +67,10 @@ fn value(json: Json) -> Value {
         },
         Json::String(text) => Value::from(text),
         Json::Array(items) => items.into_iter().map(value).collect::<Vec<Value>>().into(),
-        Json::Object(fields) => {
-            Value::from_iter(fields.into_iter().map(|(name, field)| (name, value(field))))
-        }
+        Json::Object(fields) => map(fields.into_iter().map(|(name, field)| (name, value(field)))),
     }
+}
+
+fn map(fields: impl IntoIterator<Item = (String, Value)>) -> Value {
+    Value::from(fields.into_iter().collect::<BTreeMap<String, Value>>())
 }

@@ -74,7 +74,10 @@ fn left(out: &mut String, view: &View) -> std::fmt::Result {
     view.left.iter().try_for_each(|list| self::list(out, "###", list))?;
     if !view.next.is_empty() {
         writeln!(out, "\n### Next\n")?;
-        view.next.iter().try_for_each(|next| writeln!(out, "- {}", text(next)))?;
+        for next in &view.next {
+            let command = next.command.as_ref().map(|command| format!(": {}", code(command)));
+            writeln!(out, "- {}{}", text(&next.words), command.unwrap_or_default())?;
+        }
     }
     if !view.undo.is_empty() {
         writeln!(out, "\n### What was done can be undone, in this order\n")?;
@@ -139,7 +142,7 @@ fn guards(out: &mut String, view: &View) -> std::fmt::Result {
             if finding.next.is_empty() { String::new() } else { format!(" → {}", text(&finding.next)) };
         let force =
             if finding.tone == "bad" { format!("**{}**", finding.force) } else { finding.force.to_owned() };
-        writeln!(out, "- {} {force}: {}{next}", finding.guard, text(&finding.message))?;
+        writeln!(out, "- **{}** {force}: {}{next}", finding.guard, text(&finding.message))?;
     }
     Ok(())
 }
@@ -153,11 +156,13 @@ fn list(out: &mut String, level: &str, list: &List) -> std::fmt::Result {
 fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let number = raw.bytes().take_while(u8::is_ascii_digit).count();
+    // `3. ` begins a list, `3.5` does not.
+    let listed = raw.get(number..).is_some_and(|rest| rest.starts_with(['.', ')']))
+        && raw.get(number + 1..).is_none_or(|rest| rest.is_empty() || rest.starts_with(' '));
     for (at, c) in raw.char_indices() {
         let acts = matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '&');
         // A list, a heading or a line below a heading begins so.
-        let begins = at == 0 && matches!(c, '#' | '-' | '+' | '=')
-            || number > 0 && at == number && matches!(c, '.' | ')');
+        let begins = at == 0 && matches!(c, '#' | '-' | '+' | '=') || number > 0 && at == number && listed;
         // A bare address becomes a link by itself.
         let links = c == ':' && raw.get(at..).is_some_and(|rest| rest.starts_with("://"));
         if acts || begins || links {

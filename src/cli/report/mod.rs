@@ -17,6 +17,7 @@ mod view;
 pub use html::html;
 pub use markdown::markdown;
 pub use view::View;
+pub(in crate::cli) use view::amount;
 
 use super::exit::Failure;
 use crate::runbook::report::Report;

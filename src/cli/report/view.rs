@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::runbook::plan::StepId;
-use crate::runbook::report::{CallReport, Fate, Finding, Line, Report, StepReport, StepState};
+use crate::runbook::report::{CallReport, Fate, Finding, Line, Next, Report, StepReport, StepState};
 use crate::runbook::sample::Timed;
 use crate::runbook::{Force, Outcome};
 
@@ -40,7 +40,7 @@ pub struct View {
     /// Undo of what was done, the newest first.
     pub undo: Vec<Undo>,
     /// What to do next.
-    pub next: Vec<String>,
+    pub next: Vec<Next>,
     /// Where this comes from.
     pub footer: String,
 }
@@ -267,11 +267,17 @@ pub(super) fn span(seconds: f64) -> String {
 }
 
 /// A number with its unit, as many digits as say something.
-pub(super) fn amount(value: f64, unit: &str) -> String {
-    let digits = if value.abs() >= 100.0 || value.fract() == 0.0 { 0 } else { 1 };
+pub(in crate::cli) fn amount(value: f64, unit: &str) -> String {
+    let digits = match value.abs() {
+        whole if whole >= 100.0 || whole.fract() == 0.0 => 0,
+        small if small < 0.95 => 2,
+        _ => 1,
+    };
     match unit {
         "" => format!("{value:.digits$}"),
         "/s" => format!("{value:.digits$}/s"),
+        // Nobody reads a quarter of a million milliseconds as four minutes.
+        "ms" if value >= 10_000.0 => span(value / 1_000.0),
         unit => format!("{value:.digits$} {unit}"),
     }
 }
@@ -356,7 +362,8 @@ fn step(step: &StepReport, day: Day) -> Step {
         | StepState::UnderWay
         | StepState::NotBegun => "open",
     };
-    let given_up = step.given_up.iter().map(|way| {
+    // The last way's reason is the step's own.
+    let given_up = step.given_up.iter().filter(|way| way.why != step.evidence).map(|way| {
         let method = way.method.map(|method| format!(" ({})", method.word())).unwrap_or_default();
         format!("way {}{method} given up: {}", way.way, way.why)
     });

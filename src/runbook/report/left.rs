@@ -5,10 +5,11 @@
 
 use serde::Serialize;
 
-use super::steps::{StepReport, StepState};
+use super::steps::{Fate, StepReport, StepState};
 use crate::runbook::event::{Outcome, RunId};
 use crate::runbook::journal::RunState;
 use crate::runbook::plan::{Plan, StepId};
+use crate::runbook::print::quoted;
 
 /// What is left.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -25,8 +26,17 @@ pub struct Left {
     pub undo: Vec<Undo>,
     /// Steps whose calls nothing brings back.
     pub for_good: Vec<StepId>,
-    /// What to do next, a sentence each.
-    pub next: Vec<String>,
+    /// What to do next.
+    pub next: Vec<Next>,
+}
+
+/// Something to do next.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Next {
+    /// What.
+    pub words: String,
+    /// The command line that does it.
+    pub command: Option<String>,
 }
 
 /// The undo of one step.
@@ -61,7 +71,12 @@ pub(super) fn of(
     };
     for step in steps.iter().rev().filter(|step| step.state != StepState::Undone) {
         let Some(planned) = plan.and_then(|plan| plan.step(&step.id)) else { continue };
-        let used = |way: usize| step.calls.iter().any(|call| !call.undo && call.way == way + 1);
+        // What was refused, or never left, changed nothing.
+        let may_have_acted = |fate| matches!(fate, Fate::Accepted | Fate::Unknown | Fate::NoAnswer);
+        let used = |way: usize| {
+            let mut calls = step.calls.iter().filter(|call| !call.undo && call.way == way + 1);
+            calls.any(|call| may_have_acted(call.fate))
+        };
         let ways = planned.ways.iter().enumerate().filter(|(index, _)| used(*index)).map(|(_, way)| way);
         let mut undo = Undo { step: step.id.clone(), words: Vec::new(), aws: Vec::new() };
         let mut any = false;
@@ -85,40 +100,36 @@ fn next(
     state: RunState,
     outcome: Option<Outcome>,
     waits: bool,
-) -> Vec<String> {
-    let confirm = plan.map_or("NAME", |plan| plan.confirm.as_str());
+) -> Vec<Next> {
+    // A name in a journal is a word of a shell, whatever it looks like.
+    let confirm = plan.map_or_else(|| "NAME".to_owned(), |plan| quoted(plan.confirm.as_str()));
     let region = plan.and_then(|plan| plan.params.region.as_ref());
+    let next = |words: &str, command: String| vec![Next { words: words.to_owned(), command: Some(command) }];
+    let words = |words: &str| vec![Next { words: words.to_owned(), command: None }];
     let resume = format!("switchtower runs resume {run} --confirm {confirm} --reason TEXT");
     match (state, outcome) {
-        (RunState::Running, _) if waits => vec![format!(
-            "It waits for an answer: switchtower runs retry {run}, or skip or undo, each with --reason TEXT."
-        )],
-        (RunState::Running, _) => vec![format!("It goes on; follow it: switchtower runs attach {run}")],
-        (RunState::Halted, _) => {
-            vec![format!("Mend what failed, then take it up where it stopped: {resume}")]
+        (RunState::Running, _) if waits => {
+            next("It waits for an answer, retry, skip or undo", format!("switchtower runs retry {run}"))
         }
-        (RunState::Interrupted, _) => vec![format!("Take it up from what is true then: {resume}")],
+        (RunState::Running, _) => next("It goes on; follow it", format!("switchtower runs attach {run}")),
+        (RunState::Halted, _) => next("Mend what failed, then take it up where it stopped", resume),
+        (RunState::Interrupted, _) => next("Take it up from what is true now", resume),
         (RunState::Ended, Some(Outcome::Done)) => {
             let back = plan.filter(|plan| matches!(plan.runbook.as_str(), "drain" | "failover")).and(region);
-            let words = |region| {
-                format!(
-                    "When {region} is well again: switchtower run restore --region {region} --confirm {region} --reason TEXT"
-                )
-            };
-            back.map(words).into_iter().collect()
+            back.map_or_else(Vec::new, |region| {
+                let name = quoted(region.as_str());
+                let restore =
+                    format!("switchtower run restore --region {name} --confirm {name} --reason TEXT");
+                next(&format!("When {region} is well again"), restore)
+            })
         }
         (RunState::Ended, Some(Outcome::Aborted)) => {
-            vec![
-                "It was stopped: decide whether what was done stays, or is undone by the lines below."
-                    .to_owned(),
-            ]
+            words("It was stopped: decide whether what was done stays, or is undone by the lines below")
         }
-        (RunState::Ended, Some(Outcome::Superseded)) => {
-            vec![
-                "Another run went on from here; its own report tells the rest: switchtower runs list"
-                    .to_owned(),
-            ]
-        }
+        (RunState::Ended, Some(Outcome::Superseded)) => next(
+            "Another run went on from here, and its own report tells the rest",
+            "switchtower runs list".to_owned(),
+        ),
         (RunState::Ended, Some(Outcome::Undone | Outcome::Halted) | None) => Vec::new(),
     }
 }

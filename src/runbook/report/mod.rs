@@ -19,7 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use left::{Left, Undo};
+pub use left::{Left, Next, Undo};
 pub use series::{Line, Unknown};
 pub use steps::{CallReport, Fate, GivenUp, StepReport, StepState};
 
@@ -400,7 +400,6 @@ fn happening(entry: &Entry, doubtful: bool) -> Option<Happening> {
             (words, !damage.is_empty())
         }
         Event::Lease { outcome } => lease(outcome),
-        Event::WayGivenUp { step, way, why } => (format!("{step}: way {} given up: {why}", way + 1), true),
         Event::Halted { why, .. } => (format!("halted: {why}"), true),
         Event::Decided { decision, by } => (format!("{by} decided: {}", decided(decision)), false),
         Event::Notified { whom, failure: None } => (format!("told {whom}"), false),
@@ -415,6 +414,7 @@ fn happening(entry: &Entry, doubtful: bool) -> Option<Happening> {
         | Event::Intent { .. }
         | Event::Applied { .. }
         | Event::NotApplied { .. }
+        | Event::WayGivenUp { .. }
         | Event::Progress { .. }
         | Event::StepDone { .. }
         | Event::StepFailed { .. }

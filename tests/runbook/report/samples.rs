@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use switchtower::ports::BoxFuture;
 use switchtower::runbook::journal;
 use switchtower::runbook::report::Report;
-use switchtower::runbook::{Event, Measure, Outcome, RegionSample, SampleLine, Sampler, Timed};
+use switchtower::runbook::{
+    DatabaseChoice, Event, Measure, Outcome, Params, RegionSample, SampleLine, Sampler, Timed,
+};
 use switchtower::sim::SimOptions;
 
 use super::super::stage::{LEAVING, SURVIVOR, Stage, leaving, play};
@@ -44,7 +46,11 @@ fn a_run_is_sampled_from_before_its_beginning() {
 /// A region that answers nothing has no numbers, and the reason stands in their place.
 #[test]
 fn a_dark_region_is_unknown_and_never_zero() {
-    let (run, bytes) = carried_out("black-hole", "failover", &leaving(), |_| {});
+    let params = Params { database: Some(DatabaseChoice::Leave), ..leaving() };
+    let (run, bytes) = carried_out("calm", "failover", &params, |stage| {
+        let place = switchtower::domain::ids::Region::new(LEAVING);
+        stage.sim.black_out(&place, jiff::SignedDuration::ZERO, None);
+    });
     let found = report(&run, &bytes);
     let targets = line(&found, Measure::HealthyTargets, LEAVING);
     assert_eq!(targets.points, Vec::new());
