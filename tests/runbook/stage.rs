@@ -374,6 +374,7 @@ impl Stage {
             damage: Vec::new(),
             take_over: None,
             attended: false,
+            decided: None,
         }
     }
 

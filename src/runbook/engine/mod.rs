@@ -44,7 +44,7 @@ use crate::domain::text::Text;
 use crate::ports::Clock;
 
 pub use recorder::{InMemory, Recorder};
-pub use run::run;
+pub use run::{failed_steps, run};
 
 /// How long a failover waits for its journal before it goes on without.
 pub const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
@@ -83,6 +83,8 @@ pub struct Setup {
     pub take_over: Option<(LeaseView, Text)>,
     /// True when somebody will decide at a halt; otherwise a halt ends the run as halted.
     pub attended: bool,
+    /// On resume: the answer to the halt at which the run was left, brought by whoever takes it up.
+    pub decided: Option<Decided>,
 }
 
 /// A decision and who made it.

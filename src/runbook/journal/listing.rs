@@ -87,10 +87,7 @@ fn summary(runs: &Path, id: RunId) -> Result<RunSummary, JournalError> {
     let damage = told.damage;
     let last = told.entries.last().cloned();
     let standing = standing(&told.entries);
-    let outcome = match standing {
-        Standing::Ended(outcome) => Some(outcome),
-        Standing::Going | Standing::Waiting => None,
-    };
+    let outcome = outcome(&told.entries);
     let state = match standing {
         _ if holder.is_some() => RunState::Running,
         Standing::Waiting | Standing::Ended(Outcome::Halted) => RunState::Halted,
@@ -109,6 +106,19 @@ fn summary(runs: &Path, id: RunId) -> Result<RunSummary, JournalError> {
     let waits = standing == Standing::Waiting;
     let imported = told.imported;
     Ok(RunSummary { id, opening, began, last, outcome, state, holder, waits, damage, imported, unreadable })
+}
+
+/// How a run came to its end, as its entries tell; `None` when it did not, or was taken up again since.
+pub fn outcome(entries: &[Entry]) -> Option<Outcome> {
+    match standing(entries) {
+        Standing::Ended(outcome) => Some(outcome),
+        Standing::Going | Standing::Waiting => None,
+    }
+}
+
+/// True when the last thing that happened is a halt.
+pub fn waits(entries: &[Entry]) -> bool {
+    standing(entries) == Standing::Waiting
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
