@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cleanup;
+mod copies;
 mod decisions;
 mod engine;
 mod journal;

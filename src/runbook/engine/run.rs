@@ -60,6 +60,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         aborted: AtomicBool::new(false),
         superseded: AtomicBool::new(false),
         unjournaled: AtomicBool::new(false),
+        last_apart: std::sync::atomic::AtomicU64::default(),
         hold,
         alive_since: std::sync::Mutex::default(),
     };
