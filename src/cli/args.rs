@@ -340,26 +340,37 @@ pub(super) enum RunsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Stop a run before its next call
+    /// Stop a run before its next call, or end one for good that was left at a halt
     Abort {
         /// Its name
         run: String,
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
     },
     /// At a halt: try the failed step again
     Retry {
         /// Its name
         run: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
     },
     /// At a halt: pass over the failed step
     Skip {
         /// Its name
         run: String,
+        /// The step that failed, to be sure that it is the one that is meant
+        step: Option<String>,
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
     },
     /// At a halt: restore what was changed
     Undo {
@@ -368,6 +379,14 @@ pub(super) enum RunsCommand {
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
+    },
+    /// At a halt: leave the rest to somebody else, who resumes it
+    HandOver {
+        /// Its name
+        run: String,
     },
     /// Take a run up again where its journal ends, from what is true now
     Resume {
@@ -413,6 +432,23 @@ pub(super) enum ReportFormat {
     Json,
     /// HTML
     Html,
+}
+
+/// A decision about a run that no process has: it is taken up here, and goes on by the decision.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Here {
+    /// When no process has the run: the region's name once more; for cleanup the application's
+    #[arg(long, value_name = "NAME")]
+    pub(super) confirm: Option<String>,
+    /// Then: go on although the journal is damaged
+    #[arg(long)]
+    pub(super) accept_damage: bool,
+    /// Then: take the lease over from a holder that is gone
+    #[arg(long, value_name = "WHY")]
+    pub(super) take_over: Option<String>,
+    /// Then: print each event as JSON, one a line
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 fn endpoint(url: &str) -> Result<String, String> {

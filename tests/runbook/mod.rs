@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cleanup;
+mod copies;
+mod decisions;
 mod engine;
 mod journal;
 mod judge;

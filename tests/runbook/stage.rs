@@ -375,6 +375,7 @@ impl Stage {
             damage: Vec::new(),
             take_over: None,
             attended: false,
+            decided: None,
         }
     }
 

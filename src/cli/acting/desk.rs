@@ -27,8 +27,8 @@ use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
 use crate::runbook::journal::{self, Journal, RunState, Told, control};
 use crate::runbook::{
-    Approval, Arming, Entry, Event, Executor, Fact, Facts, GuardFinding, LeaseError, LeaseStore, LeaseView,
-    Opening, Params, Plan, RunId, Runbook, guards, pin,
+    Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, GuardFinding, LeaseError, LeaseStore,
+    LeaseView, Opening, Outcome, Params, Plan, RunId, Runbook, guards, pin,
 };
 
 /// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
@@ -107,6 +107,8 @@ pub(in crate::cli) struct TakeUp {
     pub(in crate::cli) take_over: Option<Text>,
     /// Somebody answers at a halt.
     pub(in crate::cli) attended: bool,
+    /// The answer to the halt at which the run was left.
+    pub(in crate::cli) decided: Option<Decision>,
 }
 
 /// A journal is a recorder.
@@ -435,12 +437,13 @@ impl Desk {
         let Some(Event::Opened { plan, opening, .. }) = told.entries.first().map(|entry| &entry.event) else {
             return Err(Failure::error(format_args!("{run}: the journal does not begin with its plan")));
         };
-        if let Some(Event::Ended { outcome, .. }) = told.entries.last().map(|entry| &entry.event)
-            && *outcome != crate::runbook::Outcome::Halted
+        if let Some(outcome) = journal::stand(&told.entries, false).outcome
+            && !matches!(outcome, Outcome::Halted | Outcome::Aborted)
         {
+            let word = super::lines::outcome_word(outcome);
             return Err(Failure::new(
                 Exit::Usage,
-                format_args!("{run} has ended; there is nothing to resume"),
+                format_args!("{run} has ended ({word}); there is nothing to go on with"),
             ));
         }
         let plan = (**plan).clone();
@@ -493,6 +496,7 @@ impl Desk {
             damage: Vec::new(),
             take_over,
             attended: how.attended,
+            decided: how.decided.clone().map(|decision| (decision, local_user())),
         }
     }
 
