@@ -198,7 +198,8 @@ impl PlanDialog {
         {
             return Some(format!("{} blocks now; read it first", finding.guard.word()).into());
         }
-        (held.differs && !self.book.is_emergency()).then(|| "the reading changed the plan; read it first".into())
+        (held.differs && !self.book.is_emergency())
+            .then(|| "the reading changed the plan; read it first".into())
     }
 
     /// Asks again with the present wishes.

@@ -169,7 +169,8 @@ impl App {
             return Vec::new();
         }
         self.acting.armed = None;
-        if self.acting.prompt.as_ref().is_some_and(|prompt| matches!(prompt.purpose, Purpose::Confirm { .. })) {
+        if self.acting.prompt.as_ref().is_some_and(|prompt| matches!(prompt.purpose, Purpose::Confirm { .. }))
+        {
             self.acting.prompt = None;
         }
         self.acting.say("the armed time is over: read-only again");
@@ -446,8 +447,7 @@ impl App {
         let ticket = planned.ticket;
         let awaited = |screen: &Screen| matches!(screen, Screen::Plan(dialog) if dialog.awaits(ticket));
         if let Some(at) = self.screens.iter().position(awaited) {
-            let confirming =
-                matches!(&self.screens[at], Screen::Plan(dialog) if self.is_confirming(dialog));
+            let confirming = matches!(&self.screens[at], Screen::Plan(dialog) if self.is_confirming(dialog));
             let Some(Screen::Plan(dialog)) = self.screens.get_mut(at) else { return (false, Vec::new()) };
             if confirming {
                 dialog.hold(planned);

@@ -533,9 +533,7 @@ impl Desk {
             return arn;
         }
         let mut reading = self.reading.begin(wanted.clone(), None, false);
-        let first = async {
-            while known().is_none() && reading.more().await {}
-        };
+        let first = async { while known().is_none() && reading.more().await {} };
         // Who acts is for the record: it keeps nobody waiting.
         let _ = self.session.clock.timeout(engine::LEASE_PATIENCE, first).await;
         known().unwrap_or_else(local_user)

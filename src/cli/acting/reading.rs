@@ -114,8 +114,7 @@ impl Awaited {
                 (None, watched) => watched,
                 (read, _) => read,
             };
-            let known =
-                Observed::from_parts(known.source().clone(), newest.cloned(), known.error().cloned());
+            let known = Observed::from_parts(known.source().clone(), newest.cloned(), known.error().cloned());
             facts.insert(fact.clone(), known);
         }
         facts

@@ -95,8 +95,8 @@ fn users(page: &mut Page, app: &App, card: &Card, felt: &Felt, room: u16, theme:
     match felt.in_dns {
         Some(false) if fails => {
             let lingering = card.lingering().and_then(|note| note.as_str().split(" (").next());
-            let lingering =
-                lingering.unwrap_or("clients with open connections stay up to their keep-alive, 60 min or as set");
+            let lingering = lingering
+                .unwrap_or("clients with open connections stay up to their keep-alive, 60 min or as set");
             let ends = "and that should end: DNS sends nobody here any more; kept answers live 60 s";
             words = format!("{words}, {ends}, {lingering}");
         }
