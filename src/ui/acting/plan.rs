@@ -221,7 +221,9 @@ fn trouble(page: &mut Page, dialog: &PlanDialog, error: &PlanError, room: u16, t
 }
 
 fn guards(page: &mut Page, dialog: &PlanDialog, plan: &Plan, room: u16, theme: Theme) {
-    if plan.findings.is_empty() {
+    // Being read-only is told by the line that stays in sight, with what to do about it.
+    let guards = || plan.findings.iter().filter(|finding| finding.guard != GuardId::Armed);
+    if guards().next().is_none() {
         page.line(vec![
             (format!("  {} ", Mark::Healthy.symbol()), theme.mark(Mark::Healthy)),
             ("no guard complains".to_owned(), theme.plain()),
@@ -231,9 +233,9 @@ fn guards(page: &mut Page, dialog: &PlanDialog, plan: &Plan, room: u16, theme: T
     let said = |finding: &&GuardFinding| {
         finding.force == Force::Warn && plan.irreversible.contains(&finding.message)
     };
-    let mut findings: Vec<_> = plan.findings.iter().filter(|finding| !said(finding)).collect();
+    let mut findings: Vec<_> = guards().filter(|finding| !said(finding)).collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.force));
-    for finding in findings {
+    for (index, finding) in findings.iter().enumerate() {
         let overridden = finding.force == Force::Block && finding.may_override && dialog.overrides;
         let mark = if overridden { Mark::Warning } else { guard_mark(finding) };
         let force = match (finding.force, overridden) {
@@ -241,9 +243,15 @@ fn guards(page: &mut Page, dialog: &PlanDialog, plan: &Plan, room: u16, theme: T
             (Force::Block, _) => "BLOCKS ",
             (Force::Warn, _) => "",
         };
-        let lead = format!("  {} {force}{}: ", mark.symbol(), finding.guard.word());
+        // What the runbook itself examines needs no name.
+        let word = if finding.guard == GuardId::Runbook { "" } else { finding.guard.word() };
+        let lead = format!("  {} {force}{word}", mark.symbol());
+        let colon = if force.is_empty() && word.is_empty() { "" } else { ":" };
+        let lead = format!("{}{colon} ", lead.trim_end());
         page.text((&lead, theme.mark(mark)), finding.message.as_str(), room, theme.plain());
-        if !finding.next_step.is_empty() {
+        // What is to be done about several in a row is said once, after the last of them.
+        let again = findings.get(index + 1).is_some_and(|next| next.next_step == finding.next_step);
+        if !finding.next_step.is_empty() && !again {
             page.text(("      → ", theme.quiet()), finding.next_step.as_str(), room, theme.plain());
         }
     }
