@@ -45,7 +45,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
             plan: plan.short().to_owned(),
         });
     }
-    let hold = Hold::new(setup.lease.clone(), &setup.opening.run, setup.clock);
+    let hold = Hold::new(setup.lease.clone());
     let began = setup.clock.now();
     let sent = setup.told.iter().filter_map(|entry| match &entry.event {
         Event::Intent { step, way, call, .. } => Some((step.clone(), *way, *call)),
