@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use switchtower::app::acting::Book;
+use switchtower::app::acting::{Basis, Book};
 use switchtower::app::{Effect, Event, Screen};
 use switchtower::runbook::{DatabaseChoice, GuardId};
 
@@ -242,7 +242,7 @@ fn blocks_are_overridden_only_where_they_may_be() {
     let show = |stage: &mut Stage, guard| {
         let effects = stage.press("r");
         let plan = plans::blocked(plans::drain(&dialog(stage).params), guard);
-        stage.app.update(Event::Planned(wishes(&effects)[0].ticket, Box::new(Ok(plan))));
+        stage.planned(wishes(&effects)[0].ticket, Basis::Read, Ok(plan));
     };
     show(&mut stage, GuardId::Survivors);
     stage.press("o enter");

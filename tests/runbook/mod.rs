@@ -8,6 +8,7 @@ mod engine;
 mod journal;
 mod judge;
 mod matrix;
+mod pins;
 mod planning;
 mod plans;
 mod print;

@@ -7,12 +7,16 @@
 mod desk;
 mod hands;
 mod lines;
+mod pins;
 mod plan;
+mod reading;
 mod run;
 mod runs;
 
-use desk::{Desk, Started, TakeUp};
+pub(super) use desk::Desk;
+use desk::{Asked, Started, TakeUp};
 pub(super) use hands::Hands;
+pub(super) use pins::PinReader;
 pub(super) use plan::run as plan;
 pub(super) use run::run;
 pub(super) use runs::run as runs;

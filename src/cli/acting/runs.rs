@@ -90,7 +90,7 @@ async fn list(desk: &Desk, json: bool) -> Result<Exit, Failure> {
     match lease {
         LeaseState::Held(view) => out::say(&Desk::held_by(&view)),
         LeaseState::Unreachable(why) => out::say(&format!("who holds the lease cannot be told: {why}")),
-        LeaseState::Free | LeaseState::NotConfigured => {}
+        LeaseState::Free | LeaseState::NotConfigured | LeaseState::Unread => {}
     }
     Ok(Exit::Done)
 }

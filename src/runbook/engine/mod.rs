@@ -132,6 +132,8 @@ struct Context {
     alive_since: Mutex<BTreeMap<Region, Timestamp>>,
     /// Calls that were sent, in this process or, as the journal tells, before.
     sent: Mutex<Vec<(StepId, usize, usize)>>,
+    /// Calls of this process that were sent and not definitely refused: a retry looks before it sends them again.
+    doubtful: Mutex<Vec<(StepId, usize, usize)>>,
     /// When users were first proven to be answered elsewhere.
     proven: Mutex<Option<Timestamp>>,
     /// The last lag that was read before a promotion, milliseconds.

@@ -126,6 +126,9 @@ fn grow(need: &Need, tasks: i32) -> Option<Step> {
     }
 }
 
+/// How the note begins that says how long clients may stay after they were sent elsewhere.
+pub const LINGERING: &str = "clients with open connections";
+
 /// The step that takes a region out of DNS by the first way that works.
 pub(in crate::runbook) fn pin(region: &Region, evacuation: Evacuation, timeout: Duration) -> Option<Step> {
     if evacuation.ways.is_empty() {
@@ -228,7 +231,7 @@ pub(in crate::runbook) fn proof(
     }
     parts.notes.push(
         format!(
-            "clients with open connections may use {region} for up to {} more (HTTP client keep-alive of its load balancers)",
+            "{LINGERING} may use {region} for up to {} more (HTTP client keep-alive of its load balancers)",
             words::span(Duration::from_secs_f64(keep_alive.max(0.0)))
         )
         .into(),

@@ -30,7 +30,7 @@ pub fn import(
     at: Timestamp,
 ) -> Result<PathBuf, JournalError> {
     let folder = folder_of(runs, run)?;
-    let missing = order(&mut entries);
+    let missing = in_order(&mut entries);
     let not_a_run = |why| JournalError::NotARun { run: run.as_str().into(), why };
     match entries.first().map(|entry| &entry.event) {
         Some(Event::Opened { opening, .. }) if &opening.run == run => {}
@@ -63,7 +63,7 @@ pub fn import(
 }
 
 /// Brings copied entries into their order, each once, and tells how many are missing as far as their numbers do.
-fn order(entries: &mut Vec<Entry>) -> u64 {
+pub fn in_order(entries: &mut Vec<Entry>) -> u64 {
     let unnumbered = entries.iter().any(|entry| entry.seq == UNNUMBERED);
     if unnumbered {
         entries.sort_by_key(|entry| (entry.at, entry.seq));

@@ -5,7 +5,7 @@
 //! its events.
 //!
 //! ```text
-//! ─ run: drain us-east-1 ─ step 3 of 7 ─ 4m10s, about 5m left ─ lease 12 ────
+//! ─ run: drain us-east-1, 2 of 7 done, 4m10s, about 5m left ───── ▶ RUNNING ─
 //!   ● 1 notify                                   done     2s │ ✖ us-east-1
 //!   ▶ 2 raise eu-west-1 prod/api                 running 40s │   0 req/s  5XX 62 %
 //!       4 of 6 tasks serve                                   │ ● eu-west-1
@@ -44,9 +44,9 @@ pub(in crate::ui) fn in_a_word(app: &App, theme: Theme) -> Option<(String, Style
     let (at, of) = run.progress();
     let name = run.name();
     Some(match &run.standing {
-        Standing::Running => (format!("run: {name} step {at}/{of}: v"), theme.strong()),
+        Standing::Running => (format!("run: {name} {at}/{of} done: v"), theme.strong()),
         Standing::Stopping => (format!("run: {name} stopping"), theme.mark(Mark::Warning)),
-        Standing::Halted(_) => (format!("run HALTED: {name} step {at}/{of}: v"), theme.sign(Mark::Critical)),
+        Standing::Halted(_) => (format!("run HALTED: {name} {at}/{of} done: v"), theme.sign(Mark::Critical)),
         Standing::Ended { outcome, .. } => {
             (format!("run: {name} {}", outcome_word(*outcome)), theme.mark(ended(*outcome)))
         }
@@ -65,7 +65,12 @@ pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, view: &RunView, theme: 
     let regions = app.fleet.regions().len() as u16;
     let (steps, side) = if wide >= BESIDE { (wide - REGIONS - 1, high) } else { (wide, 0) };
     let under = if side == 0 && high >= 10 { (regions + 1).min(high / 3) } else { 0 };
-    let page = page(app, run, view, steps.saturating_sub(1), theme);
+    let room = steps.saturating_sub(1);
+    let mut page = self::page(app, run, view, room, false, theme);
+    // What is over gives way to what goes on, where there is no room for both.
+    if page.len() > usize::from(high - under) && run.is_live() {
+        page = self::page(app, run, view, room, true, theme);
+    }
     page.paint(&mut pen.part(0, 1, steps, high - under), &view.scroll, theme);
     if side > 0 {
         for y in 1..=high {
@@ -90,7 +95,7 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
         format!(", {word} {} left", format::span(left.likely))
     });
     let left = left.unwrap_or_default();
-    rule(pen, 0, &format!("run: {}, step {at} of {of}{spent}{left}", run.name()), theme);
+    rule(pen, 0, &format!("run: {}, {at} of {of} done{spent}{left}", run.name()), theme);
     let (mark, word) = match &run.standing {
         Standing::Running => (Mark::Warning, "▶ RUNNING"),
         Standing::Stopping => (Mark::Warning, "STOPPING"),
@@ -112,7 +117,7 @@ fn ended(outcome: Outcome) -> Mark {
     }
 }
 
-fn page(app: &App, run: &RunState, view: &RunView, room: u16, theme: Theme) -> Page {
+fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme: Theme) -> Page {
     let mut page = Page::default();
     match &run.standing {
         Standing::Halted(halt) => halted(&mut page, app, run, halt, room, theme),
@@ -141,12 +146,12 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, theme: Theme) -> P
         Standing::Running => {}
     }
     // What is under way is kept in sight.
-    let current = run.steps.iter().rposition(|step| step.phase == Phase::Running);
+    let current = run.steps.iter().position(|step| matches!(step.phase, Phase::Running | Phase::Failed));
     for (index, step) in run.steps.iter().enumerate() {
         if Some(index) == current {
             page.select_next();
         }
-        self::step(&mut page, app, run, index, step, room, theme);
+        self::step(&mut page, app, run, index, step, (room, short), theme);
     }
     page.gap();
     page.text(("  lease ", theme.quiet()), &lease(run), room, theme.plain());
@@ -189,7 +194,15 @@ fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, th
     page.gap();
 }
 
-fn step(page: &mut Page, app: &App, run: &RunState, index: usize, step: &StepState, room: u16, theme: Theme) {
+fn step(
+    page: &mut Page,
+    app: &App,
+    run: &RunState,
+    index: usize,
+    step: &StepState,
+    (room, short): (u16, bool),
+    theme: Theme,
+) {
     const RIGHT: usize = 26;
     let now = app.fleet.now();
     let (symbol, style) = phase(step.phase, theme);
@@ -221,7 +234,7 @@ fn step(page: &mut Page, app: &App, run: &RunState, index: usize, step: &StepSta
         (fit(right, RIGHT), style),
     ]);
     let indent = "       ";
-    if !step.words.is_empty() {
+    if !step.words.is_empty() && !(short && matches!(step.phase, Phase::Done | Phase::Held)) {
         let share = step.share.map(|share| format!("{:.0} %, ", share.clamp(0.0, 1.0) * 100.0));
         let words = format!("{}{}", share.unwrap_or_default(), step.words);
         let style = if step.phase == Phase::Running { theme.strong() } else { theme.plain() };
