@@ -187,6 +187,19 @@ impl Bastion {
         runs.first().map(|run| run.to_str().unwrap().to_owned())
     }
 
+    /// The only run, as soon as there is one.
+    pub(super) fn first_run(&self) -> String {
+        let step = Duration::from_millis(10);
+        for _ in 0..PATIENCE.as_millis() / step.as_millis() {
+            // Its folder is made a moment before its journal.
+            if let Some(run) = self.left_behind().filter(|run| !self.journal(run).is_empty()) {
+                return run;
+            }
+            std::thread::park_timeout(step);
+        }
+        panic!("no run begins");
+    }
+
     /// The whole lines of a run's journal, as they lie on disk.
     pub(super) fn journal(&self, run: &str) -> Vec<Value> {
         let file = self.folder_of_runs().join(run).join("journal.jsonl");
