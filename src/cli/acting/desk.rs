@@ -27,8 +27,8 @@ use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
 use crate::runbook::journal::{self, Journal, RunState, Told, control};
 use crate::runbook::{
-    Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, GuardFinding, LeaseError, LeaseStore,
-    LeaseView, Opening, Outcome, Params, Plan, RunId, Runbook, guards, pin,
+    Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, GuardFinding, GuardId, LeaseError,
+    LeaseStore, LeaseView, Opening, Outcome, Params, Plan, RunId, Runbook, guards, pin,
 };
 
 /// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
@@ -307,8 +307,18 @@ impl Desk {
     pub(in crate::cli) async fn drift(&self, plan: &Plan) -> Vec<GuardFinding> {
         let wanted: Vec<Fact> = plan.shaped_by.iter().map(|(fact, _)| fact.clone()).collect();
         let mut reading = self.reading.begin(wanted, None, true);
-        let _ = self.session.clock.timeout(READING, reading.all()).await;
-        guards::drift(plan, &reading.known(&Facts::new()))
+        let read = self.session.clock.timeout(READING, reading.all());
+        let (_, lease) = tokio::join!(read, self.lease_state());
+        let mut moved = guards::drift(plan, &reading.known(&Facts::new()));
+        // Somebody who took the lease meanwhile is the reason for whatever else has moved, and is told first.
+        let told = plan.findings.iter().any(|finding| finding.guard == GuardId::Lease);
+        if let LeaseState::Held(view) = &lease
+            && !told
+        {
+            let emergency = catalog::by_id(plan.runbook.as_str()).is_some_and(|book| book.spec().emergency);
+            moved.insert(0, GuardFinding::block(GuardId::Lease, emergency, Self::held_by(view)));
+        }
+        moved
     }
 
     fn peaks(&self, baseline: Option<&Baseline>) -> Peaks {
@@ -510,11 +520,11 @@ impl Desk {
         }
         let (decisions, received) = mpsc::unbounded_channel();
         let mut controls = control::Watch::begin(journal.folder(), self.session.clock).await;
-        let from_files = decisions.downgrade();
+        // Whoever watches here may go; the word of another process must reach the run all the same.
+        let from_files = decisions.clone();
         let watching = tokio::spawn(async move {
             while let Some(said) = controls.next().await {
-                let Some(decisions) = from_files.upgrade() else { return };
-                if decisions.send((said.decision, said.by)).is_err() {
+                if from_files.send((said.decision, said.by)).is_err() {
                     return;
                 }
             }
