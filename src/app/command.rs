@@ -70,6 +70,11 @@ pub const COMMANDS: &[Command] = &[
         doc: "plan: delete what the topology names",
         run: |app, _| app.open_book(Book::Cleanup),
     },
+    Command {
+        name: "re-pin",
+        doc: "plan: put back what keeps a region out, where somebody changed it",
+        run: |app, _| app.open_pin(),
+    },
     Command { name: "run", doc: "the run: steps, calls, decisions; and back", run: |app, _| app.view_run() },
     Command { name: "confirm", doc: "confirm: type the name and a reason", run: |app, _| app.confirm() },
     Command {

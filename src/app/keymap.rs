@@ -61,6 +61,7 @@ pub const KEYMAP: &[Binding] = &[
     bind(&["shift-r"], "R", "restore", None),
     bind(&["shift-w"], "W", "switchover", None),
     bind(&["shift-x"], "X", "cleanup", None),
+    bind(&["shift-p"], "P", "re-pin", None),
     bind(&["v"], "v", "run", Some("run")),
     bind(&["ctrl-z"], "Ctrl-Z", "suspend", None),
 ];

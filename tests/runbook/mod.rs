@@ -4,13 +4,17 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cleanup;
+mod copies;
+mod decisions;
 mod engine;
 mod journal;
 mod judge;
 mod matrix;
+mod pins;
 mod planning;
 mod plans;
 mod print;
+mod report;
 mod restore;
 mod script;
 mod stage;

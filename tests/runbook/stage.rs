@@ -299,6 +299,11 @@ impl Stage {
         }
     }
 
+    /// A way of one's own to the world.
+    pub(crate) fn cloud(&self) -> Cloud {
+        cloud(&self.sim)
+    }
+
     /// The same process begun anew, with credentials that hold.
     pub(crate) fn sign_in(&mut self) {
         let cloud = cloud(&self.sim);
@@ -359,6 +364,7 @@ impl Stage {
             executor: self.witness.clone(),
             lease: Some(self.lease.clone()),
             recorder: self.recorder.clone(),
+            sampler: None,
             clock: self.clock,
             topology: self.topology.clone(),
             plan: plan.clone(),
@@ -369,6 +375,7 @@ impl Stage {
             damage: Vec::new(),
             take_over: None,
             attended: false,
+            decided: None,
         }
     }
 

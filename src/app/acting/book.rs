@@ -4,6 +4,7 @@
 //! What it must not do: plan; that is for `runbook::catalog`.
 
 use crate::domain::ids::Region;
+use crate::domain::pin::Pin;
 use crate::runbook::{DatabaseChoice, Params};
 
 /// A runbook with a key of its own.
@@ -66,6 +67,11 @@ impl Book {
             Self::Restore | Self::Switchover => &[],
             Self::Cleanup => &[Choice::SkipSnapshots, Choice::Whole],
         }
+    }
+
+    /// The runbook that puts a pin back: the one that set it.
+    pub fn of_pin(pin: &Pin) -> Self {
+        if pin.runbook.as_str() == Self::Failover.id() { Self::Failover } else { Self::Drain }
     }
 
     /// The wishes that its dialog opens with.

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::super::exit::{Exit, Failure};
 use super::super::session::Session;
 use super::reading::{Awaited, Reading};
+use super::sampling::{Shared, Watching};
 use crate::app::acting::Basis;
 use crate::domain::FleetSnapshot;
 use crate::domain::text::Text;
@@ -26,8 +27,8 @@ use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
 use crate::runbook::journal::{self, Journal, RunState, Told, control};
 use crate::runbook::{
-    Approval, Arming, Entry, Event, Executor, Fact, Facts, GuardFinding, LeaseError, LeaseStore, LeaseView,
-    Opening, Params, Plan, RunId, Runbook, guards,
+    Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, GuardFinding, LeaseError, LeaseStore,
+    LeaseView, Opening, Outcome, Params, Plan, RunId, Runbook, guards, pin,
 };
 
 /// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
@@ -60,6 +61,8 @@ pub(in crate::cli) struct Desk {
     held: Arc<Mutex<Option<(Timestamp, LeaseState)>>>,
     /// Where journals lie; a simulation keeps none on disk beyond its own life.
     runs: Arc<PathBuf>,
+    /// What the console watches, for samples of runs.
+    watched: Shared,
 }
 
 /// A plan is asked for.
@@ -104,6 +107,8 @@ pub(in crate::cli) struct TakeUp {
     pub(in crate::cli) take_over: Option<Text>,
     /// Somebody answers at a halt.
     pub(in crate::cli) attended: bool,
+    /// The answer to the halt at which the run was left.
+    pub(in crate::cli) decided: Option<Decision>,
 }
 
 /// A journal is a recorder.
@@ -136,7 +141,13 @@ impl Desk {
             lease,
             held: Arc::default(),
             runs: Arc::new(runs),
+            watched: Shared::default(),
         }
+    }
+
+    /// Somebody watches everything already: runs are sampled from there.
+    pub(in crate::cli) fn watched_by(&self, feed: poll::FleetFeed) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
     }
 
     /// The clock of everything.
@@ -356,20 +367,23 @@ impl Desk {
 
     async fn unfinished(&self) -> Vec<RunId> {
         let listed = self.listed().await.unwrap_or_default();
-        listed.into_iter().filter(|run| run.state != RunState::Ended).map(|run| run.id).collect()
+        let open = listed.into_iter().filter(|run| run.state != RunState::Ended && !run.never_began());
+        open.map(|run| run.id).collect()
     }
 
-    /// The journal of the newest run that took the region out.
+    /// What the runs tell that took the region out since it was last in service; more than one where a pin was put back.
     async fn last_evacuation(&self, params: &Params) -> Option<Vec<Entry>> {
         let region = params.region.as_ref()?;
         let listed = self.listed().await.ok()?;
-        let run = listed.into_iter().find(|run| {
-            run.opening.as_ref().is_some_and(|opening| {
-                opening.params.region.as_ref() == Some(region)
-                    && matches!(opening.runbook.as_str(), "drain" | "failover")
-            })
-        })?;
-        self.told(&run.id).await.ok().map(|told| told.entries)
+        let about = listed.into_iter().filter(|run| {
+            run.opening.as_ref().is_some_and(|opening| opening.params.region.as_ref() == Some(region))
+        });
+        let mut runs = Vec::new();
+        for run in about {
+            // A record that cannot be read tells nothing; `runs list` says so.
+            runs.extend(self.told(&run.id).await.ok().map(|told| told.entries));
+        }
+        Some(pin::evacuations(&runs, region)).filter(|entries| !entries.is_empty())
     }
 
     /// Reads a run's journal.
@@ -414,16 +428,22 @@ impl Desk {
         how: TakeUp,
     ) -> Result<Started, Failure> {
         let clock = self.session.clock;
+        if self.listed().await?.iter().any(|listed| &listed.id == run && listed.never_began()) {
+            let words =
+                format!("{run} went before its first entry was on disk: nothing was done; run it anew");
+            return Err(Failure::new(Exit::Usage, words));
+        }
         let told = self.told(run).await?;
         let Some(Event::Opened { plan, opening, .. }) = told.entries.first().map(|entry| &entry.event) else {
             return Err(Failure::error(format_args!("{run}: the journal does not begin with its plan")));
         };
-        if let Some(Event::Ended { outcome, .. }) = told.entries.last().map(|entry| &entry.event)
-            && *outcome != crate::runbook::Outcome::Halted
+        if let Some(outcome) = journal::stand(&told.entries, false).outcome
+            && !matches!(outcome, Outcome::Halted | Outcome::Aborted)
         {
+            let word = super::lines::outcome_word(outcome);
             return Err(Failure::new(
                 Exit::Usage,
-                format_args!("{run} has ended; there is nothing to resume"),
+                format_args!("{run} has ended ({word}); there is nothing to go on with"),
             ));
         }
         let plan = (**plan).clone();
@@ -465,6 +485,7 @@ impl Desk {
             executor: self.executor.clone(),
             lease: self.lease.clone(),
             recorder: Arc::new(Journaled(journal)),
+            sampler: Some(Arc::new(Watching::begin(&self.session, &self.watched))),
             clock: self.session.clock,
             topology: self.session.topology.clone(),
             plan,
@@ -475,6 +496,7 @@ impl Desk {
             damage: Vec::new(),
             take_over,
             attended: how.attended,
+            decided: how.decided.clone().map(|decision| (decision, local_user())),
         }
     }
 
@@ -542,6 +564,11 @@ impl Desk {
     /// The lease's holder in words, for `runs`.
     pub(in crate::cli) fn held_by(view: &LeaseView) -> String {
         LeaseError::Held(Box::new(view.clone())).to_string()
+    }
+
+    /// Observes facts.
+    pub(in crate::cli) async fn ask(&self, facts: &[Fact]) -> Facts {
+        self.executor.observe(facts).await
     }
 
     /// The lease store, for imports.

@@ -6,18 +6,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::super::exit::Failure;
 use super::super::session::Session;
 use super::desk::local_user;
-use super::{Asked, Desk, TakeUp};
+use super::{Asked, Desk, PinReader, TakeUp};
 use crate::app::acting::{Basis, Planned, Wish};
 use crate::app::{Effect, Event, Start};
 use crate::domain::FleetSnapshot;
+use crate::domain::pin::Pins;
 use crate::domain::text::Text;
+use crate::poll::FleetFeed;
 use crate::runbook::engine::Decided;
-use crate::runbook::{Approval, Decision, Force, PlanError, RunId, catalog};
+use crate::runbook::{Approval, Decision, Force, PlanError, RunId, catalog, pin};
 
 /// A run of this process, and where its decisions go.
 type Running = (RunId, mpsc::UnboundedSender<Decided>);
@@ -30,6 +32,8 @@ pub(in crate::cli) struct Hands {
     running: Arc<Mutex<Vec<Running>>>,
     /// How many runs are under way.
     count: watch::Sender<usize>,
+    /// Told when a run went on, for whoever watches what runs left.
+    went_on: Arc<Notify>,
 }
 
 impl Hands {
@@ -46,7 +50,14 @@ impl Hands {
             None => session.runs().map_err(|failure: Failure| Text::new(failure.message)),
         };
         let desk = runs.map(|runs| Desk::new(session.clone(), allow_endpoint, runs));
-        Self { desk, events, running: Arc::default(), count }
+        Self { desk, events, running: Arc::default(), count, went_on: Arc::default() }
+    }
+
+    /// What the console watches from now on: runs are sampled from there.
+    pub(in crate::cli) fn watch(&self, feed: FleetFeed) {
+        if let Ok(desk) = &self.desk {
+            desk.watched_by(feed);
+        }
     }
 
     /// Carries an effect out, beside everything else.
@@ -61,6 +72,13 @@ impl Hands {
             }
             Effect::Decide(run, decision) => self.decide(&run, decision),
             Effect::Quit | Effect::Suspend | Effect::Refresh | Effect::Pause(_) | Effect::Focus(_) => {}
+        }
+    }
+
+    /// Keeps the pins up to date for as long as anybody listens.
+    pub(in crate::cli) fn watch_pins(&self, latest: watch::Sender<Arc<Pins>>) {
+        if let Ok(desk) = &self.desk {
+            tokio::spawn(PinReader::new(desk.clone()).keep(latest, self.went_on.clone()));
         }
     }
 
@@ -151,6 +169,9 @@ impl Hands {
         let mut entries = started.entries;
         tokio::spawn(async move {
             while let Some(entry) = entries.recv().await {
+                if pin::matters(&entry.event) {
+                    hands.went_on.notify_one();
+                }
                 hands.say(Event::Run(run.clone(), Arc::new(entry)));
             }
         });

@@ -105,7 +105,7 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
         Ok(ending) => {
             if ending.outcome == Outcome::Halted {
                 out::say(&format!(
-                    "switchtower: halted: {}; look with `switchtower runs show {1}`, go on with `switchtower runs resume {1} --confirm …`",
+                    "switchtower: halted: {}; look with `switchtower runs show {1}`, decide with `switchtower runs retry {1} --confirm …`, or skip, undo or abort in place of retry",
                     ending.why, started.run
                 ));
             }

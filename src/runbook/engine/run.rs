@@ -18,7 +18,7 @@ use super::{Context, Decisions, Ending, NotBegun, Setup, Stop};
 use crate::domain::ids::Arn;
 use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
-use crate::runbook::event::{Decision, Event, LeaseOutcome, Outcome};
+use crate::runbook::event::{Decision, Entry, Event, LeaseOutcome, Outcome};
 use crate::runbook::plan::{OnFailure, Step, StepId};
 
 /// How long telling people may take at the end of a run.
@@ -53,6 +53,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
     });
     let context = Context {
         sent: std::sync::Mutex::new(sent.collect()),
+        doubtful: std::sync::Mutex::default(),
         proven: std::sync::Mutex::default(),
         lag: std::sync::Mutex::default(),
         began,
@@ -60,6 +61,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         aborted: AtomicBool::new(false),
         superseded: AtomicBool::new(false),
         unjournaled: AtomicBool::new(false),
+        last_apart: std::sync::atomic::AtomicU64::default(),
         hold,
         alive_since: std::sync::Mutex::default(),
     };
@@ -69,7 +71,9 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         Err(not_begun) => {
             let words = Event::Noted { words: not_begun.to_string().into() };
             context.tell(words).await;
-            context.tell(Event::Ended { outcome: Outcome::Aborted, rto: None, rpo_ms: None }).await;
+            // A run that was to be taken up stays where it was left.
+            let outcome = if context.setup.told.is_empty() { Outcome::Aborted } else { Outcome::Halted };
+            context.tell(Event::Ended { outcome, rto: None, rpo_ms: None }).await;
             return Err(not_begun);
         }
     }
@@ -113,7 +117,9 @@ impl Context {
             ending = self.steps(decisions) => ending,
             () = beat => unreachable_ending(),
             () = notify => unreachable_ending(),
+            () = self.sampling() => unreachable_ending(),
         };
+        self.last_sample().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
         let words =
@@ -132,6 +138,15 @@ impl Context {
     /// Runs steps until all are settled, or the run is stopped.
     async fn steps(&self, mut decisions: Decisions) -> Ending {
         let mut board = self.told_board().await;
+        if let Some((decision, by)) = self.setup.decided.clone() {
+            // What had failed when the run was left is what is decided about; it is tried again otherwise.
+            let failed =
+                failed_steps(&self.setup.told).into_iter().find(|step| !board.settled.contains(step));
+            self.tell_durably(Event::Decided { decision: decision.clone(), by }).await;
+            if let Some(ending) = self.decide(&mut board, decision, failed).await {
+                return ending;
+            }
+        }
         let mut running: Running<'_> = FuturesUnordered::new();
         let mut listening = true;
         loop {
@@ -241,14 +256,26 @@ impl Context {
         }
         let Some((decision, by)) = decisions.recv().await else { return Some(halted) };
         self.tell_durably(Event::Decided { decision: decision.clone(), by }).await;
+        if decision == Decision::HandOver {
+            return Some(halted);
+        }
+        self.decide(board, decision, Some(id)).await
+    }
+
+    /// Carries a decision about a failed step out. `None`: go on.
+    async fn decide(&self, board: &mut Board, decision: Decision, failed: Option<StepId>) -> Option<Ending> {
         match decision {
-            Decision::Retry => board.failed.retain(|(failed, _)| failed != &id),
+            Decision::Retry => board.failed.retain(|(known, _)| Some(known) != failed.as_ref()),
             Decision::Skip { reason } => {
-                board.failed.retain(|(failed, _)| failed != &id);
-                board.settled.insert(id.clone());
-                self.tell_durably(Event::StepSkipped { step: id, reason }).await;
+                board.failed.retain(|(known, _)| Some(known) != failed.as_ref());
+                if let Some(step) = failed {
+                    board.settled.insert(step.clone());
+                    self.tell_durably(Event::StepSkipped { step, reason }).await;
+                }
             }
-            Decision::HandOver => return Some(halted),
+            Decision::HandOver => {
+                return Some(Ending { outcome: Outcome::Halted, why: "handed over".into() });
+            }
             Decision::Abort { .. } => {
                 self.aborted.store(true, Ordering::SeqCst);
                 return Some(Ending {
@@ -256,7 +283,7 @@ impl Context {
                     why: "stopped on the operator's word".into(),
                 });
             }
-            Decision::Undo { .. } => return Some(self.undo_all(board).await),
+            Decision::Undo { .. } => return Some(self.undo_all().await),
         }
         None
     }
@@ -276,12 +303,16 @@ impl Context {
         self.tell_durably(Event::Halted { why, done: board.done.clone(), undoable, not_run, failed }).await;
     }
 
-    /// Undoes what was sent, the last step of the plan first.
-    async fn undo_all(&self, board: &Board) -> Ending {
+    /// Undoes what was sent, the last step of the plan first. What has no undo is named, never called undone.
+    async fn undo_all(&self) -> Ending {
         let used = self.used();
-        let _ = board;
+        let mut lasting: Vec<&str> = Vec::new();
         for step in self.setup.plan.steps.iter().rev() {
             let Some(ways) = used.get(&step.id) else { continue };
+            if ways.iter().filter_map(|way| step.ways.get(*way)).all(|way| way.undo.is_empty()) {
+                lasting.push(step.id.as_str());
+                continue;
+            }
             if let Settled::Failed(why) = self.undo(step, ways).await {
                 let why: Text = format!("the undo of {} failed: {why}", step.id).into();
                 self.tell_durably(Event::StepFailed {
@@ -293,7 +324,13 @@ impl Context {
                 return Ending { outcome: Outcome::Halted, why };
             }
         }
-        Ending { outcome: Outcome::Undone, why: "everything that was done is undone".into() }
+        let why = if lasting.is_empty() {
+            "everything that was done is undone".into()
+        } else {
+            format!("what can be undone is undone; {} cannot be and stay as they are", lasting.join(", "))
+                .into()
+        };
+        Ending { outcome: Outcome::Undone, why }
     }
 
     /// Ways of which a call was sent, in this process or before, by step.
@@ -309,44 +346,59 @@ impl Context {
         used
     }
 
-    /// On resume: the steps that were settled and still are. What acted is looked at again, for the world may
-    /// have changed; what waited is not waited for twice.
+    /// On resume: the steps that were settled and still are. What acted is looked at again, all of it at once,
+    /// for the world may have changed; what waited is not waited for twice, and what the operator skipped stays
+    /// skipped.
     async fn told_board(&self) -> Board {
         let mut board = Board::default();
+        let mut skipped: BTreeSet<StepId> = BTreeSet::new();
+        let mut passed: BTreeSet<StepId> = BTreeSet::new();
         for entry in &self.setup.told {
             match &entry.event {
-                Event::StepDone { step, .. }
-                | Event::StepHeld { step, .. }
-                | Event::StepSkipped { step, .. }
-                | Event::StepFailed { step, passed: true, .. } => {
+                Event::StepDone { step, .. } | Event::StepHeld { step, .. } => {
                     board.settled.insert(step.clone());
+                    skipped.remove(step);
+                    passed.remove(step);
+                }
+                Event::StepFailed { step, passed: true, .. } => {
+                    board.settled.insert(step.clone());
+                    passed.insert(step.clone());
+                }
+                Event::StepSkipped { step, .. } => {
+                    board.settled.insert(step.clone());
+                    skipped.insert(step.clone());
                 }
                 Event::StepUndone { step } => {
                     board.settled.remove(step);
+                    skipped.remove(step);
+                    passed.remove(step);
                 }
                 _ => {}
             }
         }
-        let acted: Vec<&Step> = self
-            .setup
-            .plan
-            .steps
-            .iter()
-            .filter(|step| board.settled.contains(&step.id) && !step.ways.is_empty())
-            .collect();
+        let again = |step: &&Step| {
+            board.settled.contains(&step.id) && !skipped.contains(&step.id) && !step.ways.is_empty()
+        };
+        let acted: Vec<&Step> = self.setup.plan.steps.iter().filter(again).collect();
+        let proofs: Vec<&Condition> = acted.iter().map(|step| &step.verify).collect();
+        let now = self.setup.clock.now();
+        let facts = self.look(&proofs).await;
         for step in acted {
-            let now = self.setup.clock.now();
-            let facts = self.look(&[&step.verify]).await;
             if let crate::runbook::Judgement::NotYet { progress, .. } =
                 self.judge(&step.verify, &facts, now, now)
             {
                 let words =
-                    format!("{} was done and is not so any more: {progress}; it is done again", step.id);
+                    format!("{} was settled and does not hold now: {progress}; it is done again", step.id);
                 self.tell(Event::Noted { words: words.into() }).await;
                 board.settled.remove(&step.id);
             }
         }
-        board.done = board.settled.iter().cloned().collect();
+        board.done = board
+            .settled
+            .iter()
+            .filter(|id| !skipped.contains(*id) && !passed.contains(*id))
+            .cloned()
+            .collect();
         board
     }
 
@@ -379,6 +431,25 @@ impl Context {
             self.tell(Event::Notified { whom: topic.as_str().into(), failure }).await;
         }
     }
+}
+
+/// The steps that had failed when a run was left, as its record tells, in the order in which they did.
+pub fn failed_steps(told: &[Entry]) -> Vec<StepId> {
+    let mut failed: Vec<StepId> = Vec::new();
+    for entry in told {
+        match &entry.event {
+            Event::StepFailed { step, passed: false, .. } if !failed.contains(step) => {
+                failed.push(step.clone())
+            }
+            Event::StepBegan { step }
+            | Event::StepDone { step, .. }
+            | Event::StepHeld { step, .. }
+            | Event::StepSkipped { step, .. }
+            | Event::StepUndone { step } => failed.retain(|known| known != step),
+            _ => {}
+        }
+    }
+    failed
 }
 
 /// The arms that never end are listed only so that they run beside the steps.
