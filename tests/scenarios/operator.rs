@@ -178,6 +178,8 @@ impl Operator {
             damage: Vec::new(),
             take_over: None,
             attended: true,
+            decided: None,
+            sampler: None,
         };
         let (decisions, received) = unbounded_channel();
         tokio::spawn(engine::run(setup, received));
