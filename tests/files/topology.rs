@@ -227,6 +227,7 @@ pub(super) fn example() -> Topology {
         }],
         dns: DnsEntry::default(),
         probe: ProbeSettings::default(),
+        synthetic: switchtower::domain::topology::SyntheticSettings::default(),
         evacuation: EvacuationMethod::ALL.to_vec(),
         switches: vec![
             Switch {

@@ -18,3 +18,4 @@ mod restore;
 mod script;
 mod stage;
 mod switchover;
+mod synthetic;

@@ -24,7 +24,7 @@ use crate::domain::snapshot::{HealthCheckConfig, RecordSet};
 use crate::domain::text::Text;
 use crate::domain::topology::{Switch, SwitchWire};
 
-pub(super) use steps::{held_at_zero, pin, prescale, proof};
+pub(super) use steps::{held_at_zero, pin, prescale, proof, written};
 
 /// How a region can be taken out of DNS.
 #[derive(Clone, Debug, PartialEq)]

@@ -261,6 +261,7 @@ fn region_of(fact: &Fact) -> Option<&Region> {
         | Fact::Records(..)
         | Fact::RoutingControl(_)
         | Fact::Synthetic(_)
+        | Fact::SyntheticWrite(_)
         | Fact::Answers(_) => None,
     }
 }
