@@ -109,6 +109,21 @@ pub(super) struct World {
     /// How many regions
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=30))]
     pub(super) regions: u8,
+    /// Switches that take a region out of DNS without Route 53's own API
+    #[arg(long, value_name = "SWITCH,…", value_enum, value_delimiter = ',')]
+    pub(super) wire: Vec<Wired>,
+}
+
+/// An evacuation switch of a simulated world. Its variants say nothing to clap, which would spread every help over
+/// two screens for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Wired {
+    // A routing control of Amazon Application Recovery Controller.
+    RoutingControl,
+    // An object in a bucket of a third region.
+    SwitchObject,
+    // A metric in a third region.
+    SwitchMetric,
 }
 
 /// `demo`.
@@ -402,6 +417,25 @@ pub(super) enum RunsCommand {
         /// Its name
         run: String,
     },
+    /// Tell a run as a document, also one that goes on or broke off
+    Report {
+        /// Its name
+        run: String,
+        /// Markdown for a ticket, JSON (switchtower.report/1), or one HTML page with charts
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ReportFormat::Md)]
+        format: ReportFormat,
+    },
+}
+
+/// What a report is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// Markdown
+    Md,
+    /// JSON
+    Json,
+    /// HTML
+    Html,
 }
 
 /// A decision about a run that no process has: it is taken up here, and goes on by the decision.

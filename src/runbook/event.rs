@@ -16,6 +16,7 @@ use super::lease::LeaseView;
 use super::operation::Operation;
 use super::params::Params;
 use super::plan::{Digest, Plan, StepId};
+use super::sample::RegionSample;
 use crate::domain::text::Text;
 
 /// Name of a run, also of its folder: `20261121T030000Z-drain-us-east-1-7f3a`.
@@ -174,6 +175,12 @@ pub enum Event {
     Unjournaled {
         /// Why.
         why: Text,
+    },
+    /// What users felt and how far data was behind, each number with its time. Best effort: losing one costs a point
+    /// of a chart.
+    Sampled {
+        /// Region by region; those of which nothing new is known are left out.
+        regions: Vec<RegionSample>,
     },
     /// Something the operator should read.
     Noted {

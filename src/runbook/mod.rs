@@ -20,6 +20,8 @@
 //! | [`engine`] | how a confirmed plan is carried out |
 //! | [`journal`] | what happened, on disk |
 //! | [`pin`] | what runs left so that a region stays out of service |
+//! | [`sample`] | what users felt meanwhile |
+//! | [`report`] | a run told afterwards |
 
 pub mod approval;
 pub mod catalog;
@@ -38,6 +40,8 @@ pub mod params;
 pub mod pin;
 pub mod plan;
 pub mod print;
+pub mod report;
+pub mod sample;
 pub mod script;
 pub mod situation;
 
@@ -53,4 +57,5 @@ pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend
 pub use params::{DatabaseChoice, Differing, Params};
 pub use plan::{Digest, OnFailure, Plan, Step, StepId, Way};
 pub use print::CallForm;
+pub use sample::{Measure, RegionSample, SampleLine, Sampler, Timed};
 pub use script::script;

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use switchtower::runbook::engine::{NotBegun, Setup, failed_steps};
-use switchtower::runbook::journal::outcome;
+use switchtower::runbook::journal::stand;
 use switchtower::runbook::{
     Claim, Decision, Event, Fact, Known, Operation, Outcome, Plan, RunId, Steering, StepId,
 };
@@ -24,7 +24,7 @@ async fn halted() -> (Stage, Plan, Vec<(Fact, Option<Known>)>) {
     let ending = stage.ended(&plan).await;
     assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
     assert_eq!(failed_steps(&stage.recorder.entries()), [StepId::new("pin")]);
-    assert_eq!(outcome(&stage.recorder.entries()), Some(Outcome::Halted));
+    assert_eq!(stand(&stage.recorder.entries(), false).outcome, Some(Outcome::Halted));
     (stage, plan, before)
 }
 
@@ -96,7 +96,7 @@ fn what_was_done_is_undone_also_after_an_abort() {
                 let sent = stage.sent().len();
                 assert_eq!(decided(&stage, &plan, Decision::Abort { reason: why() }).await, Outcome::Aborted);
                 assert_eq!(stage.sent().len(), sent, "nothing is sent any more");
-                assert_eq!(outcome(&stage.recorder.entries()), Some(Outcome::Aborted));
+                assert_eq!(stand(&stage.recorder.entries(), false).outcome, Some(Outcome::Aborted));
             }
             assert_ne!(values(&stage, &plan).await, before, "something was done");
             let undone = decided(&stage, &plan, Decision::Undo { reason: why() }).await;
@@ -136,7 +136,12 @@ fn nobody_decides_without_the_lease_and_the_run_stays_where_it_was() {
             assert!(matches!(ended, Err(NotBegun::Lease(_))), "{ended:?}");
         }
         assert_eq!(stage.sent().len(), sent);
-        assert_eq!(outcome(&stage.recorder.entries()), Some(Outcome::Halted), "{:#?}", stage.words());
+        assert_eq!(
+            stand(&stage.recorder.entries(), false).outcome,
+            Some(Outcome::Halted),
+            "{:#?}",
+            stage.words()
+        );
         stage.lease.release(&theirs).await.unwrap();
         assert_eq!(decided(&stage, &plan, Decision::Retry).await, Outcome::Done);
     });

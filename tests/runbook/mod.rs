@@ -14,6 +14,7 @@ mod pins;
 mod planning;
 mod plans;
 mod print;
+mod report;
 mod restore;
 mod script;
 mod stage;

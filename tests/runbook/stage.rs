@@ -371,6 +371,7 @@ impl Stage {
             executor: self.witness.clone(),
             lease: Some(self.lease.clone()),
             recorder: self.recorder.clone(),
+            sampler: None,
             clock: self.clock,
             topology: self.topology.clone(),
             plan: plan.clone(),

@@ -54,6 +54,11 @@ impl Book {
         }
     }
 
+    /// True for what nothing may delay: it is confirmed on what is known, while the world is still being read.
+    pub const fn is_emergency(self) -> bool {
+        matches!(self, Self::Failover)
+    }
+
     /// What its dialog lets one choose, with the key and the words beside it.
     pub const fn choices(self) -> &'static [Choice] {
         match self {

@@ -11,12 +11,13 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::super::exit::Failure;
 use super::super::session::Session;
 use super::desk::local_user;
-use super::{Desk, PinReader, TakeUp};
-use crate::app::acting::Wish;
+use super::{Asked, Desk, PinReader, TakeUp};
+use crate::app::acting::{Basis, Planned, Wish};
 use crate::app::{Effect, Event, Start};
 use crate::domain::FleetSnapshot;
 use crate::domain::pin::Pins;
 use crate::domain::text::Text;
+use crate::poll::FleetFeed;
 use crate::runbook::engine::Decided;
 use crate::runbook::{Approval, Decision, Force, PlanError, RunId, catalog, pin};
 
@@ -50,6 +51,13 @@ impl Hands {
         };
         let desk = runs.map(|runs| Desk::new(session.clone(), allow_endpoint, runs));
         Self { desk, events, running: Arc::default(), count, went_on: Arc::default() }
+    }
+
+    /// What the console watches from now on: runs are sampled from there.
+    pub(in crate::cli) fn watch(&self, feed: FleetFeed) {
+        if let Ok(desk) = &self.desk {
+            desk.watched_by(feed);
+        }
     }
 
     /// Carries an effect out, beside everything else.
@@ -92,12 +100,20 @@ impl Hands {
     }
 
     async fn plan(&self, wish: Wish, fleet: FleetSnapshot) {
-        let planned = match (&self.desk, catalog::by_id(wish.book.id())) {
-            (Err(why), _) => Err(PlanError::Impossible(why.clone())),
-            (_, None) => Err(PlanError::Impossible(format!("there is no runbook {}", wish.book.id()).into())),
-            (Ok(desk), Some(runbook)) => desk.plan(runbook, &wish.params, &fleet, wish.armed).await,
-        };
-        self.say(Event::Planned(wish.ticket, Box::new(planned)));
+        let ticket = wish.ticket;
+        let tell = |basis, plan| self.say(Event::Planned(Box::new(Planned { ticket, basis, plan })));
+        match (&self.desk, catalog::by_id(wish.book.id())) {
+            (Err(why), _) => tell(Basis::Read, Err(PlanError::Impossible(why.clone()))),
+            (_, None) => {
+                let why = format!("there is no runbook {}", wish.book.id()).into();
+                tell(Basis::Read, Err(PlanError::Impossible(why)));
+            }
+            (Ok(desk), Some(runbook)) => {
+                let params = &wish.params;
+                let asked = Asked { runbook, params, armed: wish.armed, afresh: wish.afresh };
+                desk.plan_as_told(asked, &fleet, tell).await;
+            }
+        }
     }
 
     async fn start(&self, start: Start, fleet: FleetSnapshot) {
@@ -128,16 +144,17 @@ impl Hands {
             start.overrides,
         )
         .map_err(|error| plain(error.to_string()))?;
-        let moved: Vec<String> = desk
-            .drift(&plan)
-            .await
-            .into_iter()
-            .filter(|finding| finding.force == Force::Block)
-            .map(|finding| finding.message.to_string())
-            .collect();
-        if !moved.is_empty() && !runbook.spec().emergency {
-            let newer = desk.plan(runbook, &plan.params, &fleet, true).await.ok();
-            return Err((format!("the world has moved: {}", moved.join("; ")).into(), newer));
+        // An emergency waits for nobody: it would only be warned, and each step looks by itself before it acts.
+        if !runbook.spec().emergency {
+            let drift = desk.drift(&plan).await;
+            let blocks = drift.iter().filter(|finding| finding.force == Force::Block);
+            let moved: Vec<&str> = blocks.map(|finding| finding.message.as_str()).collect();
+            if !moved.is_empty() {
+                let asked = Asked { runbook, params: &plan.params, armed: true, afresh: false };
+                let mut newer = None;
+                desk.plan_as_told(asked, &fleet, |_, plan| newer = plan.ok()).await;
+                return Err((format!("the world has moved: {}", moved.join("; ")).into(), newer));
+            }
         }
         let how = TakeUp { attended: true, ..TakeUp::default() };
         let started = desk

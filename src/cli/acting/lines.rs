@@ -6,7 +6,8 @@
 use std::fmt::Write;
 
 use crate::runbook::{
-    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, OnFailure, Outcome, Plan, Step,
+    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, OnFailure, Outcome, Plan,
+    RegionSample, Step,
 };
 
 /// A plan, whole, for reading before it is confirmed.
@@ -155,6 +156,10 @@ pub(super) fn event(entry: &Entry) -> String {
         Event::Notified { whom, failure: None } => format!("told {whom}"),
         Event::Notified { whom, failure: Some(why) } => format!("could not tell {whom}: {why}"),
         Event::Unjournaled { why } => format!("UNJOURNALED: the run goes on without its journal: {why}"),
+        Event::Sampled { regions } => {
+            let regions: Vec<String> = regions.iter().map(sampled).collect();
+            format!("users and data: {}", regions.join("; "))
+        }
         Event::Noted { words } => words.to_string(),
         Event::Ended { outcome, rto, rpo_ms } => {
             let rto = rto.map_or_else(String::new, |rto| {
@@ -166,6 +171,23 @@ pub(super) fn event(entry: &Entry) -> String {
         }
     };
     format!("{} {words}", entry.at.strftime("%H:%M:%SZ"))
+}
+
+/// The newest of each measure of a region, or why there is none.
+fn sampled(sample: &RegionSample) -> String {
+    let each = sample.lines.iter().map(|line| {
+        let to = line.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+        let value = match (&line.unknown, line.points.last()) {
+            (Some(why), _) => format!("unknown ({why})"),
+            (None, Some(point)) => {
+                let at = point.at.strftime("%H:%M:%SZ");
+                format!("{} at {at}", super::super::report::amount(point.value, line.measure.unit()))
+            }
+            (None, None) => "nothing new".to_owned(),
+        };
+        format!("{}{to} {value}", line.measure.word())
+    });
+    format!("{}: {}", sample.region, each.collect::<Vec<_>>().join(", "))
 }
 
 fn lease(outcome: &LeaseOutcome) -> String {

@@ -9,11 +9,14 @@ mod hands;
 mod lines;
 mod pins;
 mod plan;
+mod reading;
+mod report;
 mod run;
 mod runs;
+mod sampling;
 
 pub(super) use desk::Desk;
-use desk::{Started, TakeUp};
+use desk::{Asked, Started, TakeUp};
 pub(super) use hands::Hands;
 pub(super) use pins::PinReader;
 pub(super) use plan::run as plan;

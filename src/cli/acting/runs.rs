@@ -1,6 +1,6 @@
 //! `runs`: what was run, what runs, and taking up what was left.
 //!
-//! What it is for: list, show, attach, abort, resume, import, decide. All of it works from another terminal:
+//! What it is for: list, show, report, attach, abort, resume, import, decide. All of it works from another terminal:
 //! it follows the journal and writes the control file of the run.
 //! What it must not do: write a journal that another process has.
 
@@ -12,11 +12,11 @@ use super::super::out;
 use super::super::session::{Session, WORKERS, worker};
 use super::desk::local_user;
 use super::run::{exit, follow};
-use super::{Desk, TakeUp, lines};
+use super::{Desk, TakeUp, lines, report};
 use crate::domain::text::Text;
 use crate::runbook::catalog::LeaseState;
 use crate::runbook::engine::failed_steps;
-use crate::runbook::journal::{self, Follow, Followed, Holder, Lock, RunState, control};
+use crate::runbook::journal::{self, Follow, Followed, Holder, Lock, RunState, RunSummary, control};
 use crate::runbook::{Decision, Entry, Event, RunId, StepId};
 
 /// How long a decision may take to be heard.
@@ -55,6 +55,7 @@ pub(in crate::cli) fn run(global: &Global, args: RunsArgs) -> Result<Exit, Failu
                 follow(started, json).await
             }
             RunsCommand::Import { run } => import(&desk, &named(&run)?).await,
+            RunsCommand::Report { run, format } => report::print(&desk, &named(&run)?, format).await,
         }
     });
     runtime.shutdown_background();
@@ -80,7 +81,7 @@ async fn list(desk: &Desk, json: bool) -> Result<Exit, Failure> {
                 json!({
                     "run": run.id, "runbook": run.opening.as_ref().map(|opening| &opening.runbook),
                     "region": run.opening.as_ref().and_then(|opening| opening.params.region.as_ref()),
-                    "began": run.began, "state": state(run.state), "outcome": run.outcome, "waits": run.waits,
+                    "began": run.began, "state": standing(run), "outcome": run.outcome, "waits": run.waits,
                     "damage": run.damage.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 })
             })
@@ -93,20 +94,21 @@ async fn list(desk: &Desk, json: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     for run in &listed {
-        let outcome = run.outcome.map_or_else(|| state(run.state), lines::outcome_word);
+        let outcome = run.outcome.map_or_else(|| standing(run), lines::outcome_word);
         let waits = if run.waits { ", waits for the operator" } else { "" };
         out::print(&format!("{}  {outcome}{waits}\n", run.id))?;
     }
     match lease {
         LeaseState::Held(view) => out::say(&Desk::held_by(&view)),
         LeaseState::Unreachable(why) => out::say(&format!("who holds the lease cannot be told: {why}")),
-        LeaseState::Free | LeaseState::NotConfigured => {}
+        LeaseState::Free | LeaseState::NotConfigured | LeaseState::Unread => {}
     }
     Ok(Exit::Done)
 }
 
-fn state(state: RunState) -> &'static str {
-    match state {
+fn standing(run: &RunSummary) -> &'static str {
+    match run.state {
+        _ if run.never_began() => "never began",
         RunState::Running => "running",
         RunState::Halted => "halted",
         RunState::Interrupted => "interrupted",
@@ -176,7 +178,7 @@ async fn decide(
     let aborting = matches!(decision, Decision::Abort { .. });
     meant(run, &told.entries, &decision, step.as_ref())?;
     if holder(desk, run).await?.is_some() {
-        if !aborting && !journal::waits(&told.entries) {
+        if !aborting && !journal::stand(&told.entries, false).waits {
             return Err(Failure::new(
                 Exit::Usage,
                 format_args!("{run} goes on and waits for nobody; `switchtower runs abort {run}` stops it"),

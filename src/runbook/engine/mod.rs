@@ -14,6 +14,7 @@
 //! | `effect` | what a call touches and what proves it |
 //! | `hold` | the lease: taking, renewing, losing |
 //! | `recorder` | where events go |
+//! | `sampling` | what users feel beside the steps |
 
 mod call;
 pub mod effect;
@@ -21,6 +22,7 @@ mod hold;
 pub mod interlock;
 mod recorder;
 mod run;
+mod sampling;
 mod step;
 
 use std::collections::BTreeMap;
@@ -38,6 +40,7 @@ use super::executor::Executor;
 use super::fact::{Fact, Facts};
 use super::lease::{LeaseStore, LeaseView};
 use super::plan::{Plan, StepId};
+use super::sample::Sampler;
 use crate::domain::Topology;
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
@@ -63,6 +66,8 @@ pub struct Setup {
     pub lease: Option<Arc<dyn LeaseStore>>,
     /// Where events go.
     pub recorder: Arc<dyn Recorder>,
+    /// Tells what users feel meanwhile; `None` where nobody watches.
+    pub sampler: Option<Arc<dyn Sampler>>,
     /// The clock.
     pub clock: Clock,
     /// The topology.
@@ -136,6 +141,8 @@ struct Context {
     alive_since: Mutex<BTreeMap<Region, Timestamp>>,
     /// Calls that were sent, in this process or, as the journal tells, before.
     sent: Mutex<Vec<(StepId, usize, usize)>>,
+    /// Calls of this process that were sent and not definitely refused: a retry looks before it sends them again.
+    doubtful: Mutex<Vec<(StepId, usize, usize)>>,
     /// When users were first proven to be answered elsewhere.
     proven: Mutex<Option<Timestamp>>,
     /// The last lag that was read before a promotion, milliseconds.

@@ -53,6 +53,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
     });
     let context = Context {
         sent: std::sync::Mutex::new(sent.collect()),
+        doubtful: std::sync::Mutex::default(),
         proven: std::sync::Mutex::default(),
         lag: std::sync::Mutex::default(),
         began,
@@ -116,7 +117,9 @@ impl Context {
             ending = self.steps(decisions) => ending,
             () = beat => unreachable_ending(),
             () = notify => unreachable_ending(),
+            () = self.sampling() => unreachable_ending(),
         };
+        self.last_sample().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
         let words =
@@ -280,7 +283,7 @@ impl Context {
                     why: "stopped on the operator's word".into(),
                 });
             }
-            Decision::Undo { .. } => return Some(self.undo_all(board).await),
+            Decision::Undo { .. } => return Some(self.undo_all().await),
         }
         None
     }
@@ -300,12 +303,16 @@ impl Context {
         self.tell_durably(Event::Halted { why, done: board.done.clone(), undoable, not_run, failed }).await;
     }
 
-    /// Undoes what was sent, the last step of the plan first.
-    async fn undo_all(&self, board: &Board) -> Ending {
+    /// Undoes what was sent, the last step of the plan first. What has no undo is named, never called undone.
+    async fn undo_all(&self) -> Ending {
         let used = self.used();
-        let _ = board;
+        let mut lasting: Vec<&str> = Vec::new();
         for step in self.setup.plan.steps.iter().rev() {
             let Some(ways) = used.get(&step.id) else { continue };
+            if ways.iter().filter_map(|way| step.ways.get(*way)).all(|way| way.undo.is_empty()) {
+                lasting.push(step.id.as_str());
+                continue;
+            }
             if let Settled::Failed(why) = self.undo(step, ways).await {
                 let why: Text = format!("the undo of {} failed: {why}", step.id).into();
                 self.tell_durably(Event::StepFailed {
@@ -317,7 +324,13 @@ impl Context {
                 return Ending { outcome: Outcome::Halted, why };
             }
         }
-        Ending { outcome: Outcome::Undone, why: "everything that was done is undone".into() }
+        let why = if lasting.is_empty() {
+            "everything that was done is undone".into()
+        } else {
+            format!("what can be undone is undone; {} cannot be and stay as they are", lasting.join(", "))
+                .into()
+        };
+        Ending { outcome: Outcome::Undone, why }
     }
 
     /// Ways of which a call was sent, in this process or before, by step.
@@ -333,50 +346,59 @@ impl Context {
         used
     }
 
-    /// On resume: the steps that were settled and still are. What acted is looked at again, for the world may
-    /// have changed; what waited is not waited for twice.
+    /// On resume: the steps that were settled and still are. What acted is looked at again, all of it at once,
+    /// for the world may have changed; what waited is not waited for twice, and what the operator skipped stays
+    /// skipped.
     async fn told_board(&self) -> Board {
         let mut board = Board::default();
-        let mut skipped = BTreeSet::new();
+        let mut skipped: BTreeSet<StepId> = BTreeSet::new();
+        let mut passed: BTreeSet<StepId> = BTreeSet::new();
         for entry in &self.setup.told {
-            if let Event::StepSkipped { step, .. } = &entry.event {
-                skipped.insert(step.clone());
-            }
             match &entry.event {
-                Event::StepDone { step, .. }
-                | Event::StepHeld { step, .. }
-                | Event::StepSkipped { step, .. }
-                | Event::StepFailed { step, passed: true, .. } => {
+                Event::StepDone { step, .. } | Event::StepHeld { step, .. } => {
                     board.settled.insert(step.clone());
+                    skipped.remove(step);
+                    passed.remove(step);
+                }
+                Event::StepFailed { step, passed: true, .. } => {
+                    board.settled.insert(step.clone());
+                    passed.insert(step.clone());
+                }
+                Event::StepSkipped { step, .. } => {
+                    board.settled.insert(step.clone());
+                    skipped.insert(step.clone());
                 }
                 Event::StepUndone { step } => {
                     board.settled.remove(step);
+                    skipped.remove(step);
+                    passed.remove(step);
                 }
                 _ => {}
             }
         }
-        let acted: Vec<&Step> = self
-            .setup
-            .plan
-            .steps
-            .iter()
-            // A step that the operator skipped stays skipped, whatever the world is like.
-            .filter(|step| board.settled.contains(&step.id) && !skipped.contains(&step.id))
-            .filter(|step| !step.ways.is_empty())
-            .collect();
+        let again = |step: &&Step| {
+            board.settled.contains(&step.id) && !skipped.contains(&step.id) && !step.ways.is_empty()
+        };
+        let acted: Vec<&Step> = self.setup.plan.steps.iter().filter(again).collect();
+        let proofs: Vec<&Condition> = acted.iter().map(|step| &step.verify).collect();
+        let now = self.setup.clock.now();
+        let facts = self.look(&proofs).await;
         for step in acted {
-            let now = self.setup.clock.now();
-            let facts = self.look(&[&step.verify]).await;
             if let crate::runbook::Judgement::NotYet { progress, .. } =
                 self.judge(&step.verify, &facts, now, now)
             {
                 let words =
-                    format!("{} was done and is not so any more: {progress}; it is done again", step.id);
+                    format!("{} was settled and does not hold now: {progress}; it is done again", step.id);
                 self.tell(Event::Noted { words: words.into() }).await;
                 board.settled.remove(&step.id);
             }
         }
-        board.done = board.settled.iter().cloned().collect();
+        board.done = board
+            .settled
+            .iter()
+            .filter(|id| !skipped.contains(*id) && !passed.contains(*id))
+            .cloned()
+            .collect();
         board
     }
 

@@ -46,7 +46,7 @@ pub use follow::{Follow, Followed};
 pub use handle::{Journal, Recorded};
 pub use import::{import, in_order};
 pub use line::Flaw;
-pub use listing::{RunState, RunSummary, list, outcome, waits};
+pub use listing::{RunState, RunSummary, Stand, list, stand};
 pub use lock::{Holder, Lock};
 pub use reading::{Damage, Told, read, tell};
 
