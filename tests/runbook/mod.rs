@@ -19,3 +19,4 @@ mod restore;
 mod script;
 mod stage;
 mod switchover;
+mod synthetic;
