@@ -8,6 +8,7 @@ mod engine;
 mod journal;
 mod judge;
 mod matrix;
+mod past;
 mod planning;
 mod plans;
 mod print;
@@ -16,3 +17,5 @@ mod restore;
 mod script;
 mod stage;
 mod switchover;
+
+pub(crate) use report::failover as failover_journal;

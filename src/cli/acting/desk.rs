@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -21,7 +21,7 @@ use crate::poll;
 use crate::ports::{BoxFuture, Clock};
 use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
-use crate::runbook::journal::{self, Journal, RunState, Told, control};
+use crate::runbook::journal::{self, Journal, Past, RunState, Told, control};
 use crate::runbook::{
     Approval, Arming, Entry, Event, Executor, Fact, Facts, GuardFinding, LeaseError, LeaseStore, LeaseView,
     Opening, Params, Plan, RunId, Runbook, guards,
@@ -30,6 +30,9 @@ use crate::runbook::{
 /// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
 /// is late; this must be longer, since what it cuts off loses every fact.
 const READING: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// How long reading past runs may take; a plan waits for facts about as long anyway.
+const PAST: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Wired for one session. Cheap to clone.
 #[derive(Clone)]
@@ -44,6 +47,8 @@ pub(in crate::cli) struct Desk {
     runs: Arc<PathBuf>,
     /// What the console watches, for samples of runs.
     watched: Shared,
+    /// How long steps took before.
+    past: Arc<Mutex<Past>>,
 }
 
 /// A run under way in this process.
@@ -97,6 +102,7 @@ impl Desk {
             lease,
             runs: Arc::new(runs),
             watched: Shared::default(),
+            past: Arc::default(),
         }
     }
 
@@ -163,8 +169,8 @@ impl Desk {
         fleet: &FleetSnapshot,
         armed: bool,
     ) -> Result<Plan, PlanError> {
-        let (facts, lease, baseline) =
-            tokio::join!(self.facts(runbook, params), self.lease_state(), self.baseline());
+        let (facts, lease, baseline, past) =
+            tokio::join!(self.facts(runbook, params), self.lease_state(), self.baseline(), self.past());
         let peaks = self.peaks(baseline.as_ref());
         let saved = baseline
             .as_ref()
@@ -185,7 +191,23 @@ impl Desk {
             journal: journal.as_deref(),
             baseline: saved.as_ref(),
         };
-        runbook.plan(&situation, params)
+        let mut plan = runbook.plan(&situation, params)?;
+        past.fill(&mut plan);
+        Ok(plan)
+    }
+
+    /// How long steps took before; nothing when the disk does not say so soon.
+    async fn past(&self) -> Past {
+        let (known, runs, topology) = (self.past.clone(), self.runs.clone(), self.session.topology.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.renew(&runs, &topology);
+            known.clone()
+        });
+        match self.session.clock.timeout(PAST, reading).await {
+            Ok(Ok(past)) => past,
+            Ok(Err(_)) | Err(_) => Past::default(),
+        }
     }
 
     /// What differs now from what the plan was made on.
