@@ -188,6 +188,7 @@ async fn the_world_is_told_and_changed() {
     let calls: Value = serde_json::from_str(&calls).unwrap();
     assert_eq!(calls.as_array().unwrap().len(), 1, "the simulation's own paths are not logged");
     assert_eq!((&calls[0]["operation"], &calls[0]["mutating"]), (&json!("ListClusters"), &json!(false)));
+    assert_eq!(calls[0]["access_key"], "AKID");
     assert_eq!(server.send("DELETE", "/_sim/calls", "", b"").await.0, 200);
     assert_eq!(server.get("/_sim/calls").await, (200, "[]\n".to_owned()));
 
@@ -201,6 +202,17 @@ async fn the_world_is_told_and_changed() {
     let world = server.world().await;
     assert_eq!(world["scenario"]["region"], "eu-west-1");
     assert_eq!((&world["regions"][0]["up"], &world["regions"][1]["up"]), (&json!(true), &json!(false)));
+
+    // Beside: the outage goes on while a control plane fails too; without that word the one ends the other.
+    let down = json!({"name": "control-plane-down", "beside": true});
+    let (status, body) = start(down).await;
+    assert_eq!(status, 200);
+    assert_eq!(body, "{\"name\":\"regional-outage + control-plane-down\",\"region\":\"eu-west-1\"}\n");
+    assert_eq!(server.world().await["regions"][1]["up"], false);
+    assert_eq!(server.clusters("us-east-1", "", b"{}").await.0, 500);
+    assert_eq!(start(json!({"name": "control-plane-down"})).await.0, 200);
+    assert_eq!(server.clusters("us-east-1", "", b"{}").await.0, 500);
+    assert_eq!(server.world().await["scenario"]["name"], "control-plane-down");
 
     for (body, words) in [
         (json!({"name": "earthquake"}), "there is no scenario"),

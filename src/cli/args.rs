@@ -109,6 +109,21 @@ pub(super) struct World {
     /// How many regions
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=30))]
     pub(super) regions: u8,
+    /// Switches that take a region out of DNS without Route 53's own API
+    #[arg(long, value_name = "SWITCH,…", value_enum, value_delimiter = ',')]
+    pub(super) wire: Vec<Wired>,
+}
+
+/// An evacuation switch of a simulated world. Its variants say nothing to clap, which would spread every help over
+/// two screens for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Wired {
+    // A routing control of Amazon Application Recovery Controller.
+    RoutingControl,
+    // An object in a bucket of a third region.
+    SwitchObject,
+    // A metric in a third region.
+    SwitchMetric,
 }
 
 /// `demo`.
@@ -325,26 +340,37 @@ pub(super) enum RunsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Stop a run before its next call
+    /// Stop a run before its next call, or end one for good that was left at a halt
     Abort {
         /// Its name
         run: String,
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
     },
     /// At a halt: try the failed step again
     Retry {
         /// Its name
         run: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
     },
     /// At a halt: pass over the failed step
     Skip {
         /// Its name
         run: String,
+        /// The step that failed, to be sure that it is the one that is meant
+        step: Option<String>,
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
     },
     /// At a halt: restore what was changed
     Undo {
@@ -353,6 +379,14 @@ pub(super) enum RunsCommand {
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
+    },
+    /// At a halt: leave the rest to somebody else, who resumes it
+    HandOver {
+        /// Its name
+        run: String,
     },
     /// Take a run up again where its journal ends, from what is true now
     Resume {
@@ -398,6 +432,23 @@ pub(super) enum ReportFormat {
     Json,
     /// HTML
     Html,
+}
+
+/// A decision about a run that no process has: it is taken up here, and goes on by the decision.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Here {
+    /// When no process has the run: the region's name once more; for cleanup the application's
+    #[arg(long, value_name = "NAME")]
+    pub(super) confirm: Option<String>,
+    /// Then: go on although the journal is damaged
+    #[arg(long)]
+    pub(super) accept_damage: bool,
+    /// Then: take the lease over from a holder that is gone
+    #[arg(long, value_name = "WHY")]
+    pub(super) take_over: Option<String>,
+    /// Then: print each event as JSON, one a line
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 fn endpoint(url: &str) -> Result<String, String> {

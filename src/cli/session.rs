@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::args::{Global, World};
+use super::args::{Global, Wired, World};
 use super::exit::{Exit, Failure};
 use crate::cloud::{Cloud, CloudOptions, Keys};
 use crate::domain::snapshot::{FleetSnapshot, ProbeResult};
@@ -17,7 +17,7 @@ use crate::domain::{ErrorKind, Topology};
 use crate::files::baseline::{self, Baseline};
 use crate::files::{Places, topology};
 use crate::ports::{BoxFuture, Clock, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest, RealDns, RealProbe};
-use crate::sim::{Sim, SimOptions};
+use crate::sim::{Sim, SimOptions, Wiring};
 
 /// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
 pub(super) const WORKERS: usize = 2;
@@ -105,7 +105,13 @@ pub(super) fn real_cloud(options: CloudOptions, global: &Global, clock: Clock) -
 
 /// A simulated AWS as the command line wants it; `pace` shortens its own delays and leaves the clock alone.
 pub(super) fn simulation(world: &World, clock: Clock, pace: f64) -> Result<Sim, Failure> {
+    let wired = |switch| world.wire.contains(&switch);
     let options = SimOptions {
+        wiring: Wiring {
+            routing_control: wired(Wired::RoutingControl),
+            switch_object: wired(Wired::SwitchObject),
+            switch_metric: wired(Wired::SwitchMetric),
+        },
         regions: SimOptions::first_regions(usize::from(world.regions)),
         seed: world.seed,
         scenario: world.scenario.clone(),

@@ -11,6 +11,7 @@ pub mod health;
 pub mod ids;
 pub mod metric;
 pub mod observation;
+pub mod pin;
 pub mod policy;
 pub mod probes;
 pub mod shared;

@@ -116,6 +116,7 @@ impl FleetFeed {
             regions: self.regions.iter().map(|region| region.borrow().clone()).collect(),
             dns: self.dns.borrow().clone(),
             usage: self.cloud.usage(),
+            pins: Arc::default(),
         }
     }
 

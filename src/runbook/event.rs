@@ -345,6 +345,24 @@ pub struct Entry {
     pub event: Event,
 }
 
+impl Entry {
+    /// Numbers from here on are no places in a journal: such an entry was copied while its journal could not be
+    /// written. Among themselves they tell the order, also over processes.
+    pub const UNNUMBERED: u64 = 1 << 63;
+
+    /// An entry without a place in a journal, after the one that had the number `last`.
+    pub fn unnumbered(at: Timestamp, event: Event, last: u64) -> Self {
+        let micros = u64::try_from(at.as_microsecond()).unwrap_or_default();
+        let seq = (Self::UNNUMBERED | micros).max(last.saturating_add(1));
+        Self { seq, at, event }
+    }
+
+    /// True when it has no place in a journal.
+    pub fn is_unnumbered(&self) -> bool {
+        self.seq >= Self::UNNUMBERED
+    }
+}
+
 impl RunId {
     /// A new run's name. `salt` tells two runs of one second apart.
     pub fn new(at: Timestamp, runbook: &str, region: Option<&str>, salt: u16) -> Self {

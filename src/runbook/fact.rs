@@ -132,6 +132,59 @@ pub enum Known {
     Word(Text),
 }
 
+impl Fact {
+    /// The region whose API tells it; `None` for Route 53, ARC, DNS and who we are.
+    pub fn region(&self) -> Option<&Region> {
+        match self {
+            Self::Service(region, _)
+            | Self::Scaling(region, _)
+            | Self::Targets(region, _)
+            | Self::SwitchObject(region, ..)
+            | Self::SwitchMetric(region, ..)
+            | Self::GlobalCluster(region, _)
+            | Self::DbCluster(region, _)
+            | Self::DbInstances(region, _)
+            | Self::RpoLag(region, _)
+            | Self::Table(region, _)
+            | Self::Requests(region)
+            | Self::Errors(region)
+            | Self::Probe(region)
+            | Self::KeepAlive(region, _)
+            | Self::Dependencies(region, _)
+            | Self::VcpuQuota(region)
+            | Self::Tags(region, _)
+            | Self::Alarm(region, _)
+            | Self::Cluster(region, _)
+            | Self::Balancer(region, _)
+            | Self::Protection(region, _)
+            | Self::Bucket(region, _)
+            | Self::Stack(region, _) => Some(region),
+            Self::Identity(_)
+            | Self::HealthCheck(_)
+            | Self::Records(..)
+            | Self::RoutingControl(_)
+            | Self::Synthetic(_)
+            | Self::Answers(_) => None,
+        }
+    }
+
+    /// Who has to be asked, in a word: a region, `Route 53`, `DNS`, a scope.
+    pub fn place(&self) -> Text {
+        match self {
+            Self::Identity(scope) => match scope.as_str() {
+                "dns" => "Route 53".into(),
+                "lease" => "the lease".into(),
+                "arc" => "ARC".into(),
+                region => region.into(),
+            },
+            Self::HealthCheck(_) | Self::Records(..) => "Route 53".into(),
+            Self::RoutingControl(_) => "ARC".into(),
+            Self::Synthetic(_) | Self::Answers(_) => "DNS".into(),
+            other => other.region().map(|region| region.as_str().into()).unwrap_or_default(),
+        }
+    }
+}
+
 /// What one server answered one client subnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {

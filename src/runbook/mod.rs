@@ -19,6 +19,7 @@
 //! | [`event`] | what happened |
 //! | [`engine`] | how a confirmed plan is carried out |
 //! | [`journal`] | what happened, on disk |
+//! | [`pin`] | what runs left so that a region stays out of service |
 //! | [`sample`] | what users felt meanwhile |
 //! | [`report`] | a run told afterwards |
 
@@ -36,6 +37,7 @@ pub mod journal;
 pub mod lease;
 pub mod operation;
 pub mod params;
+pub mod pin;
 pub mod plan;
 pub mod print;
 pub mod report;

@@ -177,16 +177,24 @@ impl Served {
         struct Wanted {
             name: String,
             region: Option<String>,
+            /// Whatever was wrong before goes on.
+            #[serde(default)]
+            beside: bool,
         }
         let wanted: Wanted = match serde_json::from_slice(body) {
             Ok(wanted) => wanted,
             Err(error) => {
-                let words = format!("expected {{\"name\": …, \"region\": …}}: {error}");
+                let words = format!("expected {{\"name\": …, \"region\": …, \"beside\": …}}: {error}");
                 return problem(StatusCode::BAD_REQUEST, &words);
             }
         };
         let region = wanted.region.as_deref().map(Region::new);
-        match self.sim.start_scenario(&wanted.name, region.as_ref()) {
+        let started = if wanted.beside {
+            self.sim.start_beside(&wanted.name, region.as_ref())
+        } else {
+            self.sim.start_scenario(&wanted.name, region.as_ref())
+        };
+        match started {
             Ok(()) => {
                 let (name, region) = self.sim.scenario();
                 answer(StatusCode::OK, &json!({"name": name, "region": region}))

@@ -5,5 +5,6 @@ mod commands;
 mod paint;
 pub(crate) mod plans;
 mod pty;
+mod refine;
 mod runs;
 pub(crate) mod stage;

@@ -345,6 +345,8 @@ fn any_topology() -> impl Strategy<Value = Topology> {
                 topology.thresholds.certificate_days = Levels { warning: high, critical: low };
                 topology.freshness.metrics = numbers.2;
                 topology.probe.timeout_seconds = numbers.3;
+                topology.policy.answers_live_seconds = numbers.2;
+                topology.policy.quiet_minutes = numbers.3;
                 topology.policy.freezes = freezes
                     .into_iter()
                     .map(|(from, long, reason)| Freeze {

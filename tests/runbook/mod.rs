@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cleanup;
+mod copies;
+mod decisions;
 mod engine;
 mod journal;
 mod judge;
 mod matrix;
 mod past;
+mod pins;
 mod planning;
 mod plans;
 mod print;

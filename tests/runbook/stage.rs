@@ -299,6 +299,11 @@ impl Stage {
         }
     }
 
+    /// A way of one's own to the world.
+    pub(crate) fn cloud(&self) -> Cloud {
+        cloud(&self.sim)
+    }
+
     /// The same process begun anew, with credentials that hold.
     pub(crate) fn sign_in(&mut self) {
         let cloud = cloud(&self.sim);
@@ -370,6 +375,7 @@ impl Stage {
             damage: Vec::new(),
             take_over: None,
             attended: false,
+            decided: None,
         }
     }
 

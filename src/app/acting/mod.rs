@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 pub use book::{Book, Choice};
 pub use card::Card;
-pub use dialog::{PlanDialog, Planning, Wish};
+pub use dialog::{Basis, Held, PlanDialog, Planned, Planning, Wish};
 pub use prompt::{Deciding, Field, Prompt, Purpose};
 pub use run::{RunState, StepMark};
 
@@ -26,7 +26,7 @@ use super::event::Start;
 use super::screen::{Screen, Scroll};
 use super::{App, Effect};
 use crate::domain::text::Text;
-use crate::runbook::{Arming, Differing, Entry, Plan, PlanError, RunId};
+use crate::runbook::{Arming, DatabaseChoice, Differing, Digest, Entry, Plan, RunId};
 
 /// Runs that are kept, the newest last.
 const RUNS: usize = 8;
@@ -59,6 +59,15 @@ pub struct RunView {
     pub run: RunId,
     /// Where the page is scrolled to.
     pub scroll: Scroll,
+}
+
+impl RunView {
+    /// The view of a run, which keeps what goes on in sight until somebody scrolls.
+    pub fn new(run: RunId) -> Self {
+        let scroll = Scroll::default();
+        scroll.follow();
+        Self { run, scroll }
+    }
 }
 
 impl Acting {
@@ -160,7 +169,8 @@ impl App {
             return Vec::new();
         }
         self.acting.armed = None;
-        if self.acting.prompt.as_ref().is_some_and(|prompt| matches!(prompt.purpose, Purpose::Confirm(_))) {
+        if self.acting.prompt.as_ref().is_some_and(|prompt| matches!(prompt.purpose, Purpose::Confirm { .. }))
+        {
             self.acting.prompt = None;
         }
         self.acting.say("the armed time is over: read-only again");
@@ -174,6 +184,21 @@ impl App {
         self.open_dialog(book, region, params)
     }
 
+    /// Opens the dialog that puts the pin of the region back: its own runbook, users first. What still holds is skipped.
+    pub(crate) fn open_pin(&mut self) -> Vec<Effect> {
+        let region = self.target();
+        let Some(pin) = self.fleet.snapshot().pins.of(&region) else {
+            return self.acting.say(format!("{region} is not pinned: no run of ours took it out"));
+        };
+        let (book, zero) = (Book::of_pin(pin), pin.is_at_zero());
+        let mut params = Book::params(&region);
+        match book {
+            Book::Failover => params.database = Some(DatabaseChoice::Leave),
+            _ => (params.now, params.scale_to_zero) = (true, zero),
+        }
+        self.open_dialog(book, region, params)
+    }
+
     fn open_dialog(
         &mut self,
         book: Book,
@@ -183,7 +208,7 @@ impl App {
         let id = self.acting.ticket();
         self.push_once(Screen::Plan(Box::new(PlanDialog::new(id, book, region, params.clone()))));
         let armed = self.acting.armed_for(book, self.fleet.now()).is_some();
-        vec![Effect::Plan(Wish { ticket: id, book, params, armed })]
+        vec![Effect::Plan(Wish { ticket: id, book, params, armed, afresh: false })]
     }
 
     fn dialog(&mut self) -> Option<&mut PlanDialog> {
@@ -200,6 +225,17 @@ impl App {
         })
     }
 
+    /// Reads the world anew and plans again: the dialog on top, or all ways of the card.
+    pub(crate) fn plan_afresh(&mut self) -> Vec<Effect> {
+        let mut effects = self.plan_again();
+        for effect in &mut effects {
+            if let Effect::Plan(wish) = effect {
+                wish.afresh = true;
+            }
+        }
+        effects
+    }
+
     /// Asks for a plan of the dialog on top, by its present wishes.
     pub(crate) fn plan_again(&mut self) -> Vec<Effect> {
         let ticket = self.acting.ticket();
@@ -211,10 +247,10 @@ impl App {
         if dialog.starting {
             return Vec::new();
         }
-        dialog.planning.awaited = Some(ticket);
+        dialog.await_answer(ticket);
         let (book, params) = (dialog.book, dialog.params.clone());
         let armed = self.acting.armed_for(book, now).is_some();
-        vec![Effect::Plan(Wish { ticket, book, params, armed })]
+        vec![Effect::Plan(Wish { ticket, book, params, armed, afresh: false })]
     }
 
     /// Whether the console is armed is something that guards look at: open dialogs plan again when it changes.
@@ -224,7 +260,7 @@ impl App {
         let mut tickets = self.acting.tickets;
         for dialog in self.dialogs().filter(|dialog| !dialog.starting) {
             tickets += 1;
-            dialog.planning.awaited = Some(tickets);
+            dialog.await_answer(tickets);
             wishes.push((tickets, dialog.book, dialog.params.clone()));
         }
         self.acting.tickets = tickets;
@@ -232,7 +268,7 @@ impl App {
             .into_iter()
             .map(|(ticket, book, params)| {
                 let armed = self.acting.armed_for(book, now).is_some();
-                Effect::Plan(Wish { ticket, book, params, armed })
+                Effect::Plan(Wish { ticket, book, params, armed, afresh: false })
             })
             .collect()
     }
@@ -295,7 +331,7 @@ impl App {
         if dialog.starting {
             return self.acting.say("it was confirmed; waiting for the run to begin");
         }
-        if dialog.planning.awaited.is_some() {
+        if dialog.planning.basis.is_none() {
             return self.acting.say("a plan is on its way; read it first");
         }
         if !dialog.choices().is_empty() {
@@ -311,7 +347,7 @@ impl App {
         }
         let (id, book) = (dialog.id, dialog.book);
         let blocked = dialog.blocks().next().map(|finding| (finding.guard.word(), finding.may_override));
-        let Some(plan) = dialog.plan().cloned() else {
+        let (Some(plan), Some(digest)) = (dialog.plan().cloned(), dialog.planning.digest.clone()) else {
             return self.acting.say("there is no plan to confirm");
         };
         if self.acting.armed_for(book, now).is_none() {
@@ -320,6 +356,13 @@ impl App {
                 _ => "read-only: arm with A",
             };
             return self.acting.say(words);
+        }
+        // A planned run waits for the reading; only what nothing may delay is confirmed on what is known.
+        if !book.is_emergency()
+            && let Some(dialog) = self.dialog().filter(|dialog| dialog.planning.is_reading())
+        {
+            dialog.eager = Some(digest);
+            return Vec::new();
         }
         match blocked {
             Some((guard, true)) => {
@@ -331,8 +374,16 @@ impl App {
             None => {}
         }
         let fields = vec![Field::word("type", plan.confirm.clone()), Field::reason()];
-        self.acting.prompt = Some(Prompt::new(Purpose::Confirm(id), plan.summary.clone(), fields));
+        let purpose = Purpose::Confirm { dialog: id, digest };
+        self.acting.prompt = Some(Prompt::new(purpose, plan.summary.clone(), fields));
         Vec::new()
+    }
+
+    /// Any key takes back an Enter that came before the world was read.
+    pub(crate) fn forget_eager(&mut self) {
+        if let Some(dialog) = self.dialog() {
+            dialog.eager = None;
+        }
     }
 
     /// A key while a prompt is open.
@@ -349,7 +400,7 @@ impl App {
         let Some(prompt) = self.acting.prompt.take() else { return Vec::new() };
         match &prompt.purpose {
             Purpose::Arm(cleanup) => self.armed_by_word(*cleanup),
-            Purpose::Confirm(id) => self.start(*id, &prompt),
+            Purpose::Confirm { dialog, digest } => self.start(*dialog, digest, &prompt),
             Purpose::Declare(id) => {
                 let id = *id;
                 if let Some(dialog) = self.dialog().filter(|dialog| dialog.id == id) {
@@ -363,15 +414,18 @@ impl App {
         }
     }
 
-    fn start(&mut self, id: u64, prompt: &Prompt) -> Vec<Effect> {
+    fn start(&mut self, id: u64, read: &Digest, prompt: &Prompt) -> Vec<Effect> {
         let now = self.fleet.now();
         let Some(dialog) = self.dialog().filter(|dialog| dialog.id == id) else { return Vec::new() };
         let (book, overrides) = (dialog.book, dialog.overrides);
-        // A plan that came while the name was typed is not the one that was read.
-        let (Some(plan), None) = (dialog.plan().cloned(), dialog.planning.awaited) else {
-            return self.acting.say("the plan is being made again; read it first");
+        if let Some(why) = dialog.objection() {
+            return self.acting.say(why);
+        }
+        // Nothing but the plan that was on the screen while the name was typed.
+        let shown = dialog.plan().cloned().zip(dialog.planning.digest.clone());
+        let Some((plan, digest)) = shown.filter(|(_, digest)| digest == read) else {
+            return self.acting.say("the plan is another one now; read it first");
         };
-        let Some(digest) = dialog.planning.digest.clone() else { return Vec::new() };
         let Some(arming) = self.acting.armed_for(book, now).cloned() else {
             return self.acting.say("the armed time is over: arm again with A");
         };
@@ -383,21 +437,42 @@ impl App {
         vec![Effect::Start(Box::new(Start { ticket: id, arming, plan, digest, typed, reason, overrides }))]
     }
 
-    /// A plan was made, for a dialog or for the card.
-    pub(crate) fn planned(&mut self, ticket: u64, answer: Result<Plan, PlanError>) -> (bool, Vec<Effect>) {
-        let wanted = |planning: &Planning| planning.awaited == Some(ticket);
-        if self.dialogs().any(|dialog| wanted(&dialog.planning)) {
-            // What is being confirmed is no longer what is shown.
-            if let Some(Prompt { purpose: Purpose::Confirm(id), .. }) = self.acting.prompt {
-                let same = self.dialogs().any(|dialog| dialog.id == id && wanted(&dialog.planning));
-                if same {
-                    self.acting.prompt = None;
-                    self.acting.say("a new plan came while you typed; read it first");
-                }
-            }
-            let dialog = self.dialogs().find(|dialog| wanted(&dialog.planning));
-            return (dialog.is_some_and(|dialog| dialog.take(ticket, answer)), Vec::new());
+    /// The dialog whose plan is being confirmed, or was and has not begun yet: what it shows stays as it was read.
+    fn is_confirming(&self, dialog: &PlanDialog) -> bool {
+        let typed = self.acting.prompt.as_ref().is_some_and(
+            |prompt| matches!(prompt.purpose, Purpose::Confirm { dialog: id, .. } if id == dialog.id),
+        );
+        typed || dialog.starting
+    }
+
+    /// Shows what was held back while a name was typed, as soon as none is any more.
+    pub(crate) fn release_held(&mut self) {
+        let held = |screen: &Screen| match screen {
+            Screen::Plan(dialog) => dialog.held.is_some() && !self.is_confirming(dialog),
+            _ => false,
+        };
+        let Some(at) = self.screens.iter().position(held) else { return };
+        if let Some(Screen::Plan(dialog)) = self.screens.get_mut(at) {
+            dialog.release();
         }
+    }
+
+    /// A plan was made, for a dialog or for the card.
+    pub(crate) fn planned(&mut self, planned: Planned) -> (bool, Vec<Effect>) {
+        let ticket = planned.ticket;
+        let awaited = |screen: &Screen| matches!(screen, Screen::Plan(dialog) if dialog.awaits(ticket));
+        if let Some(at) = self.screens.iter().position(awaited) {
+            let confirming = matches!(&self.screens[at], Screen::Plan(dialog) if self.is_confirming(dialog));
+            let Some(Screen::Plan(dialog)) = self.screens.get_mut(at) else { return (false, Vec::new()) };
+            if confirming {
+                dialog.hold(planned);
+                return (true, Vec::new());
+            }
+            let taken = dialog.take(planned);
+            let effects = if at + 1 == self.screens.len() { self.confirm_eagerly() } else { Vec::new() };
+            return (taken, effects);
+        }
+        let wanted = |planning: &Planning| planning.awaited == Some(ticket);
         let next = self.acting.tickets + 1;
         let armed = self.acting.armed_for(Book::Failover, self.fleet.now()).is_some();
         // A card that lies below goes on being answered.
@@ -406,17 +481,32 @@ impl App {
             _ => None,
         });
         let Some(card) = cards.find(|card| card.ways.iter().any(wanted)) else { return (false, Vec::new()) };
-        if let Some(params) = card.assume(answer.as_ref().err())
+        if let Some(params) = card.assume(planned.plan.as_ref().err())
             && let Some(way) = card.ways.iter_mut().find(|way| wanted(way))
         {
-            way.awaited = Some(next);
+            way.await_answer(next);
             self.acting.tickets = next;
-            return (true, vec![Effect::Plan(Wish { ticket: next, book: Book::Failover, params, armed })]);
+            let wish = Wish { ticket: next, book: Book::Failover, params, armed, afresh: false };
+            return (true, vec![Effect::Plan(wish)]);
         }
         if let Some(way) = card.ways.iter_mut().find(|way| wanted(way)) {
-            way.answer(ticket, answer);
+            way.answer(planned);
         }
         (true, Vec::new())
+    }
+
+    /// Enter was pressed before the world was read: now that it is, the name may be typed, if the plan is still the one
+    /// that was on the screen then.
+    fn confirm_eagerly(&mut self) -> Vec<Effect> {
+        let Some(dialog) = self.dialog().filter(|dialog| !dialog.planning.is_reading()) else {
+            return Vec::new();
+        };
+        let Some(eager) = dialog.eager.take() else { return Vec::new() };
+        if dialog.planning.digest != Some(eager) {
+            return self.acting.say("the reading changed the plan: read what differs, then Enter");
+        }
+        // Whatever else is being typed comes first.
+        if self.acting.prompt.is_some() { Vec::new() } else { self.confirm() }
     }
 
     /// A confirmed plan became a run.
@@ -428,7 +518,7 @@ impl App {
             self.remember(run.clone());
         }
         if on_top {
-            self.push_once(Screen::Run(RunView { run, scroll: Scroll::default() }));
+            self.push_once(Screen::Run(RunView::new(run)));
         }
     }
 
@@ -479,9 +569,10 @@ impl App {
         card.assumed = None;
         for (ticket, (way, planning)) in (tickets + 1..).zip(card::Way::ALL.iter().zip(&mut card.ways)) {
             let Some(book) = way.book() else { continue };
-            planning.awaited = Some(ticket);
+            planning.await_answer(ticket);
             let armed = if book == Book::Failover { failover } else { drain };
-            effects.push(Effect::Plan(Wish { ticket, book, params: way.params(&card.region), armed }));
+            let params = way.params(&card.region);
+            effects.push(Effect::Plan(Wish { ticket, book, params, armed, afresh: false }));
         }
         self.acting.tickets = tickets + card::Way::ALL.len() as u64;
         effects
@@ -508,7 +599,7 @@ impl App {
         match self.screens.last_mut() {
             Some(Screen::Card(card)) => {
                 card.selected = card.selected.saturating_add_signed(sign).min(card.ways.len() - 1);
-                card.scroll.follow();
+                card.scroll.home();
                 true
             }
             Some(Screen::Plan(dialog)) if !dialog.choices().is_empty() => {

@@ -230,10 +230,10 @@ impl RunState {
         }
     }
 
-    /// How far it is: the number of the furthest step that was begun, of all.
+    /// How far it is: how many steps are over, of all.
     pub fn progress(&self) -> (usize, usize) {
-        let begun = self.steps.iter().filter(|step| step.phase != Phase::Waiting).count();
-        (begun, self.steps.len())
+        let over = self.steps.iter().filter(|step| step.phase.is_over()).count();
+        (over, self.steps.len())
     }
 
     /// What is left, by what steps usually take.

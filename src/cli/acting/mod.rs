@@ -7,14 +7,18 @@
 mod desk;
 mod hands;
 mod lines;
+mod pins;
 mod plan;
+mod reading;
 mod report;
 mod run;
 mod runs;
 mod sampling;
 
-use desk::{Desk, Started, TakeUp};
+pub(super) use desk::Desk;
+use desk::{Asked, Started, TakeUp};
 pub(super) use hands::Hands;
+pub(super) use pins::PinReader;
 pub(super) use plan::run as plan;
 pub(super) use run::run;
 pub(super) use runs::run as runs;

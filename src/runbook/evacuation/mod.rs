@@ -24,6 +24,7 @@ use crate::domain::snapshot::{HealthCheckConfig, RecordSet};
 use crate::domain::text::Text;
 use crate::domain::topology::{Switch, SwitchWire};
 
+pub use steps::LINGERING;
 pub(super) use steps::{held_at_zero, pin, prescale, proof};
 
 /// How a region can be taken out of DNS.

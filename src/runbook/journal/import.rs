@@ -15,9 +15,6 @@ use super::line::{Segment, encode, hex};
 use crate::domain::text::Text;
 use crate::runbook::event::{Entry, Event, RunId};
 
-/// The number of an entry that was copied while the journal could not be written.
-const UNNUMBERED: u64 = u64::MAX;
-
 /// Writes a copied run into a new folder under `runs` and gives that folder. The copy was made at best effort:
 /// entries keep their numbers, and what is missing between them is counted in a note at the end. Entries of a run
 /// that went unjournaled have no number: such a run is put in order by time, and numbered anew. Blocks: call it
@@ -30,7 +27,7 @@ pub fn import(
     at: Timestamp,
 ) -> Result<PathBuf, JournalError> {
     let folder = folder_of(runs, run)?;
-    let missing = order(&mut entries);
+    let missing = in_order(&mut entries);
     let not_a_run = |why| JournalError::NotARun { run: run.as_str().into(), why };
     match entries.first().map(|entry| &entry.event) {
         Some(Event::Opened { opening, .. }) if &opening.run == run => {}
@@ -63,8 +60,8 @@ pub fn import(
 }
 
 /// Brings copied entries into their order, each once, and tells how many are missing as far as their numbers do.
-fn order(entries: &mut Vec<Entry>) -> u64 {
-    let unnumbered = entries.iter().any(|entry| entry.seq == UNNUMBERED);
+pub fn in_order(entries: &mut Vec<Entry>) -> u64 {
+    let unnumbered = entries.iter().any(Entry::is_unnumbered);
     if unnumbered {
         entries.sort_by_key(|entry| (entry.at, entry.seq));
         entries.dedup();
@@ -72,7 +69,7 @@ fn order(entries: &mut Vec<Entry>) -> u64 {
         entries.sort_by_key(|entry| entry.seq);
         entries.dedup_by_key(|entry| entry.seq);
     }
-    let numbers = entries.iter().map(|entry| entry.seq).filter(|seq| *seq != UNNUMBERED);
+    let numbers = entries.iter().filter(|entry| !entry.is_unnumbered()).map(|entry| entry.seq);
     let all = numbers.max().map_or(0, |last| last + 1);
     let missing = all.saturating_sub(entries.len() as u64);
     if unnumbered {

@@ -54,6 +54,14 @@ pub struct RunSummary {
     pub unreadable: Option<Text>,
 }
 
+impl RunSummary {
+    /// True when its process went before the first entry was on disk: nothing was done, nothing can be taken up, and
+    /// nothing stands in the way of another run.
+    pub fn never_began(&self) -> bool {
+        self.last.is_none() && self.holder.is_none() && self.damage.is_empty() && self.unreadable.is_none()
+    }
+}
+
 /// All runs in a folder of runs, newest first; none when the folder is not there yet. Blocks: call it where
 /// waiting for a disk is allowed.
 pub fn list(runs: &Path) -> Result<Vec<RunSummary>, JournalError> {
@@ -82,6 +90,8 @@ fn summary(runs: &Path, id: RunId) -> Result<RunSummary, JournalError> {
     let holder = Lock::holder(&folder);
     let (told, unreadable) = match read(&folder.join(JOURNAL_FILE)) {
         Ok(told) => (told, None),
+        // A folder without a journal, as a process leaves it that goes in between.
+        Err(JournalError::NoRun(_)) => (super::Told::default(), None),
         Err(error) => (super::Told::default(), Some(error.to_string().into())),
     };
     let damage = told.damage;

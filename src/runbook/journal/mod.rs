@@ -46,7 +46,7 @@ pub use disk::{Disk, FileDisk};
 pub use error::{Failure, JournalError};
 pub use follow::{Follow, Followed};
 pub use handle::{Journal, Recorded};
-pub use import::import;
+pub use import::{import, in_order};
 pub use line::Flaw;
 pub use listing::{RunState, RunSummary, Stand, list, stand};
 pub use lock::{Holder, Lock};
