@@ -108,7 +108,7 @@ static FAILOVER: LazyLock<(RunId, Vec<u8>)> = LazyLock::new(|| {
     carried_out("regional-outage", "failover", &params, |_| {})
 });
 
-fn failover() -> (RunId, Vec<u8>) {
+pub(crate) fn failover() -> (RunId, Vec<u8>) {
     FAILOVER.clone()
 }
 

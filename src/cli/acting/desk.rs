@@ -21,7 +21,7 @@ use crate::poll;
 use crate::ports::{BoxFuture, Clock};
 use crate::runbook::catalog::{self, LeaseState};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
-use crate::runbook::journal::{self, Journal, RunState, Told, control};
+use crate::runbook::journal::{self, Journal, Past, RunState, Told, control};
 use crate::runbook::{
     Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, LeaseError, LeaseStore, LeaseView,
     Opening, Outcome, Params, Plan, RunId, Runbook, pin,
@@ -40,9 +40,11 @@ pub(in crate::cli) struct Desk {
     /// Who held the lease when it was last asked.
     pub(super) held: Arc<Mutex<Option<(Timestamp, LeaseState)>>>,
     /// Where journals lie; a simulation keeps none on disk beyond its own life.
-    runs: Arc<PathBuf>,
+    pub(super) runs: Arc<PathBuf>,
     /// What the console watches, for samples of runs.
     watched: Shared,
+    /// How long steps took before.
+    pub(super) past: Arc<Mutex<Past>>,
 }
 
 /// A run under way in this process.
@@ -101,6 +103,7 @@ impl Desk {
             held: Arc::default(),
             runs: Arc::new(runs),
             watched: Shared::default(),
+            past: Arc::default(),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::poll;
 use crate::ports::Clock;
 use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
 use crate::runbook::engine;
+use crate::runbook::journal::Past;
 use crate::runbook::{Entry, Fact, Facts, GuardFinding, GuardId, Params, Plan, RunId, Runbook, guards};
 
 /// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
@@ -47,12 +48,16 @@ pub(in crate::cli) struct Asked<'a> {
     pub(in crate::cli) afresh: bool,
 }
 
+/// How long reading past runs may hold up a plan; without them it says what is usual.
+const PAST: Duration = Duration::from_secs(1);
+
 /// What planning takes from this host's disk.
 struct Ground {
     peaks: Peaks,
     saved: Option<Facts>,
     journal: Option<Vec<Entry>>,
     unfinished: Vec<RunId>,
+    past: Past,
 }
 
 impl Desk {
@@ -156,13 +161,15 @@ impl Desk {
             let restores = asked.runbook.spec().id == "restore";
             if restores { self.last_evacuation(asked.params).await } else { None }
         };
-        let (baseline, journal, unfinished) = tokio::join!(self.baseline(), journal, self.unfinished());
+        let (baseline, journal, unfinished, past) =
+            tokio::join!(self.baseline(), journal, self.unfinished(), self.past());
         let saved = baseline.as_ref().and_then(|baseline| baseline.snapshot(self.session.clock.now()));
         Ground {
             peaks: self.peaks(baseline.as_ref()),
             saved: saved.map(|saved| Facts::of_fleet(&saved, &self.session.topology)),
             journal,
             unfinished,
+            past,
         }
     }
 
@@ -187,7 +194,23 @@ impl Desk {
             journal: ground.journal.as_deref(),
             baseline: ground.saved.as_ref(),
         };
-        asked.runbook.plan(&situation, asked.params)
+        let mut plan = asked.runbook.plan(&situation, asked.params)?;
+        ground.past.fill(&mut plan);
+        Ok(plan)
+    }
+
+    /// How long steps took before; nothing when the disk does not say so soon.
+    async fn past(&self) -> Past {
+        let (known, runs, topology) = (self.past.clone(), self.runs.clone(), self.session.topology.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.renew(&runs, &topology);
+            known.clone()
+        });
+        match self.session.clock.timeout(PAST, reading).await {
+            Ok(Ok(past)) => past,
+            Ok(Err(_)) | Err(_) => Past::default(),
+        }
     }
 
     /// What differs now from what the plan was made on. An emergency waits only a little for who does not answer.
