@@ -36,6 +36,14 @@ fn a_report_is_one_document_on_stdout_in_each_format() {
     assert_eq!((html.code, html.err.as_str()), (Some(0), ""));
     assert!(html.out.starts_with("<!doctype html>") && html.out.trim_end().ends_with("</html>"));
 
+    // The same run line by line, with what is usual, what is spent, and what users felt.
+    let lines = home.run(&["runs", "show", &run, "--topology", "orders"]);
+    for words in
+        [": begins, usually 300 s", " s, usually 300 s", "users and data: us-east-1: 5XX 98.0 % at 03:00:00Z"]
+    {
+        assert!(lines.out.contains(words), "{words}: {}", lines.out);
+    }
+
     assert_eq!(report(&["--format", "pdf"]).code, Some(2));
     let nobody =
         home.run(&["runs", "report", "20261121T030000Z-drain-us-east-1-0000", "--topology", "orders"]);
