@@ -4,5 +4,6 @@ mod document;
 mod parts;
 pub(crate) mod program;
 mod reached;
+mod reports;
 mod served;
 mod usage;
