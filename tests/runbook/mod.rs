@@ -20,5 +20,6 @@ mod restore;
 mod script;
 mod stage;
 mod switchover;
+mod synthetic;
 
 pub(crate) use report::failover as failover_journal;

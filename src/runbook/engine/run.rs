@@ -185,7 +185,7 @@ impl Context {
         board.running.remove(&id);
         match settled {
             Settled::Done => {
-                if self.setup.plan.step(&id).is_some_and(|step| proves_recovery(&step.verify)) {
+                if self.proves(&id) {
                     let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     proven.get_or_insert(self.setup.clock.now());
                 }
@@ -405,10 +405,21 @@ impl Context {
         board
     }
 
+    /// True for the step that proves users are answered elsewhere: our own request, or what DNS answers where the plan
+    /// makes none.
+    fn proves(&self, id: &StepId) -> bool {
+        let asks = self.setup.plan.steps.iter().any(|step| is_request(&step.verify) && step.ways.is_empty());
+        self.setup.plan.step(id).is_some_and(|step| {
+            step.ways.is_empty() && if asks { is_request(&step.verify) } else { proves_by_dns(&step.verify) }
+        })
+    }
+
     /// Recovery time and recovery point, as far as this run can tell.
     fn measures(&self) -> (Option<Duration>, Option<f64>) {
         let proven = *self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let began = self.setup.told.first().map_or(self.began, |entry| entry.at);
+        // The operator may know better than this run when users began to suffer.
+        let told = self.setup.told.first().map_or(self.began, |entry| entry.at);
+        let began = self.setup.plan.params.since.map_or(told, |since| since.min(told));
         let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
         let lag = *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         (rto, lag)
@@ -460,11 +471,18 @@ fn unreachable_ending() -> Ending {
     Ending { outcome: Outcome::Halted, why: "the run's own upkeep ended".into() }
 }
 
-/// True for the step that proves users are answered elsewhere.
-fn proves_recovery(condition: &Condition) -> bool {
+fn is_request(condition: &Condition) -> bool {
     match condition {
-        Condition::All { of } | Condition::Any { of } => of.iter().any(proves_recovery),
-        Condition::Synthetic { .. } | Condition::AnswersOmit { .. } => true,
+        Condition::All { of } | Condition::Any { of } => of.iter().any(is_request),
+        Condition::Synthetic { .. } => true,
+        _ => false,
+    }
+}
+
+fn proves_by_dns(condition: &Condition) -> bool {
+    match condition {
+        Condition::All { of } | Condition::Any { of } => of.iter().any(proves_by_dns),
+        Condition::AnswersOmit { .. } => true,
         _ => false,
     }
 }
