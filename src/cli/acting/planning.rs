@@ -35,6 +35,9 @@ const PACE: Duration = Duration::from_millis(500);
 /// Who held the lease is taken for so for this long.
 const LEASE_KNOWN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
+/// How long reading past runs may hold up a plan; without them it says what is usual.
+const PAST: Duration = Duration::from_secs(1);
+
 /// A plan is asked for.
 #[derive(Clone, Copy)]
 pub(in crate::cli) struct Asked<'a> {
@@ -47,9 +50,6 @@ pub(in crate::cli) struct Asked<'a> {
     /// Read everything anew, also what was read a moment ago.
     pub(in crate::cli) afresh: bool,
 }
-
-/// How long reading past runs may hold up a plan; without them it says what is usual.
-const PAST: Duration = Duration::from_secs(1);
 
 /// What planning takes from this host's disk.
 struct Ground {
@@ -173,6 +173,21 @@ impl Desk {
         }
     }
 
+    /// How long steps took before; nothing when the disk does not say so soon.
+    async fn past(&self) -> Past {
+        let (known, session) = (self.past.clone(), self.session.clone());
+        let runs = self.runs().to_owned();
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.renew(&runs, &session.topology);
+            known.clone()
+        });
+        match self.session.clock.timeout(PAST, reading).await {
+            Ok(Ok(past)) => past,
+            Ok(Err(_)) | Err(_) => Past::default(),
+        }
+    }
+
     fn make(
         &self,
         asked: Asked<'_>,
@@ -197,20 +212,6 @@ impl Desk {
         let mut plan = asked.runbook.plan(&situation, asked.params)?;
         ground.past.fill(&mut plan);
         Ok(plan)
-    }
-
-    /// How long steps took before; nothing when the disk does not say so soon.
-    async fn past(&self) -> Past {
-        let (known, runs, topology) = (self.past.clone(), self.runs.clone(), self.session.topology.clone());
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.renew(&runs, &topology);
-            known.clone()
-        });
-        match self.session.clock.timeout(PAST, reading).await {
-            Ok(Ok(past)) => past,
-            Ok(Err(_)) | Err(_) => Past::default(),
-        }
     }
 
     /// What differs now from what the plan was made on. An emergency waits only a little for who does not answer.
