@@ -118,6 +118,7 @@ async fn observe(
     // Pins are looked at with every snapshot; they wake nobody by themselves.
     let (pinned, pins) = watch::channel(Arc::default());
     hands.watch_pins(pinned);
+    hands.watch(feed.clone());
     let mut lookout = Lookout::default();
     let machine = Clock::real();
     let (mut ageing, mut saving) = (machine.interval(AGEING), machine.interval(Store::EVERY));

@@ -6,8 +6,8 @@
 use super::format;
 use super::pen::{Pen, width};
 use super::theme::{Mark, Theme};
-use crate::app::acting::RunState;
 use crate::app::acting::run::Standing;
+use crate::app::acting::{Book, RunState};
 use crate::app::keymap::{Binding, KEYMAP, Layer};
 use crate::app::{App, Screen};
 
@@ -57,6 +57,7 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, framed: bool, theme: Theme) {
             "confirm" if matches!(app.screen(), Screen::Plan(dialog) if !dialog.choices().is_empty()) => {
                 "choose"
             }
+            "arm" if wants_arming(app) => "arm for cleanup",
             "arm" if super::frame::armed(app).is_some() => "disarm",
             _ => hint,
         };
@@ -66,6 +67,12 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, framed: bool, theme: Theme) {
         at = pen.put(at, 0, end, binding.shown, theme.key());
         at = pen.put(at + 1, 0, end, hint, theme.quiet()) + 2;
     }
+}
+
+/// True where an armed console has to be armed once more.
+fn wants_arming(app: &App) -> bool {
+    let armed = app.acting.armed(app.fleet.now()).is_some_and(|armed| armed.cleanup);
+    matches!(app.screen(), Screen::Plan(dialog) if dialog.book == Book::Cleanup) && !armed
 }
 
 /// Whether a hint is true on this screen.
@@ -103,6 +110,9 @@ fn works(binding: &Binding, app: &App, framed: bool) -> bool {
         ("run", Screen::Run(_)) => false,
         ("run", _) => app.acting.current().is_some(),
         // The frame of an armed console says it already.
+        ("arm", Screen::Plan(dialog)) => {
+            !framed || app.acting.armed_for(dialog.book, app.fleet.now()).is_none()
+        }
         ("arm", _) => !framed,
         ("back", screen) => *screen != Screen::Overview,
         ("open", screen) => matches!(screen, Screen::Overview | Screen::Zoom | Screen::Findings(_)),

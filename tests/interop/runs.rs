@@ -137,7 +137,10 @@ fn drain() -> Result<(), String> {
     ground.expect(
         "AKIADRAIN",
         &[
-            ("RegisterScalableTarget eu-west-1 200", &["\"MinCapacity\":4", "\"MaxCapacity\":21", "service/prod/api"]),
+            (
+                "RegisterScalableTarget eu-west-1 200",
+                &["\"MinCapacity\":4", "\"MaxCapacity\":21", "service/prod/api"],
+            ),
             ("UpdateHealthCheck us-east-1 200", &PINNED),
             ("UpdateService eu-west-1 200", &["\"desiredCount\":4", "\"service\":\"admin\""]),
         ],
@@ -171,7 +174,10 @@ fn failover_halts() -> Result<(), String> {
             promoted,
             promoted,
             ("RegisterScalableTarget eu-west-1 200", &["\"MinCapacity\":4", "\"MaxCapacity\":21"]),
-            ("RegisterScalableTarget us-east-1 200", &["\"MinCapacity\":0", "\"DynamicScalingOutSuspended\":true"]),
+            (
+                "RegisterScalableTarget us-east-1 200",
+                &["\"MinCapacity\":0", "\"DynamicScalingOutSuspended\":true"],
+            ),
             ("UpdateHealthCheck us-east-1 200", &PINNED),
             ("UpdateService eu-west-1 200", &["\"desiredCount\":4"]),
             ("UpdateService us-east-1 200", &["\"desiredCount\":0"]),
@@ -187,7 +193,8 @@ fn failover_and_switchover() -> Result<(), String> {
     let chosen = ["--database", "failover"];
     let ran = ground.run("AKIAFAIL", &[&["run", "failover"], &away[..], &chosen].concat())?;
     ended(&ran, 0, "promote/my-global-db: done in ")?;
-    let records = ["<Action>DELETE</Action>", "<SetIdentifier>us-east-1</SetIdentifier>", "<Type>AAAA</Type>"];
+    let records =
+        ["<Action>DELETE</Action>", "<SetIdentifier>us-east-1</SetIdentifier>", "<Type>AAAA</Type>"];
     ground.expect(
         "AKIAFAIL",
         &[
@@ -195,7 +202,8 @@ fn failover_and_switchover() -> Result<(), String> {
             ("FailoverGlobalCluster eu-west-1 200", &["AllowDataLoss=true", "cluster%3Adb-eu-west-1"]),
         ],
     )?;
-    let back = ["--region", "eu-west-1", "--to", "us-east-1", "--confirm", "eu-west-1", "--reason", "interop"];
+    let back =
+        ["--region", "eu-west-1", "--to", "us-east-1", "--confirm", "eu-west-1", "--reason", "interop"];
     let ran = ground.run("AKIABACK", &[&["run", "switchover"], &back[..]].concat())?;
     ended(&ran, 0, "ended: done")?;
     ground.expect("AKIABACK", &[("SwitchoverGlobalCluster eu-west-1 200", &["cluster%3Adb-us-east-1"])])

@@ -4,15 +4,22 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cleanup;
+mod copies;
+mod decisions;
 mod engine;
 mod journal;
 mod judge;
 mod matrix;
+mod past;
 mod pins;
 mod planning;
 mod plans;
 mod print;
+mod report;
 mod restore;
 mod script;
 mod stage;
 mod switchover;
+mod synthetic;
+
+pub(crate) use report::failover as failover_journal;

@@ -374,6 +374,8 @@ impl RunState {
                 self.note(at, format!("could not tell {whom}: {why}"));
             }
             Event::Unjournaled { why } => self.note(at, format!("goes on without a journal: {why}")),
+            // The panes beside the steps show the same, and newer.
+            Event::Sampled { .. } => {}
             Event::Noted { words } => self.note(at, words.to_string()),
             Event::Ended { outcome, rto, rpo_ms } => {
                 self.standing = Standing::Ended { outcome: *outcome, rto: *rto, rpo_ms: *rpo_ms };

@@ -17,6 +17,7 @@ use crate::app::{Effect, Event, Start};
 use crate::domain::FleetSnapshot;
 use crate::domain::pin::Pins;
 use crate::domain::text::Text;
+use crate::poll::FleetFeed;
 use crate::runbook::engine::Decided;
 use crate::runbook::{Approval, Decision, Force, PlanError, RunId, catalog, pin};
 
@@ -50,6 +51,13 @@ impl Hands {
         };
         let desk = runs.map(|runs| Desk::new(session.clone(), allow_endpoint, runs));
         Self { desk, events, running: Arc::default(), count, went_on: Arc::default() }
+    }
+
+    /// What the console watches from now on: runs are sampled from there.
+    pub(in crate::cli) fn watch(&self, feed: FleetFeed) {
+        if let Ok(desk) = &self.desk {
+            desk.watched_by(feed);
+        }
     }
 
     /// Carries an effect out, beside everything else.

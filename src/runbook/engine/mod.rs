@@ -14,6 +14,7 @@
 //! | `effect` | what a call touches and what proves it |
 //! | `hold` | the lease: taking, renewing, losing |
 //! | `recorder` | where events go |
+//! | `sampling` | what users feel beside the steps |
 
 mod call;
 pub mod effect;
@@ -21,10 +22,11 @@ mod hold;
 pub mod interlock;
 mod recorder;
 mod run;
+mod sampling;
 mod step;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,13 +41,14 @@ use super::executor::Executor;
 use super::fact::{Fact, Facts};
 use super::lease::{LeaseStore, LeaseView};
 use super::plan::{Plan, StepId};
+use super::sample::Sampler;
 use crate::domain::Topology;
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
 use crate::ports::Clock;
 
 pub use recorder::{InMemory, Recorder};
-pub use run::run;
+pub use run::{failed_steps, run};
 
 /// How long a failover waits for its journal before it goes on without.
 pub const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
@@ -67,6 +70,8 @@ pub struct Setup {
     pub lease: Option<Arc<dyn LeaseStore>>,
     /// Where events go.
     pub recorder: Arc<dyn Recorder>,
+    /// Tells what users feel meanwhile; `None` where nobody watches.
+    pub sampler: Option<Arc<dyn Sampler>>,
     /// The clock.
     pub clock: Clock,
     /// The topology.
@@ -87,6 +92,8 @@ pub struct Setup {
     pub take_over: Option<(LeaseView, Text)>,
     /// True when somebody will decide at a halt; otherwise a halt ends the run as halted.
     pub attended: bool,
+    /// On resume: the answer to the halt at which the run was left, brought by whoever takes it up.
+    pub decided: Option<Decided>,
 }
 
 /// A decision and who made it.
@@ -132,6 +139,8 @@ struct Context {
     superseded: AtomicBool,
     /// Set once the journal could not be written in time.
     unjournaled: AtomicBool,
+    /// The last number of a copy that has no place in the journal.
+    last_apart: AtomicU64,
     hold: hold::Hold,
     alive_since: Mutex<BTreeMap<Region, Timestamp>>,
     /// Calls that were sent, in this process or, as the journal tells, before.
@@ -185,7 +194,7 @@ impl Context {
             }
             Err(why) if self.setup.emergency => {
                 let at = self.setup.clock.now();
-                self.hold.copy(Entry { seq: u64::MAX, at, event });
+                self.hold.copy(self.apart(at, event));
                 if !self.unjournaled.swap(true, Ordering::SeqCst) {
                     tracing::error!("the run goes on without its journal: {why}");
                     let marked = Event::Unjournaled { why };
@@ -196,6 +205,14 @@ impl Context {
             }
             Err(why) => Err(why),
         }
+    }
+
+    /// An entry that only its copy keeps, with a number after that of the one before.
+    fn apart(&self, at: Timestamp, event: Event) -> Entry {
+        let entry = Entry::unnumbered(at, event, self.last_apart.load(Ordering::SeqCst));
+        // Copies of steps that run side by side must not share a number; all of a run's futures run on one task.
+        self.last_apart.store(entry.seq, Ordering::SeqCst);
+        entry
     }
 
     /// Records what is only told, never acted on; losing it costs nothing but words.

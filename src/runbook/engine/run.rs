@@ -18,7 +18,7 @@ use super::{Context, Decisions, Ending, NotBegun, Setup, Stop};
 use crate::domain::ids::Arn;
 use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
-use crate::runbook::event::{Decision, Event, LeaseOutcome, Outcome};
+use crate::runbook::event::{Decision, Entry, Event, LeaseOutcome, Outcome};
 use crate::runbook::plan::{OnFailure, Step, StepId};
 
 /// How long telling people may take at the end of a run.
@@ -61,6 +61,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         aborted: AtomicBool::new(false),
         superseded: AtomicBool::new(false),
         unjournaled: AtomicBool::new(false),
+        last_apart: std::sync::atomic::AtomicU64::default(),
         hold,
         alive_since: std::sync::Mutex::default(),
     };
@@ -70,7 +71,9 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         Err(not_begun) => {
             let words = Event::Noted { words: not_begun.to_string().into() };
             context.tell(words).await;
-            context.tell(Event::Ended { outcome: Outcome::Aborted, rto: None, rpo_ms: None }).await;
+            // A run that was to be taken up stays where it was left.
+            let outcome = if context.setup.told.is_empty() { Outcome::Aborted } else { Outcome::Halted };
+            context.tell(Event::Ended { outcome, rto: None, rpo_ms: None }).await;
             return Err(not_begun);
         }
     }
@@ -114,7 +117,9 @@ impl Context {
             ending = self.steps(decisions) => ending,
             () = beat => unreachable_ending(),
             () = notify => unreachable_ending(),
+            () = self.sampling() => unreachable_ending(),
         };
+        self.last_sample().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
         let words =
@@ -133,6 +138,15 @@ impl Context {
     /// Runs steps until all are settled, or the run is stopped.
     async fn steps(&self, mut decisions: Decisions) -> Ending {
         let mut board = self.told_board().await;
+        if let Some((decision, by)) = self.setup.decided.clone() {
+            // What had failed when the run was left is what is decided about; it is tried again otherwise.
+            let failed =
+                failed_steps(&self.setup.told).into_iter().find(|step| !board.settled.contains(step));
+            self.tell_durably(Event::Decided { decision: decision.clone(), by }).await;
+            if let Some(ending) = self.decide(&mut board, decision, failed).await {
+                return ending;
+            }
+        }
         let mut running: Running<'_> = FuturesUnordered::new();
         let mut listening = true;
         let mut attended = self.setup.attended;
@@ -171,7 +185,7 @@ impl Context {
         board.running.remove(&id);
         match settled {
             Settled::Done => {
-                if self.setup.plan.step(&id).is_some_and(|step| proves_recovery(&step.verify)) {
+                if self.proves(&id) {
                     let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     proven.get_or_insert(self.setup.clock.now());
                 }
@@ -245,14 +259,26 @@ impl Context {
         }
         let Some((decision, by)) = decisions.recv().await else { return Some(halted) };
         self.tell_durably(Event::Decided { decision: decision.clone(), by }).await;
+        if decision == Decision::HandOver {
+            return Some(halted);
+        }
+        self.decide(board, decision, Some(id)).await
+    }
+
+    /// Carries a decision about a failed step out. `None`: go on.
+    async fn decide(&self, board: &mut Board, decision: Decision, failed: Option<StepId>) -> Option<Ending> {
         match decision {
-            Decision::Retry => board.failed.retain(|(failed, _)| failed != &id),
+            Decision::Retry => board.failed.retain(|(known, _)| Some(known) != failed.as_ref()),
             Decision::Skip { reason } => {
-                board.failed.retain(|(failed, _)| failed != &id);
-                board.settled.insert(id.clone());
-                self.tell_durably(Event::StepSkipped { step: id, reason }).await;
+                board.failed.retain(|(known, _)| Some(known) != failed.as_ref());
+                if let Some(step) = failed {
+                    board.settled.insert(step.clone());
+                    self.tell_durably(Event::StepSkipped { step, reason }).await;
+                }
             }
-            Decision::HandOver => return Some(halted),
+            Decision::HandOver => {
+                return Some(Ending { outcome: Outcome::Halted, why: "handed over".into() });
+            }
             Decision::Abort { .. } => {
                 self.aborted.store(true, Ordering::SeqCst);
                 return Some(Ending {
@@ -379,10 +405,21 @@ impl Context {
         board
     }
 
+    /// True for the step that proves users are answered elsewhere: our own request, or what DNS answers where the plan
+    /// makes none.
+    fn proves(&self, id: &StepId) -> bool {
+        let asks = self.setup.plan.steps.iter().any(|step| is_request(&step.verify) && step.ways.is_empty());
+        self.setup.plan.step(id).is_some_and(|step| {
+            step.ways.is_empty() && if asks { is_request(&step.verify) } else { proves_by_dns(&step.verify) }
+        })
+    }
+
     /// Recovery time and recovery point, as far as this run can tell.
     fn measures(&self) -> (Option<Duration>, Option<f64>) {
         let proven = *self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let began = self.setup.told.first().map_or(self.began, |entry| entry.at);
+        // The operator may know better than this run when users began to suffer.
+        let told = self.setup.told.first().map_or(self.began, |entry| entry.at);
+        let began = self.setup.plan.params.since.map_or(told, |since| since.min(told));
         let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
         let lag = *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         (rto, lag)
@@ -410,16 +447,42 @@ impl Context {
     }
 }
 
+/// The steps that had failed when a run was left, as its record tells, in the order in which they did.
+pub fn failed_steps(told: &[Entry]) -> Vec<StepId> {
+    let mut failed: Vec<StepId> = Vec::new();
+    for entry in told {
+        match &entry.event {
+            Event::StepFailed { step, passed: false, .. } if !failed.contains(step) => {
+                failed.push(step.clone())
+            }
+            Event::StepBegan { step }
+            | Event::StepDone { step, .. }
+            | Event::StepHeld { step, .. }
+            | Event::StepSkipped { step, .. }
+            | Event::StepUndone { step } => failed.retain(|known| known != step),
+            _ => {}
+        }
+    }
+    failed
+}
+
 /// The arms that never end are listed only so that they run beside the steps.
 fn unreachable_ending() -> Ending {
     Ending { outcome: Outcome::Halted, why: "the run's own upkeep ended".into() }
 }
 
-/// True for the step that proves users are answered elsewhere.
-fn proves_recovery(condition: &Condition) -> bool {
+fn is_request(condition: &Condition) -> bool {
     match condition {
-        Condition::All { of } | Condition::Any { of } => of.iter().any(proves_recovery),
-        Condition::Synthetic { .. } | Condition::AnswersOmit { .. } => true,
+        Condition::All { of } | Condition::Any { of } => of.iter().any(is_request),
+        Condition::Synthetic { .. } => true,
+        _ => false,
+    }
+}
+
+fn proves_by_dns(condition: &Condition) -> bool {
+    match condition {
+        Condition::All { of } | Condition::Any { of } => of.iter().any(proves_by_dns),
+        Condition::AnswersOmit { .. } => true,
         _ => false,
     }
 }

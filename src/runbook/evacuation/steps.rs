@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::Evacuation;
+use crate::domain::Topology;
 use crate::domain::ids::{HostName, Region};
 use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::ScalableTarget;
@@ -28,6 +29,8 @@ const KEEP_ALIVE: f64 = 3_600.0;
 const DNS_PROOF: Duration = Duration::from_mins(10);
 /// The same where the run goes on without it.
 const DNS_PASSING: Duration = Duration::from_mins(3);
+/// How long writes may take to work again.
+const WRITES: Duration = Duration::from_mins(5);
 /// Percent of the traffic before that counts as none.
 const QUIET_PERCENT: f64 = 1.0;
 
@@ -252,6 +255,18 @@ pub(in crate::runbook) fn proof(
         .into(),
     );
     parts
+}
+
+/// A write through each public name after `after`, where the topology names one: the proof that writes work again.
+pub(in crate::runbook) fn written(topology: &Topology, names: &[HostName], after: &[StepId]) -> Vec<Step> {
+    let Some(write) = &topology.synthetic.write else { return Vec::new() };
+    let step = |name: &HostName| {
+        let until = Condition::SyntheticWrite { name: name.clone() };
+        let title = format!("{name} accepts our own {} ({})", write.method, write.wanted());
+        let step = Step::wait(format!("write/{name}"), title, until, WRITES);
+        step.after(after.iter().cloned())
+    };
+    names.iter().map(step).collect()
 }
 
 /// The longest keep-alive of the region's load balancers, seconds.

@@ -96,17 +96,7 @@ fn summary(runs: &Path, id: RunId) -> Result<RunSummary, JournalError> {
     };
     let damage = told.damage;
     let last = told.entries.last().cloned();
-    let standing = standing(&told.entries);
-    let outcome = match standing {
-        Standing::Ended(outcome) => Some(outcome),
-        Standing::Going | Standing::Waiting => None,
-    };
-    let state = match standing {
-        _ if holder.is_some() => RunState::Running,
-        Standing::Waiting | Standing::Ended(Outcome::Halted) => RunState::Halted,
-        Standing::Ended(_) => RunState::Ended,
-        Standing::Going => RunState::Interrupted,
-    };
+    let Stand { state, outcome, waits } = stand(&told.entries, holder.is_some());
     let mut opening = None;
     let mut began = None;
     for entry in told.entries {
@@ -116,9 +106,35 @@ fn summary(runs: &Path, id: RunId) -> Result<RunSummary, JournalError> {
             break;
         }
     }
-    let waits = standing == Standing::Waiting;
     let imported = told.imported;
     Ok(RunSummary { id, opening, began, last, outcome, state, holder, waits, damage, imported, unreadable })
+}
+
+/// Where a run stands, as its entries leave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stand {
+    /// Where it stands.
+    pub state: RunState,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// True when the last thing that happened is a halt.
+    pub waits: bool,
+}
+
+/// Where entries leave a run; `held` when a process has it.
+pub fn stand(entries: &[Entry], held: bool) -> Stand {
+    let standing = standing(entries);
+    let outcome = match standing {
+        Standing::Ended(outcome) => Some(outcome),
+        Standing::Going | Standing::Waiting => None,
+    };
+    let state = match standing {
+        _ if held => RunState::Running,
+        Standing::Waiting | Standing::Ended(Outcome::Halted) => RunState::Halted,
+        Standing::Ended(_) => RunState::Ended,
+        Standing::Going => RunState::Interrupted,
+    };
+    Stand { state, outcome, waits: standing == Standing::Waiting }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -137,6 +153,7 @@ fn standing(entries: &[Entry]) -> Standing {
         | Event::Noted { .. }
         | Event::Lease { .. }
         | Event::Unjournaled { .. }
+        | Event::Sampled { .. }
         | Event::Progress { .. } => standing,
         Event::Opened { .. }
         | Event::Resumed { .. }

@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use super::{domain, estimate, guard_mark};
+use super::{domain, estimate, guard_mark, usual};
 use crate::app::App;
 use crate::app::acting::{Basis, Book, PlanDialog, estimate as reckon};
 use crate::app::keymap::Layer;
@@ -151,7 +151,8 @@ fn page(app: &App, dialog: &PlanDialog, room: u16, theme: Theme) -> Page {
     let time = estimate(reckon::of(plan));
     let count = plan.steps.len();
     let plural = if count == 1 { "" } else { "s" };
-    page.line(vec![(format!("  {count} step{plural}, {time}"), theme.strong())]);
+    let basis = reckon::basis(plan).map(|basis| format!(" ({basis})")).unwrap_or_default();
+    page.text(("  ", theme.plain()), &format!("{count} step{plural}, {time}{basis}"), room, theme.strong());
     for (index, step) in plan.steps.iter().enumerate() {
         self::step(&mut page, app, plan, index, step, room, theme);
     }
@@ -221,7 +222,9 @@ fn trouble(page: &mut Page, dialog: &PlanDialog, error: &PlanError, room: u16, t
 }
 
 fn guards(page: &mut Page, dialog: &PlanDialog, plan: &Plan, room: u16, theme: Theme) {
-    if plan.findings.is_empty() {
+    // Being read-only is told by the line that stays in sight, with what to do about it.
+    let guards = || plan.findings.iter().filter(|finding| finding.guard != GuardId::Armed);
+    if guards().next().is_none() {
         page.line(vec![
             (format!("  {} ", Mark::Healthy.symbol()), theme.mark(Mark::Healthy)),
             ("no guard complains".to_owned(), theme.plain()),
@@ -231,9 +234,9 @@ fn guards(page: &mut Page, dialog: &PlanDialog, plan: &Plan, room: u16, theme: T
     let said = |finding: &&GuardFinding| {
         finding.force == Force::Warn && plan.irreversible.contains(&finding.message)
     };
-    let mut findings: Vec<_> = plan.findings.iter().filter(|finding| !said(finding)).collect();
+    let mut findings: Vec<_> = guards().filter(|finding| !said(finding)).collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.force));
-    for finding in findings {
+    for (index, finding) in findings.iter().enumerate() {
         let overridden = finding.force == Force::Block && finding.may_override && dialog.overrides;
         let mark = if overridden { Mark::Warning } else { guard_mark(finding) };
         let force = match (finding.force, overridden) {
@@ -241,9 +244,15 @@ fn guards(page: &mut Page, dialog: &PlanDialog, plan: &Plan, room: u16, theme: T
             (Force::Block, _) => "BLOCKS ",
             (Force::Warn, _) => "",
         };
-        let lead = format!("  {} {force}{}: ", mark.symbol(), finding.guard.word());
+        // What the runbook itself examines needs no name.
+        let word = if finding.guard == GuardId::Runbook { "" } else { finding.guard.word() };
+        let lead = format!("  {} {force}{word}", mark.symbol());
+        let colon = if force.is_empty() && word.is_empty() { "" } else { ":" };
+        let lead = format!("{}{colon} ", lead.trim_end());
         page.text((&lead, theme.mark(mark)), finding.message.as_str(), room, theme.plain());
-        if !finding.next_step.is_empty() {
+        // What is to be done about several in a row is said once, after the last of them.
+        let again = findings.get(index + 1).is_some_and(|next| next.next_step == finding.next_step);
+        if !finding.next_step.is_empty() && !again {
             page.text(("      → ", theme.quiet()), finding.next_step.as_str(), room, theme.plain());
         }
     }
@@ -262,9 +271,11 @@ fn list(page: &mut Page, (mark, title): (Mark, &str), lines: &[Text], room: u16,
 
 fn step(page: &mut Page, app: &App, plan: &Plan, index: usize, step: &Step, room: u16, theme: Theme) {
     let number = format!("  {:>2} ", index + 1);
-    let time = match step.usual {
-        Some(usual) => format!("usually {}, at most {}", format::span(usual), format::span(step.timeout)),
-        None => format!("at most {}", format::span(step.timeout)),
+    let most = format::span(step.timeout);
+    let time = match (usual(step), step.expected()) {
+        (Some(measured), _) => format!("{measured}, at most {most}"),
+        (None, Some(expected)) => format!("usually {}, at most {most}", format::span(expected)),
+        (None, None) => format!("at most {most}"),
     };
     let after: Vec<String> = step
         .after

@@ -119,6 +119,10 @@ fn ended(outcome: Outcome) -> Mark {
 
 fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme: Theme) -> Page {
     let mut page = Page::default();
+    // What waits for the operator, and how it ended, come before what went on.
+    if run.standing != Standing::Running {
+        page.select_next();
+    }
     match &run.standing {
         Standing::Halted(halt) => halted(&mut page, app, run, halt, room, theme),
         Standing::Ended { outcome, rto, rpo_ms } => {
@@ -148,7 +152,7 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
     // What is under way is kept in sight.
     let current = run.steps.iter().position(|step| matches!(step.phase, Phase::Running | Phase::Failed));
     for (index, step) in run.steps.iter().enumerate() {
-        if Some(index) == current {
+        if Some(index) == current && run.standing == Standing::Running {
             page.select_next();
         }
         self::step(&mut page, app, run, index, step, (room, short), theme);
@@ -169,17 +173,6 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
 
 fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, theme: Theme) {
     page.text(("  ✖ waits for you: ", theme.mark(Mark::Critical)), halt.why.as_str(), room, theme.strong());
-    let names = |steps: &[StepId]| {
-        let titles: Vec<&str> =
-            steps.iter().map(|id| run.step(id).map_or(id.as_str(), |step| step.title.as_str())).collect();
-        if titles.is_empty() { "nothing".to_owned() } else { titles.join("; ") }
-    };
-    for (label, steps) in
-        [("done", &halt.done), ("can be undone", &halt.undoable), ("not begun", &halt.not_run)]
-    {
-        let lead = format!("    {label}{}", " ".repeat(15 - label.len()));
-        page.text((&lead, theme.quiet()), &names(steps), room, theme.plain());
-    }
     let armed = app.acting.armed(app.fleet.now()).is_some();
     let words = "r retry · s skip it · u undo what is done · o hand over · a abort";
     page.text(("  → ", theme.key()), words, room, theme.strong());
@@ -190,6 +183,19 @@ fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, th
             room,
             theme.plain(),
         );
+    }
+    let names = |steps: &[StepId]| {
+        let titles: Vec<&str> =
+            steps.iter().map(|id| run.step(id).map_or(id.as_str(), |step| step.title.as_str())).collect();
+        if titles.is_empty() { "nothing".to_owned() } else { titles.join("; ") }
+    };
+    // Which steps are done stands in the list below; what an undo would take back is a choice to be made here.
+    let done = format!("{} of {} steps", halt.done.len(), run.steps.len());
+    let lines =
+        [("done", done), ("can be undone", names(&halt.undoable)), ("not begun", names(&halt.not_run))];
+    for (label, words) in lines {
+        let lead = format!("    {label}{}", " ".repeat(15 - label.len()));
+        page.text((&lead, theme.quiet()), &words, room, theme.plain());
     }
     page.gap();
 }
@@ -210,7 +216,7 @@ fn step(
     let time = match (step.phase, step.elapsed(now)) {
         (Phase::Running, Some(elapsed)) => {
             let elapsed = format::span(elapsed);
-            match planned.map(|step| (step.usual, step.timeout)) {
+            match planned.map(|step| (step.expected(), step.timeout)) {
                 Some((Some(usual), _)) => format!("{elapsed} of ~{}", format::span(usual)),
                 Some((None, timeout)) => format!("{elapsed} of at most {}", format::span(timeout)),
                 None => elapsed,
@@ -236,12 +242,14 @@ fn step(
     let indent = "       ";
     if !step.words.is_empty() && !(short && matches!(step.phase, Phase::Done | Phase::Held)) {
         let share = step.share.map(|share| format!("{:.0} %, ", share.clamp(0.0, 1.0) * 100.0));
-        let words = format!("{}{}", share.unwrap_or_default(), step.words);
+        let before = planned.filter(|_| step.phase == Phase::Running).and_then(super::usual);
+        let before = before.map(|before| format!("; {before}")).unwrap_or_default();
+        let words = format!("{}{}{before}", share.unwrap_or_default(), step.words);
         let style = if step.phase == Phase::Running { theme.strong() } else { theme.plain() };
         page.text((indent, theme.plain()), &words, room, style);
     }
-    // Calls of steps that went well are proven by their evidence.
-    if !matches!(step.phase, Phase::Running | Phase::Failed | Phase::Passed) {
+    // Calls of steps that are over are told by their evidence; the journal has them all.
+    if !matches!(step.phase, Phase::Running | Phase::Failed) {
         return;
     }
     if let Some(ways) = planned.map(|step| step.ways.len()).filter(|ways| *ways > 1) {
