@@ -48,8 +48,10 @@ async def logged(scope, receive, send):
     if scope["type"] != "http":
         return await app(scope, receive, send)
     if scope["path"] == "/_front/calls":
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-        return await send({"type": "http.response.body", "body": json.dumps(CALLS).encode()})
+        told = json.dumps(CALLS).encode()
+        length = [(b"content-type", b"application/json"), (b"content-length", str(len(told)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": length})
+        return await send({"type": "http.response.body", "body": told})
     body, messages = b"", []
     while not messages or messages[-1].get("more_body"):
         messages.append(await receive())
