@@ -32,6 +32,9 @@ const GLANCE: Duration = Duration::from_secs(3);
 /// While answers come in, the plan is made again this often; in the machine's time.
 const PACE: Duration = Duration::from_millis(500);
 
+/// The first plan waits no longer for this host's disk, which may be slow or gone; in the machine's time.
+const DISK: Duration = Duration::from_millis(50);
+
 /// Who held the lease is taken for so for this long.
 const LEASE_KNOWN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
@@ -52,6 +55,7 @@ pub(in crate::cli) struct Asked<'a> {
 }
 
 /// What planning takes from this host's disk.
+#[derive(Default)]
 struct Ground {
     peaks: Peaks,
     saved: Option<Facts>,
@@ -94,25 +98,35 @@ impl Desk {
         mut tell: impl FnMut(Basis, Result<Plan, PlanError>) + Send,
     ) {
         let mut reading = self.read(asked);
-        let ground = self.ground(asked).await;
+        let machine = Clock::real();
+        let mut grounding = Box::pin(self.ground(asked));
+        let found = machine.timeout(DISK, grounding.as_mut()).await.ok();
+        let late = found.is_none().then_some(grounding);
+        let mut ground = found.unwrap_or_default();
         let seen = Facts::of_fleet(fleet, &self.session.topology);
         let mut lease = self.lease_known();
         let facts = reading.known(&seen);
         tell(Basis::Known, self.make(asked, fleet, &facts, &ground, lease.clone()));
-        let machine = Clock::real();
         let mut pace = machine.interval(PACE);
         pace.tick().await;
-        let awaiting = reading.all();
+        let answers = self.patiently(asked, reading.all());
         let all = async {
-            let everybody = self.patiently(asked, awaiting);
-            tokio::join!(self.lease_state(), everybody).0
+            let disk = async {
+                match late {
+                    Some(late) => self.patiently(asked, late).await,
+                    None => None,
+                }
+            };
+            let (lease, _, found) = tokio::join!(self.lease_state(), answers, disk);
+            (lease, found)
         };
         tokio::pin!(all);
         loop {
             tokio::select! {
                 biased;
-                told = &mut all => {
+                (told, found) = &mut all => {
                     lease = told;
+                    ground = found.unwrap_or(ground);
                     break;
                 }
                 _ = pace.tick() => {
@@ -132,14 +146,14 @@ impl Desk {
     pub(in crate::cli) async fn plan(&self, asked: Asked<'_>) -> Result<Plan, PlanError> {
         let mut reading = self.read(asked);
         let patience = if asked.runbook.spec().emergency { GLANCE } else { READING };
-        let (fleet, (), lease, ground) = tokio::join!(
+        let (fleet, _, lease, ground) = tokio::join!(
             self.fleet(patience),
             self.patiently(asked, reading.all()),
             self.lease_state(),
-            self.ground(asked)
+            self.patiently(asked, self.ground(asked))
         );
         let facts = reading.known(&Facts::of_fleet(&fleet, &self.session.topology));
-        self.make(asked, &fleet, &facts, &ground, lease)
+        self.make(asked, &fleet, &facts, &ground.unwrap_or_default(), lease)
     }
 
     /// Begins to read what a plan wants to know.
@@ -149,11 +163,10 @@ impl Desk {
         self.reading.begin(wanted, dark, asked.afresh)
     }
 
-    /// Waits for answers, in an emergency not for long.
-    async fn patiently(&self, asked: Asked<'_>, all: impl Future<Output = ()>) {
+    /// Waits, in an emergency not for long. What is not there by then is missing, and the plan says so.
+    async fn patiently<T>(&self, asked: Asked<'_>, awaited: impl Future<Output = T>) -> Option<T> {
         let patience = if asked.runbook.spec().emergency { EMERGENCY } else { READING };
-        // What is not there by then is missing, and the plan says so.
-        let _ = self.session.clock.timeout(patience, all).await;
+        self.session.clock.timeout(patience, awaited).await.ok()
     }
 
     async fn ground(&self, asked: Asked<'_>) -> Ground {
