@@ -28,7 +28,7 @@ use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
 use crate::runbook::journal::{self, Journal, RunState, Told, control};
 use crate::runbook::{
     Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, GuardFinding, LeaseError, LeaseStore,
-    LeaseView, Opening, Outcome, Params, Plan, RunId, Runbook, guards, pin,
+    LeaseView, Opening, Outcome, Params, Plan, RunId, Runbook, guards,
 };
 
 /// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
@@ -54,7 +54,7 @@ pub(in crate::cli) struct Desk {
     pub(in crate::cli) session: Session,
     /// The custom endpoint in force when acting on it was not allowed.
     foreign_endpoint: Option<Text>,
-    executor: Arc<dyn Executor>,
+    pub(super) executor: Arc<dyn Executor>,
     lease: Option<Arc<dyn LeaseStore>>,
     reading: Reading,
     /// Who held the lease when it was last asked.
@@ -371,21 +371,6 @@ impl Desk {
         open.map(|run| run.id).collect()
     }
 
-    /// What the runs tell that took the region out since it was last in service; more than one where a pin was put back.
-    async fn last_evacuation(&self, params: &Params) -> Option<Vec<Entry>> {
-        let region = params.region.as_ref()?;
-        let listed = self.listed().await.ok()?;
-        let about = listed.into_iter().filter(|run| {
-            run.opening.as_ref().is_some_and(|opening| opening.params.region.as_ref() == Some(region))
-        });
-        let mut runs = Vec::new();
-        for run in about {
-            // A record that cannot be read tells nothing; `runs list` says so.
-            runs.extend(self.told(&run.id).await.ok().map(|told| told.entries));
-        }
-        Some(pin::evacuations(&runs, region)).filter(|entries| !entries.is_empty())
-    }
-
     /// Reads a run's journal.
     pub(in crate::cli) async fn told(&self, run: &RunId) -> Result<Told, Failure> {
         let folder = journal::folder_of(&self.runs, run).map_err(Failure::error)?;
@@ -564,11 +549,6 @@ impl Desk {
     /// The lease's holder in words, for `runs`.
     pub(in crate::cli) fn held_by(view: &LeaseView) -> String {
         LeaseError::Held(Box::new(view.clone())).to_string()
-    }
-
-    /// Observes facts.
-    pub(in crate::cli) async fn ask(&self, facts: &[Fact]) -> Facts {
-        self.executor.observe(facts).await
     }
 
     /// The lease store, for imports.
