@@ -10,6 +10,7 @@ mod engine;
 mod journal;
 mod judge;
 mod matrix;
+mod past;
 mod pins;
 mod planning;
 mod plans;
@@ -20,3 +21,5 @@ mod script;
 mod stage;
 mod switchover;
 mod synthetic;
+
+pub(crate) use report::failover as failover_journal;

@@ -8,44 +8,24 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::super::exit::{Exit, Failure};
 use super::super::session::Session;
-use super::reading::{Awaited, Reading};
+use super::reading::Reading;
 use super::sampling::{Shared, Watching};
-use crate::app::acting::Basis;
-use crate::domain::FleetSnapshot;
 use crate::domain::text::Text;
-use crate::files::Baseline;
 use crate::poll;
 use crate::ports::{BoxFuture, Clock};
-use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
+use crate::runbook::catalog::{self, LeaseState};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
-use crate::runbook::journal::{self, Journal, RunState, Told, control};
+use crate::runbook::journal::{self, Journal, Past, RunState, Told, control};
 use crate::runbook::{
-    Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, GuardFinding, LeaseError, LeaseStore,
-    LeaseView, Opening, Outcome, Params, Plan, RunId, Runbook, guards,
+    Approval, Arming, Decision, Entry, Event, Executor, Fact, LeaseError, LeaseStore, LeaseView, Opening,
+    Outcome, Params, Plan, RunId, Runbook, pin,
 };
-
-/// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
-/// is late; this must be longer, since what it cuts off loses every fact.
-const READING: Duration = Duration::from_secs(15);
-
-/// An emergency waits no longer for anybody, and plans on what is known by then.
-const EMERGENCY: Duration = Duration::from_secs(5);
-
-/// The one observation of a command line waits no longer than this in an emergency.
-const GLANCE: Duration = Duration::from_secs(3);
-
-/// While answers come in, the plan is made again this often; in the machine's time.
-const PACE: Duration = Duration::from_millis(500);
-
-/// Who held the lease is taken for so for this long.
-const LEASE_KNOWN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
 /// Wired for one session. Cheap to clone.
 #[derive(Clone)]
@@ -53,37 +33,18 @@ pub(in crate::cli) struct Desk {
     /// The session.
     pub(in crate::cli) session: Session,
     /// The custom endpoint in force when acting on it was not allowed.
-    foreign_endpoint: Option<Text>,
+    pub(super) foreign_endpoint: Option<Text>,
     pub(super) executor: Arc<dyn Executor>,
-    lease: Option<Arc<dyn LeaseStore>>,
-    reading: Reading,
+    pub(super) lease: Option<Arc<dyn LeaseStore>>,
+    pub(super) reading: Reading,
     /// Who held the lease when it was last asked.
-    held: Arc<Mutex<Option<(Timestamp, LeaseState)>>>,
+    pub(super) held: Arc<Mutex<Option<(Timestamp, LeaseState)>>>,
     /// Where journals lie; a simulation keeps none on disk beyond its own life.
-    runs: Arc<PathBuf>,
+    pub(super) runs: Arc<PathBuf>,
     /// What the console watches, for samples of runs.
     watched: Shared,
-}
-
-/// A plan is asked for.
-#[derive(Clone, Copy)]
-pub(in crate::cli) struct Asked<'a> {
-    /// Of which runbook.
-    pub(in crate::cli) runbook: &'static dyn Runbook,
-    /// By which wishes.
-    pub(in crate::cli) params: &'a Params,
-    /// Whether the console is armed for it, or the command line confirmed.
-    pub(in crate::cli) armed: bool,
-    /// Read everything anew, also what was read a moment ago.
-    pub(in crate::cli) afresh: bool,
-}
-
-/// What planning takes from this host's disk.
-struct Ground {
-    peaks: Peaks,
-    saved: Option<Facts>,
-    journal: Option<Vec<Entry>>,
-    unfinished: Vec<RunId>,
+    /// How long steps took before.
+    pub(super) past: Arc<Mutex<Past>>,
 }
 
 /// A run under way in this process.
@@ -142,6 +103,7 @@ impl Desk {
             held: Arc::default(),
             runs: Arc::new(runs),
             watched: Shared::default(),
+            past: Arc::default(),
         }
     }
 
@@ -169,195 +131,6 @@ impl Desk {
         })
     }
 
-    /// One observation of everything, for a command line that has no console beside it.
-    async fn fleet(&self, deadline: Duration) -> FleetSnapshot {
-        let session = &self.session;
-        let observed = poll::observe_once(
-            session.cloud.clone(),
-            session.topology.clone(),
-            session.probe.clone(),
-            session.clock,
-            deadline,
-        );
-        let (snapshot, baseline) = tokio::join!(observed, self.baseline());
-        match baseline {
-            Some(baseline) => baseline.fill(snapshot),
-            None => snapshot,
-        }
-    }
-
-    async fn baseline(&self) -> Option<Baseline> {
-        match &self.session.store {
-            Some(store) => store.load().await.0,
-            None => None,
-        }
-    }
-
-    /// Plans for a console: at once on what it has seen, again while answers come in, and at last on all of them. A
-    /// dark region keeps nobody waiting for the others.
-    pub(in crate::cli) async fn plan_as_told(
-        &self,
-        asked: Asked<'_>,
-        fleet: &FleetSnapshot,
-        mut tell: impl FnMut(Basis, Result<Plan, PlanError>) + Send,
-    ) {
-        let mut reading = self.read(asked);
-        let ground = self.ground(asked).await;
-        let seen = Facts::of_fleet(fleet, &self.session.topology);
-        let mut lease = self.lease_known();
-        let facts = reading.known(&seen);
-        tell(Basis::Known, self.make(asked, fleet, &facts, &ground, lease.clone()));
-        let machine = Clock::real();
-        let mut pace = machine.interval(PACE);
-        pace.tick().await;
-        let awaiting = reading.all();
-        let all = async {
-            let everybody = self.patiently(asked, awaiting);
-            tokio::join!(self.lease_state(), everybody).0
-        };
-        tokio::pin!(all);
-        loop {
-            tokio::select! {
-                biased;
-                told = &mut all => {
-                    lease = told;
-                    break;
-                }
-                _ = pace.tick() => {
-                    if reading.has_news() {
-                        let facts = reading.known(&seen);
-                        let waits = reading.missing();
-                        tell(Basis::Partly { waits }, self.make(asked, fleet, &facts, &ground, lease.clone()));
-                    }
-                }
-            }
-        }
-        let facts = reading.known(&seen);
-        tell(Basis::Read, self.make(asked, fleet, &facts, &ground, lease));
-    }
-
-    /// Plans for a command line, which has seen nothing yet: everything is read at the same time.
-    pub(in crate::cli) async fn plan(&self, asked: Asked<'_>) -> Result<Plan, PlanError> {
-        let mut reading = self.read(asked);
-        let patience = if asked.runbook.spec().emergency { GLANCE } else { READING };
-        let (fleet, (), lease, ground) = tokio::join!(
-            self.fleet(patience),
-            self.patiently(asked, reading.all()),
-            self.lease_state(),
-            self.ground(asked)
-        );
-        let facts = reading.known(&Facts::of_fleet(&fleet, &self.session.topology));
-        self.make(asked, &fleet, &facts, &ground, lease)
-    }
-
-    /// Begins to read what a plan wants to know.
-    fn read(&self, asked: Asked<'_>) -> Awaited {
-        let wanted = asked.runbook.wants(&self.session.topology, asked.params);
-        let dark = asked.params.region.clone().filter(|_| asked.runbook.spec().emergency);
-        self.reading.begin(wanted, dark, asked.afresh)
-    }
-
-    /// Waits for answers, in an emergency not for long.
-    async fn patiently(&self, asked: Asked<'_>, all: impl Future<Output = ()>) {
-        let patience = if asked.runbook.spec().emergency { EMERGENCY } else { READING };
-        // What is not there by then is missing, and the plan says so.
-        let _ = self.session.clock.timeout(patience, all).await;
-    }
-
-    async fn ground(&self, asked: Asked<'_>) -> Ground {
-        let journal = async {
-            let restores = asked.runbook.spec().id == "restore";
-            if restores { self.last_evacuation(asked.params).await } else { None }
-        };
-        let (baseline, journal, unfinished) = tokio::join!(self.baseline(), journal, self.unfinished());
-        let saved = baseline.as_ref().and_then(|baseline| baseline.snapshot(self.session.clock.now()));
-        Ground {
-            peaks: self.peaks(baseline.as_ref()),
-            saved: saved.map(|saved| Facts::of_fleet(&saved, &self.session.topology)),
-            journal,
-            unfinished,
-        }
-    }
-
-    fn make(
-        &self,
-        asked: Asked<'_>,
-        fleet: &FleetSnapshot,
-        facts: &Facts,
-        ground: &Ground,
-        lease: LeaseState,
-    ) -> Result<Plan, PlanError> {
-        let situation = Situation {
-            topology: &self.session.topology,
-            fleet,
-            facts,
-            peaks: &ground.peaks,
-            now: self.session.clock.now(),
-            armed: asked.armed,
-            foreign_endpoint: self.foreign_endpoint.clone(),
-            lease,
-            unfinished: &ground.unfinished,
-            journal: ground.journal.as_deref(),
-            baseline: ground.saved.as_ref(),
-        };
-        asked.runbook.plan(&situation, asked.params)
-    }
-
-    /// What differs now from what the plan was made on.
-    pub(in crate::cli) async fn drift(&self, plan: &Plan) -> Vec<GuardFinding> {
-        let wanted: Vec<Fact> = plan.shaped_by.iter().map(|(fact, _)| fact.clone()).collect();
-        let mut reading = self.reading.begin(wanted, None, true);
-        let _ = self.session.clock.timeout(READING, reading.all()).await;
-        guards::drift(plan, &reading.known(&Facts::new()))
-    }
-
-    fn peaks(&self, baseline: Option<&Baseline>) -> Peaks {
-        let Some(baseline) = baseline else { return Peaks::default() };
-        let mut peaks = Peaks::default();
-        for entry in &self.session.topology.regions {
-            if let Some(requests) = baseline.peak_requests(&entry.name) {
-                peaks.requests.insert(entry.name.clone(), requests);
-            }
-            for service in &entry.services {
-                if let Some(tasks) = baseline.peak_tasks(&entry.name, &service.key) {
-                    peaks.tasks.insert((entry.name.clone(), service.key.clone()), tasks);
-                }
-            }
-        }
-        peaks
-    }
-
-    /// Who holds the lease, for guards and for `runs`.
-    pub(in crate::cli) async fn lease_state(&self) -> LeaseState {
-        let state = self.ask_lease().await;
-        let known = Some((self.session.clock.now(), state.clone()));
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = known;
-        state
-    }
-
-    /// Who held it when it was asked a moment ago.
-    fn lease_known(&self) -> LeaseState {
-        if self.lease.is_none() {
-            return LeaseState::NotConfigured;
-        }
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let now = self.session.clock.now();
-        let recent = held.filter(|(at, _)| now.duration_since(*at) <= LEASE_KNOWN);
-        recent.map_or(LeaseState::Unread, |(_, state)| state)
-    }
-
-    async fn ask_lease(&self) -> LeaseState {
-        let Some(store) = &self.lease else { return LeaseState::NotConfigured };
-        let asking = store.holder(&self.session.topology.application);
-        match self.session.clock.timeout(engine::LEASE_PATIENCE, asking).await {
-            Ok(Ok(None)) => LeaseState::Free,
-            Ok(Ok(Some(view))) if view.released => LeaseState::Free,
-            Ok(Ok(Some(view))) => LeaseState::Held(view),
-            Ok(Err(error)) => LeaseState::Unreachable(error.to_string().into()),
-            Err(elapsed) => LeaseState::Unreachable(elapsed.to_string().into()),
-        }
-    }
-
     /// All runs of this application on this host, newest first.
     pub(in crate::cli) async fn listed(&self) -> Result<Vec<journal::RunSummary>, Failure> {
         let runs = self.runs.clone();
@@ -365,10 +138,25 @@ impl Desk {
         listed.map_err(Failure::error)?.map_err(Failure::error)
     }
 
-    async fn unfinished(&self) -> Vec<RunId> {
+    pub(super) async fn unfinished(&self) -> Vec<RunId> {
         let listed = self.listed().await.unwrap_or_default();
         let open = listed.into_iter().filter(|run| run.state != RunState::Ended && !run.never_began());
         open.map(|run| run.id).collect()
+    }
+
+    /// What the runs tell that took the region out since it was last in service; more than one where a pin was put back.
+    pub(super) async fn last_evacuation(&self, params: &Params) -> Option<Vec<Entry>> {
+        let region = params.region.as_ref()?;
+        let listed = self.listed().await.ok()?;
+        let about = listed.into_iter().filter(|run| {
+            run.opening.as_ref().is_some_and(|opening| opening.params.region.as_ref() == Some(region))
+        });
+        let mut runs = Vec::new();
+        for run in about {
+            // A record that cannot be read tells nothing; `runs list` says so.
+            runs.extend(self.told(&run.id).await.ok().map(|told| told.entries));
+        }
+        Some(pin::evacuations(&runs, region)).filter(|entries| !entries.is_empty())
     }
 
     /// Reads a run's journal.
@@ -495,11 +283,11 @@ impl Desk {
         }
         let (decisions, received) = mpsc::unbounded_channel();
         let mut controls = control::Watch::begin(journal.folder(), self.session.clock).await;
-        let from_files = decisions.downgrade();
+        // Whoever watches here may go; the word of another process must reach the run all the same.
+        let from_files = decisions.clone();
         let watching = tokio::spawn(async move {
             while let Some(said) = controls.next().await {
-                let Some(decisions) = from_files.upgrade() else { return };
-                if decisions.send((said.decision, said.by)).is_err() {
+                if from_files.send((said.decision, said.by)).is_err() {
                     return;
                 }
             }

@@ -17,7 +17,7 @@ use crate::domain::pin::{Pin, Pins};
 use crate::domain::text::Text;
 use crate::ports::Clock;
 use crate::runbook::journal::{self, JOURNAL_FILE};
-use crate::runbook::{Entry, Event, LeaseError, Params, RunId, pin};
+use crate::runbook::{Entry, Event, LeaseError, RunId, pin};
 
 /// How often files are looked at, in the machine's time.
 const EVERY: Duration = Duration::from_secs(15);
@@ -174,23 +174,6 @@ impl PinReader {
         let facts: Vec<_> = apart.iter().map(|(_, fact)| fact.clone()).collect();
         let answers = self.desk.executor.observe(&facts).await;
         pin::answers(&apart, pins, &answers)
-    }
-}
-
-impl Desk {
-    /// What the runs tell that took the region out since it was last in service; more than one where a pin was put back.
-    pub(super) async fn last_evacuation(&self, params: &Params) -> Option<Vec<Entry>> {
-        let region = params.region.as_ref()?;
-        let listed = self.listed().await.ok()?;
-        let about = listed.into_iter().filter(|run| {
-            run.opening.as_ref().is_some_and(|opening| opening.params.region.as_ref() == Some(region))
-        });
-        let mut runs = Vec::new();
-        for run in about {
-            // A record that cannot be read tells nothing; `runs list` says so.
-            runs.extend(self.told(&run.id).await.ok().map(|told| told.entries));
-        }
-        Some(pin::evacuations(&runs, region)).filter(|entries| !entries.is_empty())
     }
 }
 

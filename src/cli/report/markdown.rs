@@ -80,7 +80,7 @@ fn left(out: &mut String, view: &View) -> std::fmt::Result {
         }
     }
     if !view.undo.is_empty() {
-        writeln!(out, "\n### What was done can be undone, in this order\n")?;
+        writeln!(out, "\n### What undoes what was done, the newest first\n")?;
         for undo in &view.undo {
             writeln!(out, "- {}", text(&undo.title))?;
             for (words, aws) in &undo.calls {

@@ -292,15 +292,15 @@ impl Context {
             let wanted = survivors_facts(topology, leaving);
             // What the plan was shaped by stands in where a control plane is dark: flags do not change by themselves.
             let mut facts = self.setup.plan.shaped_by.only(wanted.iter());
-            facts.absorb(self.setup.executor.observe(&wanted).await);
+            facts.absorb(self.glance(&wanted).await);
             let recent = asked_at - SignedDuration::from_secs(60);
             match survivors(topology, &facts, leaving, recent) {
                 WayOut::Open(_) => {}
                 WayOut::Doubtful(regions) => {
                     let listed: Vec<&str> = regions.iter().map(crate::domain::ids::Region::as_str).collect();
                     let words = format!(
-                        "nobody can tell now whether {} live and are answered; they are taken for alive",
-                        listed.join(", ")
+                        "nobody can tell now whether anybody else is alive and in DNS; {} may be, and is taken for it",
+                        listed.join(" or ")
                     );
                     self.tell(Event::Noted { words: words.into() }).await;
                 }

@@ -298,7 +298,7 @@ fn sitting(entry: &Entry) -> Option<Sitting> {
 }
 
 /// The account in an identity's ARN.
-pub(super) fn account(holder: &Text) -> Option<Text> {
+pub(crate) fn account(holder: &Text) -> Option<Text> {
     let mut parts = holder.as_str().split(':');
     let arn = parts.next() == Some("arn");
     let account = parts.nth(3).filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));
