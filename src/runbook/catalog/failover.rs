@@ -409,9 +409,9 @@ impl Draft {
                 let call = Operation::Redeploy { region: survivor.clone(), service: key.clone() };
                 // Where the topology names a write, it is writes that decide; a page may well be answered without.
                 let writes = view.topology.synthetic.write.is_some();
-                let synthetic = names.iter().map(|name| match writes {
-                    true => Condition::SyntheticWrite { name: name.clone() },
-                    false => Condition::Synthetic { name: name.clone() },
+                let synthetic = names.iter().map(|name| {
+                    let name = name.clone();
+                    if writes { Condition::SyntheticWrite { name } } else { Condition::Synthetic { name } }
                 });
                 let verify = Condition::All { of: synthetic.collect() };
                 let title = format!("deploy {key} in {survivor} anew, unless our request succeeds");
