@@ -343,7 +343,11 @@ fn facts(report: &Report, day: Day) -> Vec<Named> {
         None => format!("no end is recorded; the last entry is of {at}"),
     });
     add("Ended", ended.or(open), false);
-    let rto = "from the beginning of the run until users were proven to be answered elsewhere";
+    let since = params.and_then(|params| params.since).map_or_else(
+        || "the beginning of the run".to_owned(),
+        |since| format!("{}, when the incident began as the operator said,", moment(since)),
+    );
+    let rto = format!("from {since} until users were proven to be answered elsewhere");
     add("RTO, measured", report.rto_s.map(|rto_s| format!("{}, {rto}", span(rto_s))), false);
     let rpo = "the last replication lag read before the promotion";
     add("RPO, measured", report.rpo_ms.map(|rpo_ms| format!("{}, {rpo}", amount(rpo_ms, "ms"))), false);
