@@ -234,6 +234,11 @@ async fn the_application_answers_as_its_load_balancer_does() {
     let (status, body) = server.get("/_sim/app/eu-west-1/health").await;
     assert_eq!((status, body.as_str()), (200, "{\"status\":\"ok\",\"region\":\"eu-west-1\"}\n"));
     assert_eq!(server.get("/_sim/app/mars-1/health").await.0, 404);
+    // What is written in one region is shown in each, and nothing else is.
+    let put = server.send("PUT", "/_sim/app/eu-west-1/canary/t-1", "", b"t-1").await;
+    assert_eq!(put, (201, "t-1".to_owned()));
+    assert_eq!(server.get("/_sim/app/us-east-1/canary/t-1").await, (200, "t-1".to_owned()));
+    assert!(!server.get("/_sim/app/us-east-1/canary/t-2").await.1.contains("t-2"));
     let eu = "eu-west-1".into();
     server.sim.start_scenario("regional-outage", Some(&eu)).unwrap();
     assert_eq!(server.get("/_sim/app/us-east-1/health").await.0, 200);

@@ -213,6 +213,9 @@ pub(super) struct Wishes {
     /// failover: declare the region down, with what you know; counts as one signal
     #[arg(long, value_name = "WHY")]
     pub(super) declare: Option<String>,
+    /// failover: when the incident began, such as 2026-11-21T03:00:00Z; recovery time is measured from then
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<jiff::Timestamp>,
     /// failover: replace the tasks of this service once its writes still fail; may be given several times
     #[arg(long, value_name = "SERVICE")]
     pub(super) redeploy: Vec<String>,
@@ -256,6 +259,7 @@ impl Wishes {
                 Database::Failover => DatabaseChoice::Failover,
                 Database::Detach => DatabaseChoice::Detach,
             }),
+            since: self.since,
             declared: self.declare.as_deref().map(Into::into),
             differing: kept.chain(saved).collect(),
             skip_snapshots: self.skip_snapshots,

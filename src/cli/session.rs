@@ -15,8 +15,12 @@ use crate::cloud::{Cloud, CloudOptions, Keys};
 use crate::domain::snapshot::{FleetSnapshot, ProbeResult};
 use crate::domain::{ErrorKind, Topology};
 use crate::files::baseline::{self, Baseline};
+use crate::files::topology::TopologyError;
 use crate::files::{Places, topology};
-use crate::ports::{BoxFuture, Clock, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest, RealDns, RealProbe};
+use crate::ports::{
+    BoxFuture, Clock, DnsLookup, Exchanged, HttpsProbe, Message, ProbeFailure, ProbeRequest, RealDns,
+    RealProbe,
+};
 use crate::sim::{Sim, SimOptions, Wiring};
 
 /// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
@@ -44,9 +48,18 @@ pub(super) struct Session {
 impl Session {
     /// The session of the topology that the command line, or the configuration folder, names.
     pub(super) fn configured(global: &Global) -> Result<Self, Failure> {
+        Self::looked_at(global, |_| ()).map(|(session, ())| session)
+    }
+
+    /// The same, with what `look` makes of the topology.
+    pub(super) fn looked_at<T: Send + 'static>(
+        global: &Global,
+        look: impl FnOnce(&Topology) -> T + Send + 'static,
+    ) -> Result<(Self, T), Failure> {
         let places = Places::of_environment()?;
         let path = places.find(global.topology.as_deref())?;
-        let topology = Arc::new(topology::read(&path)?);
+        let (topology, seen) = read(path.clone(), look)?;
+        let topology = Arc::new(topology);
         tracing::info!(topology = %path.display(), application = %topology.application, "topology read");
         let clock = Clock::real();
         let cloud = real_cloud(CloudOptions::of(&topology), global, clock);
@@ -61,7 +74,9 @@ impl Session {
         // Names of a simulated zone lead to strangers in the real one: without a server of its own, nobody is asked.
         let asked = topology.dns.server.is_some() || cloud.custom_endpoint().is_none();
         let dns = asked.then(|| Arc::new(RealDns::new(clock)) as Arc<dyn DnsLookup>);
-        Ok(Self { topology, cloud, clock, probe: Arc::new(probe), dns, store: Some(store), demo: None })
+        let session =
+            Self { topology, cloud, clock, probe: Arc::new(probe), dns, store: Some(store), demo: None };
+        Ok((session, seen))
     }
 
     /// Where the journals of this application's runs lie.
@@ -90,6 +105,24 @@ impl Session {
         let probe: Arc<dyn HttpsProbe> = sim.probe();
         let dns: Option<Arc<dyn DnsLookup>> = Some(sim.probe());
         Ok(Self { topology, cloud, clock, probe, dns, store: None, demo: Some(described(world, speed)) })
+    }
+}
+
+/// Reads a topology, and takes a first look at it, on a thread that lives no longer. Taken apart, the file of a large
+/// fleet fills megabytes, and so does what is painted before any answer. The allocator keeps them for the thread that
+/// had them, and gives them to the next one that is started: that one watches, and uses them; this one never would.
+fn read<T: Send + 'static>(
+    path: PathBuf,
+    look: impl FnOnce(&Topology) -> T + Send + 'static,
+) -> Result<(Topology, T), Failure> {
+    let reading = std::thread::Builder::new().name("switchtower-read".to_owned()).spawn(move || {
+        let topology = topology::read(&path)?;
+        let seen = look(&topology);
+        Ok::<_, TopologyError>((topology, seen))
+    });
+    match reading.map_err(|error| Failure::error(format_args!("no thread can be started: {error}")))?.join() {
+        Ok(read) => Ok(read?),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
@@ -237,15 +270,32 @@ struct Guarded {
 
 impl HttpsProbe for Guarded {
     fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, Result<ProbeResult, ProbeFailure>> {
-        let ours = self.control.as_ref() == Some(&request.url);
-        if !self.based && !ours && self.cloud.custom_endpoint().is_some() {
-            return Box::pin(std::future::ready(Err(ProbeFailure {
-                kind: ErrorKind::NotConfigured,
-                message:
-                    "not asked: AWS is not asked at its own endpoint, and the topology has no probe.base"
-                        .into(),
-            })));
+        if let Some(failure) = self.refused(&request) {
+            return Box::pin(std::future::ready(Err(failure)));
         }
         self.real.probe(request)
+    }
+
+    fn exchange(
+        &self,
+        request: ProbeRequest,
+        message: Message,
+    ) -> BoxFuture<'_, Result<Exchanged, ProbeFailure>> {
+        match self.refused(&request) {
+            Some(failure) => Box::pin(std::future::ready(Err(failure))),
+            None => self.real.exchange(request, message),
+        }
+    }
+}
+
+impl Guarded {
+    /// Why a request is not made: names of a simulated zone lead to strangers.
+    fn refused(&self, request: &ProbeRequest) -> Option<ProbeFailure> {
+        let ours = self.control.as_ref() == Some(&request.url);
+        (!self.based && !ours && self.cloud.custom_endpoint().is_some()).then(|| ProbeFailure {
+            kind: ErrorKind::NotConfigured,
+            message: "not asked: AWS is not asked at its own endpoint, and the topology has no probe.base"
+                .into(),
+        })
     }
 }

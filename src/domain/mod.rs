@@ -16,6 +16,7 @@ pub mod policy;
 pub mod probes;
 pub mod shared;
 pub mod snapshot;
+pub mod synthetic;
 pub mod text;
 pub mod topology;
 

@@ -19,6 +19,7 @@ use crate::domain::snapshot::{
     DbClusterState, GlobalClusterState, HealthCheckConfig, Identity, ProbeResult, RecordSet, ScalableTarget,
     ServiceState, TableState, Target,
 };
+use crate::domain::synthetic::Written;
 use crate::domain::text::Text;
 
 /// One thing that can be observed.
@@ -62,6 +63,9 @@ pub enum Fact {
     Probe(Region),
     /// Our own request by the public name, wherever DNS leads.
     Synthetic(HostName),
+    /// Our own write by the public name, wherever DNS leads; only where the topology wants one. The one observation
+    /// that leaves a mark: it is asked for by the steps of a confirmed run and by nothing else.
+    SyntheticWrite(HostName),
     /// What DNS answers for a name, asked from several client subnets.
     Answers(HostName),
     /// HTTP client keep-alive of a load balancer, seconds (DescribeLoadBalancerAttributes).
@@ -122,6 +126,8 @@ pub enum Known {
     Numbers(Vec<f64>),
     /// Our own request.
     Probe(ProbeResult),
+    /// Our own write.
+    Written(Written),
     /// DNS answers.
     Answers(Vec<Answer>),
     /// Images and secrets: where they lie.
@@ -164,6 +170,7 @@ impl Fact {
             | Self::Records(..)
             | Self::RoutingControl(_)
             | Self::Synthetic(_)
+            | Self::SyntheticWrite(_)
             | Self::Answers(_) => None,
         }
     }
@@ -263,6 +270,8 @@ typed! {
     numbers(Numbers) -> Vec<f64>;
     /// Our own request's outcome.
     probe(Probe) -> ProbeResult;
+    /// What came of our own write.
+    written(Written) -> Written;
     /// The DNS answers.
     answers(Answers) -> Vec<Answer>;
     /// The dependencies.

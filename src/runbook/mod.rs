@@ -55,7 +55,7 @@ pub use guard::{Force, GuardFinding, GuardId};
 pub use lease::{Claim, HEARTBEAT, LEASE_LIFE, Lease, LeaseError, LeaseStore, LeaseView};
 pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend, Steering, Suspended};
 pub use params::{DatabaseChoice, Differing, Params};
-pub use plan::{Digest, OnFailure, Plan, Step, StepId, Way};
+pub use plan::{Digest, Measured, OnFailure, Plan, Step, StepId, Way};
 pub use print::CallForm;
 pub use sample::{Measure, RegionSample, SampleLine, Sampler, Timed};
 pub use script::script;

@@ -92,6 +92,7 @@ impl Sim {
                 control: Some(format!("https://{CONTROL_HOST}/")),
                 ..ProbeSettings::default()
             },
+            synthetic: crate::domain::topology::SyntheticSettings::default(),
             evacuation: Vec::new(),
             switches: self.switches(),
             arc: self.arc(),

@@ -3,6 +3,7 @@
 mod acting;
 mod commands;
 mod paint;
+mod past;
 pub(crate) mod plans;
 mod pty;
 mod refine;

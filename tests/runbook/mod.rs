@@ -10,6 +10,7 @@ mod engine;
 mod journal;
 mod judge;
 mod matrix;
+mod past;
 mod pins;
 mod planning;
 mod plans;
@@ -19,3 +20,6 @@ mod restore;
 mod script;
 mod stage;
 mod switchover;
+mod synthetic;
+
+pub(crate) use report::failover as failover_journal;

@@ -10,17 +10,16 @@ mod samples;
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use switchtower::cloud::{Cloud, Keys};
-use switchtower::domain::text::Text;
 use switchtower::poll::{self, FleetFeed};
-use switchtower::ports::BoxFuture;
-use switchtower::runbook::engine::Recorder;
+use switchtower::ports::{BoxFuture, Clock};
 use switchtower::runbook::journal::{self, JOURNAL_FILE, Journal, Told};
 use switchtower::runbook::report::{Report, Source};
 use switchtower::runbook::sample::Samples;
-use switchtower::runbook::{DatabaseChoice, Entry, Event, Params, RegionSample, RunId, Sampler};
+use switchtower::runbook::{DatabaseChoice, Entry, Params, RegionSample, RunId, Sampler};
 use switchtower::sim::SimOptions;
 use tokio_util::sync::CancellationToken;
 
@@ -62,25 +61,15 @@ impl Sampler for Watching {
     }
 }
 
-/// A journal on disk, as runs have one.
-struct Journaled(Journal);
-
-impl Recorder for Journaled {
-    fn record(&self, event: Event, durable: bool) -> BoxFuture<'_, Result<Entry, Text>> {
-        Box::pin(async move { self.0.record(event, durable).await.map_err(|error| error.to_string().into()) })
-    }
-}
-
-/// A run in a simulated world, from its plan to its end: its name and the bytes of its journal. What needs another
-/// world, or another recorder, says so in `change`.
+/// A run in a simulated world, from its plan to its end: its name and the bytes of its journal. What goes wrong in that
+/// world is the work of `change`.
 fn carried_out(
     scenario: &str,
     runbook: &str,
     params: &Params,
     change: impl FnOnce(&Stage),
 ) -> (RunId, Vec<u8>) {
-    let folder = tempfile::tempdir().unwrap();
-    play(async || {
+    let (run, entries) = play(async || {
         let options = SimOptions { scenario: scenario.into(), services: 1, ..SimOptions::default() };
         let stage = Arc::new(Stage::new(options));
         let plan = stage.plan(runbook, params).await;
@@ -91,14 +80,29 @@ fn carried_out(
         setup.opening.holder = "arn:aws:sts::123456789012:assumed-role/oncall/kim".into();
         setup.opening.host = "bastion-1".into();
         setup.opening.reason = "users of us-east-1 see errors".into();
-        let journal = Journal::create(folder.path(), &run, stage.clock).await.unwrap();
-        setup.recorder = Arc::new(Journaled(journal.clone()));
         setup.sampler = Some(Arc::new(Watching::begin(&stage)));
         let ended = stage.carry_out(setup).await;
         assert!(matches!(ended, Some(Ok(_))), "{ended:?}");
+        (run, stage.recorder.entries())
+    });
+    let bytes = written(&run, entries);
+    (run, bytes)
+}
+
+/// The journal of those entries. It is written after the run: threads that write beside it would not let the run be
+/// the same every time.
+fn written(run: &RunId, entries: Vec<Entry>) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    play(async || {
+        let clock = Clock::starting_at(entries[0].at, 1.0);
+        let journal = Journal::create(folder.path(), run, clock).await.unwrap();
+        for entry in entries {
+            let ahead = entry.at.duration_since(clock.now());
+            clock.sleep(Duration::try_from(ahead).unwrap_or_default()).await;
+            journal.record(entry.event, true).await.unwrap();
+        }
         journal.close().await.unwrap();
-        let bytes = std::fs::read(journal.folder().join(JOURNAL_FILE)).unwrap();
-        (run, bytes)
+        std::fs::read(journal.folder().join(JOURNAL_FILE)).unwrap()
     })
 }
 
@@ -108,7 +112,7 @@ static FAILOVER: LazyLock<(RunId, Vec<u8>)> = LazyLock::new(|| {
     carried_out("regional-outage", "failover", &params, |_| {})
 });
 
-fn failover() -> (RunId, Vec<u8>) {
+pub(crate) fn failover() -> (RunId, Vec<u8>) {
     FAILOVER.clone()
 }
 

@@ -267,9 +267,16 @@ fn topology(sim: &Sim) -> Topology {
 impl Stage {
     /// A world of which nothing is known yet.
     pub(crate) fn new(options: SimOptions) -> Self {
+        Self::shaped(options, |_| {})
+    }
+
+    /// The same with an application that is set up otherwise.
+    pub(crate) fn shaped(options: SimOptions, shape: impl FnOnce(&mut Topology)) -> Self {
         let clock = Clock::starting_at(EPOCH.parse().unwrap(), 1.0);
         let sim = Sim::new(options, clock).unwrap();
-        let topology = Arc::new(topology(&sim));
+        let mut topology = topology(&sim);
+        shape(&mut topology);
+        let topology = Arc::new(topology);
         let cloud = cloud(&sim);
         let recorder = Arc::new(InMemory::new(clock));
         let acting = cloud.acting(topology.clone(), sim.probe(), Some(sim.probe()));

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -43,6 +44,7 @@ pub(super) struct Bastion {
 pub(super) struct Live {
     pub(super) child: Child,
     pub(super) lines: Receiver<String>,
+    err: Option<JoinHandle<String>>,
 }
 
 impl World {
@@ -74,6 +76,11 @@ impl World {
     pub(super) fn calls(&self) -> Vec<Value> {
         let Value::Array(calls) = ask(&self.url, "GET", "/_sim/calls", "") else { panic!("no calls") };
         calls
+    }
+
+    /// Empties the log of calls.
+    pub(super) fn forget_calls(&self) {
+        ask(&self.url, "DELETE", "/_sim/calls", "");
     }
 
     /// Calls that would change something, without those to the table of leases and journals.
@@ -143,9 +150,10 @@ impl Bastion {
         Ran { code, out: out.join().unwrap(), err: err.join().unwrap() }
     }
 
-    /// Starts the program and reads its lines as they come; what it says to people is not kept.
+    /// Starts the program and reads its lines as they come.
     pub(super) fn live(&self, arguments: &[&str]) -> Live {
-        let mut child = self.command(arguments).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = self.command(arguments).spawn().unwrap();
+        let err = Some(read_all(child.stderr.take()));
         let out = BufReader::new(child.stdout.take().unwrap());
         let (send, lines) = channel();
         std::thread::spawn(move || {
@@ -155,23 +163,13 @@ impl Bastion {
                 }
             }
         });
-        Live { child, lines }
+        Live { child, lines, err }
     }
 
-    /// Runs whose folders are on disk, oldest first.
-    pub(super) fn runs(&self) -> Vec<String> {
-        let ran = self.run(&["runs", "list", "--json"]);
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-        let document: Value = serde_json::from_str(&ran.out).unwrap();
-        assert_eq!(document["schema"], "switchtower.runs/1");
-        let mut runs: Vec<String> = document["runs"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|run| run["run"].as_str().unwrap().to_owned())
-            .collect();
-        runs.sort();
-        runs
+    /// The name of the newest run: names begin with the time.
+    pub(super) fn newest(&self) -> String {
+        let runs = std::fs::read_dir(self.folder_of_runs()).unwrap().map(|run| run.unwrap().file_name());
+        runs.max().unwrap().to_str().unwrap().to_owned()
     }
 
     /// Where the journals lie, one folder an application and endpoint.
@@ -187,6 +185,19 @@ impl Bastion {
         let runs: Vec<_> = std::fs::read_dir(folder).unwrap().map(|run| run.unwrap().file_name()).collect();
         assert!(runs.len() < 2, "{runs:?}");
         runs.first().map(|run| run.to_str().unwrap().to_owned())
+    }
+
+    /// The only run, as soon as there is one.
+    pub(super) fn first_run(&self) -> String {
+        let step = Duration::from_millis(10);
+        for _ in 0..PATIENCE.as_millis() / step.as_millis() {
+            // Its folder is made a moment before its journal.
+            if let Some(run) = self.left_behind().filter(|run| !self.journal(run).is_empty()) {
+                return run;
+            }
+            std::thread::park_timeout(step);
+        }
+        panic!("no run begins");
     }
 
     /// The whole lines of a run's journal, as they lie on disk.
@@ -224,9 +235,10 @@ impl Live {
     }
 
     /// Its end, with everything that was not read yet.
-    pub(super) fn ended(mut self) -> (Option<i32>, Vec<String>) {
+    pub(super) fn ended(mut self) -> Ran {
         let code = ended(&mut self.child, PATIENCE);
-        (code, self.lines.iter().collect())
+        let out: Vec<String> = self.lines.iter().collect();
+        Ran { code, out: out.join("\n"), err: self.err.take().unwrap().join().unwrap() }
     }
 
     pub(super) fn kill(&mut self) {
@@ -283,7 +295,7 @@ fn discovered(wiring: &str) -> String {
     found.entry(wiring.to_owned()).or_insert_with(make).clone()
 }
 
-fn read_all(from: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+fn read_all(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = from.map(|mut from| from.read_to_end(&mut bytes));

@@ -21,10 +21,10 @@ use crate::poll;
 use crate::ports::{BoxFuture, Clock};
 use crate::runbook::catalog::{self, LeaseState};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
-use crate::runbook::journal::{self, Journal, RunState, Told, control};
+use crate::runbook::journal::{self, Journal, Past, RunState, Told, control};
 use crate::runbook::{
-    Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, LeaseError, LeaseStore, LeaseView,
-    Opening, Outcome, Params, Plan, RunId, Runbook, pin,
+    Approval, Arming, Decision, Entry, Event, Executor, Fact, LeaseError, LeaseStore, LeaseView, Opening,
+    Outcome, Params, Plan, RunId, Runbook, pin,
 };
 
 /// Wired for one session. Cheap to clone.
@@ -40,9 +40,11 @@ pub(in crate::cli) struct Desk {
     /// Who held the lease when it was last asked.
     pub(super) held: Arc<Mutex<Option<(Timestamp, LeaseState)>>>,
     /// Where journals lie; a simulation keeps none on disk beyond its own life.
-    runs: Arc<PathBuf>,
+    pub(super) runs: Arc<PathBuf>,
     /// What the console watches, for samples of runs.
     watched: Shared,
+    /// How long steps took before.
+    pub(super) past: Arc<Mutex<Past>>,
 }
 
 /// A run under way in this process.
@@ -101,6 +103,7 @@ impl Desk {
             held: Arc::default(),
             runs: Arc::new(runs),
             watched: Shared::default(),
+            past: Arc::default(),
         }
     }
 
@@ -280,11 +283,11 @@ impl Desk {
         }
         let (decisions, received) = mpsc::unbounded_channel();
         let mut controls = control::Watch::begin(journal.folder(), self.session.clock).await;
-        let from_files = decisions.downgrade();
+        // Whoever watches here may go; the word of another process must reach the run all the same.
+        let from_files = decisions.clone();
         let watching = tokio::spawn(async move {
             while let Some(said) = controls.next().await {
-                let Some(decisions) = from_files.upgrade() else { return };
-                if decisions.send((said.decision, said.by)).is_err() {
+                if from_files.send((said.decision, said.by)).is_err() {
                     return;
                 }
             }
@@ -334,11 +337,6 @@ impl Desk {
     /// The lease's holder in words, for `runs`.
     pub(in crate::cli) fn held_by(view: &LeaseView) -> String {
         LeaseError::Held(Box::new(view.clone())).to_string()
-    }
-
-    /// Observes facts.
-    pub(in crate::cli) async fn ask(&self, facts: &[Fact]) -> Facts {
-        self.executor.observe(facts).await
     }
 
     /// The lease store, for imports.

@@ -84,7 +84,10 @@ impl Hands {
 
     /// Nobody decides any more: runs go on to their end or to their next halt.
     pub(in crate::cli) fn let_go(&self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for (_, decisions) in self.running.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // A run that has just ended takes no decision.
+            let _ = decisions.send((Decision::HandOver, local_user()));
+        }
     }
 
     /// Waits until no run is under way.

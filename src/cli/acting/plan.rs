@@ -50,7 +50,8 @@ fn document(plan: &Plan) -> Result<String, Failure> {
             "id": step.id, "title": step.title, "region": step.region, "after": step.after,
             "changes": step.changes, "domains": step.domains(), "ways": ways.collect::<Vec<_>>(),
             "precondition": step.precondition, "verify": step.verify, "timeout_s": step.timeout.as_secs(),
-            "on_failure": step.on_failure, "usual_s": step.usual.map(|usual| usual.as_secs()),
+            "on_failure": step.on_failure, "usual_s": step.expected().map(|usual| usual.as_secs()),
+            "past_runs": step.measured.map_or(0, |measured| measured.runs),
         })
     });
     let document = json!({

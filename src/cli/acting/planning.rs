@@ -14,9 +14,10 @@ use crate::domain::FleetSnapshot;
 use crate::files::Baseline;
 use crate::poll;
 use crate::ports::Clock;
-use crate::runbook::catalog::{LeaseState, Peaks, PlanError, Situation};
+use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
 use crate::runbook::engine;
-use crate::runbook::{Entry, Fact, Facts, GuardFinding, Params, Plan, RunId, Runbook, guards};
+use crate::runbook::journal::Past;
+use crate::runbook::{Entry, Fact, Facts, GuardFinding, GuardId, Params, Plan, RunId, Runbook, guards};
 
 /// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
 /// is late; this must be longer, since what it cuts off loses every fact.
@@ -36,6 +37,9 @@ const DISK: Duration = Duration::from_millis(50);
 
 /// Who held the lease is taken for so for this long.
 const LEASE_KNOWN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+
+/// How long reading past runs may hold up a plan; without them it says what is usual.
+const PAST: Duration = Duration::from_secs(1);
 
 /// A plan is asked for.
 #[derive(Clone, Copy)]
@@ -57,6 +61,7 @@ struct Ground {
     saved: Option<Facts>,
     journal: Option<Vec<Entry>>,
     unfinished: Vec<RunId>,
+    past: Past,
 }
 
 impl Desk {
@@ -169,13 +174,30 @@ impl Desk {
             let restores = asked.runbook.spec().id == "restore";
             if restores { self.last_evacuation(asked.params).await } else { None }
         };
-        let (baseline, journal, unfinished) = tokio::join!(self.baseline(), journal, self.unfinished());
+        let (baseline, journal, unfinished, past) =
+            tokio::join!(self.baseline(), journal, self.unfinished(), self.past());
         let saved = baseline.as_ref().and_then(|baseline| baseline.snapshot(self.session.clock.now()));
         Ground {
             peaks: self.peaks(baseline.as_ref()),
             saved: saved.map(|saved| Facts::of_fleet(&saved, &self.session.topology)),
             journal,
             unfinished,
+            past,
+        }
+    }
+
+    /// How long steps took before; nothing when the disk does not say so soon.
+    async fn past(&self) -> Past {
+        let (known, session) = (self.past.clone(), self.session.clone());
+        let runs = self.runs().to_owned();
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.renew(&runs, &session.topology);
+            known.clone()
+        });
+        match self.session.clock.timeout(PAST, reading).await {
+            Ok(Ok(past)) => past,
+            Ok(Err(_)) | Err(_) => Past::default(),
         }
     }
 
@@ -200,15 +222,28 @@ impl Desk {
             journal: ground.journal.as_deref(),
             baseline: ground.saved.as_ref(),
         };
-        asked.runbook.plan(&situation, asked.params)
+        let mut plan = asked.runbook.plan(&situation, asked.params)?;
+        ground.past.fill(&mut plan);
+        Ok(plan)
     }
 
-    /// What differs now from what the plan was made on.
+    /// What differs now from what the plan was made on. An emergency waits only a little for who does not answer.
     pub(in crate::cli) async fn drift(&self, plan: &Plan) -> Vec<GuardFinding> {
+        let emergency = catalog::by_id(plan.runbook.as_str()).is_some_and(|book| book.spec().emergency);
         let wanted: Vec<Fact> = plan.shaped_by.iter().map(|(fact, _)| fact.clone()).collect();
         let mut reading = self.reading.begin(wanted, None, true);
-        let _ = self.session.clock.timeout(READING, reading.all()).await;
-        guards::drift(plan, &reading.known(&Facts::new()))
+        let limit = if emergency { EMERGENCY } else { READING };
+        let read = self.session.clock.timeout(limit, reading.all());
+        let (_, lease) = tokio::join!(read, self.lease_state());
+        let mut moved = guards::drift(plan, &reading.known(&Facts::new()));
+        // Somebody who took the lease meanwhile is the reason for whatever else has moved, and is told first.
+        let told = plan.findings.iter().any(|finding| finding.guard == GuardId::Lease);
+        if let LeaseState::Held(view) = &lease
+            && !told
+        {
+            moved.insert(0, GuardFinding::block(GuardId::Lease, emergency, Self::held_by(view)));
+        }
+        moved
     }
 
     fn peaks(&self, baseline: Option<&Baseline>) -> Peaks {

@@ -79,13 +79,14 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
     // The run goes on without its terminal.
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut printing = true;
+    let mut telling = lines::Telling::default();
     let mut asked = false;
     let ending = loop {
         tokio::select! {
             biased;
             Some(entry) = started.entries.recv() => {
                 if printing {
-                    printing = print(&entry, json);
+                    printing = print(&entry, json, &mut telling);
                 }
             }
             ending = &mut started.ending => break ending,
@@ -96,7 +97,7 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
     };
     while let Ok(entry) = started.entries.try_recv() {
         if printing {
-            printing = print(&entry, json);
+            printing = print(&entry, json, &mut telling);
         }
     }
     match ending
@@ -131,8 +132,8 @@ fn abort(started: &Started, asked: bool, why: &str) -> bool {
     true
 }
 
-fn print(entry: &Entry, json: bool) -> bool {
-    let line = if json { serde_json::to_string(entry).ok() } else { Some(lines::event(entry)) };
+fn print(entry: &Entry, json: bool, telling: &mut lines::Telling) -> bool {
+    let line = if json { serde_json::to_string(entry).ok() } else { Some(telling.line(entry)) };
     match line {
         Some(line) => out::print(&format!("{line}\n")).unwrap_or(false),
         None => true,

@@ -116,8 +116,8 @@ fn standing(run: &RunSummary) -> &'static str {
     }
 }
 
-fn print(entry: &Entry, json: bool) -> Result<bool, Failure> {
-    let line = if json { serde_json::to_string(entry).ok() } else { Some(lines::event(entry)) };
+fn print(entry: &Entry, json: bool, telling: &mut lines::Telling) -> Result<bool, Failure> {
+    let line = if json { serde_json::to_string(entry).ok() } else { Some(telling.line(entry)) };
     line.map_or(Ok(true), |line| out::print(&format!("{line}\n")))
 }
 
@@ -127,8 +127,9 @@ async fn show(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
     {
         out::print(&lines::plan(plan))?;
     }
+    let mut telling = lines::Telling::default();
     for entry in &told.entries {
-        if !print(entry, json)? {
+        if !print(entry, json, &mut telling)? {
             return Ok(Exit::Done);
         }
     }
@@ -143,13 +144,14 @@ async fn attach(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
     let folder = journal::folder_of(desk.runs(), run).map_err(Failure::error)?;
     let mut follow = Follow::begin(&folder, desk.clock());
     let mut ended = Exit::Done;
+    let mut telling = lines::Telling::default();
     while let Some(followed) = follow.next().await {
         match followed {
             Followed::Entry(entry) => {
                 if let Event::Ended { outcome, .. } = &entry.event {
                     ended = exit(*outcome);
                 }
-                if !print(&entry, json)? {
+                if !print(&entry, json, &mut telling)? {
                     return Ok(ended);
                 }
             }

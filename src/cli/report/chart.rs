@@ -162,7 +162,12 @@ fn grid(canvas: &Canvas<'_>, scale: &Scale, unit: &str) -> Drawn {
         let y = scale.y(value);
         canvas.draw(&PathElement::new(vec![(left, y), (right, y)], thin(GRID, 1)))?;
         let style = font(15, INK, HPos::Right, VPos::Center);
-        canvas.draw(&Text::new(amount(value, unit), (left - 6, y), style))?;
+        // On one axis all numbers have one unit.
+        let words = match unit {
+            "ms" if scale.top >= 10_000.0 => amount(value / 1_000.0, "s"),
+            unit => amount(value, unit),
+        };
+        canvas.draw(&Text::new(words, (left - 6, y), style))?;
         value += scale.step;
     }
     let every = pace(scale.until - scale.from);

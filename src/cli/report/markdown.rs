@@ -80,7 +80,7 @@ fn left(out: &mut String, view: &View) -> std::fmt::Result {
         }
     }
     if !view.undo.is_empty() {
-        writeln!(out, "\n### What was done can be undone, in this order\n")?;
+        writeln!(out, "\n### What undoes what was done, the newest first\n")?;
         for undo in &view.undo {
             writeln!(out, "- {}", text(&undo.title))?;
             for (words, aws) in &undo.calls {
@@ -125,7 +125,7 @@ fn calls(out: &mut String, view: &View) -> std::fmt::Result {
             call.at,
             call.step,
             cell(&call.words),
-            code_cell(&call.call),
+            code_cell(&call.api),
             cell(&call.region)
         )?;
     }
@@ -142,7 +142,7 @@ fn guards(out: &mut String, view: &View) -> std::fmt::Result {
             if finding.next.is_empty() { String::new() } else { format!(" → {}", text(&finding.next)) };
         let force =
             if finding.tone == "bad" { format!("**{}**", finding.force) } else { finding.force.to_owned() };
-        writeln!(out, "- **{}** {force}: {}{next}", finding.guard, text(&finding.message))?;
+        writeln!(out, "- **{}** {force}: {}{next}", finding.name, text(&finding.message))?;
     }
     Ok(())
 }

@@ -19,8 +19,9 @@ use crate::domain::ids::{AlarmName, ClusterName, HealthCheckId, HostName, Region
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, Source, SourceKind};
 use crate::domain::probes::{OUR_REQUEST, probe_targets};
 use crate::domain::snapshot::{Identity, ProbeResult, ServiceState};
+use crate::domain::synthetic::{TOKEN, Written};
 use crate::domain::text::Text;
-use crate::ports::{BoxFuture, ProbeRequest};
+use crate::ports::{BoxFuture, Message, ProbeFailure, ProbeRequest};
 use crate::runbook::{Fact, Facts, Known};
 
 /// How long a fact is waited for.
@@ -40,6 +41,12 @@ const PROBE: Duration = Duration::from_secs(4);
 
 /// The belt around them: their own time-out tells more.
 const PROBED: Duration = Duration::from_millis(4_500);
+
+/// The same for a write that is read back.
+const WRITTEN: Duration = Duration::from_secs(15);
+
+/// Pauses before each look whether a write is shown.
+const READ_BACK: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_secs(1)];
 
 /// How long one region is asked who we are before the others are.
 const ELSEWHERE: Duration = Duration::from_millis(1_200);
@@ -291,6 +298,12 @@ impl Acting {
                 let source = source(Kind::Probe, OUR_REQUEST, None);
                 self.one(fact, source, PROBED, async move { self.synthetic(name).await.map(Known::Probe) })
             }
+            Fact::SyntheticWrite(name) => {
+                let source = source(Kind::Probe, OUR_REQUEST, None);
+                self.one(fact, source, WRITTEN, async move {
+                    self.synthetic_write(name).await.map(Known::Written)
+                })
+            }
             Fact::Answers(name) => {
                 let source = source(Kind::Probe, answers::ASK, None);
                 self.one(fact, source, DIRECT, async move { self.answers(name).await.map(Known::Answers) })
@@ -466,7 +479,59 @@ impl Acting {
 
     /// The request of a user, wherever DNS leads.
     async fn synthetic(&self, name: &HostName) -> Result<ProbeResult, ProbeError> {
-        let failed = |kind, message| ProbeError {
+        self.may_ask().await?;
+        let path = self.topology.synthetic.path.as_ref().unwrap_or(&self.topology.probe.path);
+        let request = self.synthetic_request(name, path).await?;
+        self.probe.probe(request).await.map_err(|failure| self.unasked(failure.kind, failure.message))
+    }
+
+    /// The write of a user, wherever DNS leads, with a token of its own; then a look whether it is shown.
+    async fn synthetic_write(&self, name: &HostName) -> Result<Written, ProbeError> {
+        self.may_ask().await?;
+        let Some(write) = &self.topology.synthetic.write else {
+            let why = "the topology names no [synthetic.write]";
+            return Err(self.unasked(ErrorKind::NotConfigured, why.into()));
+        };
+        let clock = self.cloud.clock();
+        let token = format!("switchtower-{}-{:08x}", clock.now().as_millisecond(), fastrand::u32(..));
+        let filled = |text: &str| text.replace(TOKEN, &token);
+        let request = self.synthetic_request(name, &filled(&write.path)).await?;
+        let message = Message {
+            method: write.method.clone(),
+            content_type: write.content_type.clone(),
+            body: filled(&write.body),
+        };
+        let failed = |failure: ProbeFailure| self.unasked(failure.kind, failure.message);
+        let answered = self.probe.exchange(request, message).await.map_err(failed)?;
+        let status = answered.result.status;
+        let accepted = write.accepts(status);
+        let mut shown = None;
+        if let Some(path) = write.read_back.as_ref().filter(|_| accepted) {
+            for pause in READ_BACK {
+                clock.sleep(pause).await;
+                let request = self.synthetic_request(name, &filled(path)).await?;
+                let told = self.probe.exchange(request, Message::get()).await.map_err(failed)?;
+                shown = Some(told.result.status < 400 && told.body.contains(&token));
+                if shown == Some(true) {
+                    break;
+                }
+            }
+        }
+        Ok(Written { token: token.into(), status, accepted, shown })
+    }
+
+    /// Names of a simulated zone lead to strangers in the real one.
+    async fn may_ask(&self) -> Result<(), ProbeError> {
+        self.cloud.dns().ready().await;
+        if self.topology.probe.base.is_none() && self.cloud.custom_endpoint().is_some() {
+            let why = "the endpoint is not AWS's, and the topology names no other place to ask";
+            return Err(self.unasked(ErrorKind::NotConfigured, why.into()));
+        }
+        Ok(())
+    }
+
+    fn unasked(&self, kind: ErrorKind, message: Text) -> ProbeError {
+        ProbeError {
             kind,
             call: OUR_REQUEST.into(),
             region: None,
@@ -474,14 +539,7 @@ impl Acting {
             request_id: None,
             at: self.cloud.clock().now(),
             next_step: Text::default(),
-        };
-        self.cloud.dns().ready().await;
-        if self.topology.probe.base.is_none() && self.cloud.custom_endpoint().is_some() {
-            let why = "the endpoint is not AWS's, and the topology names no other place to ask";
-            return Err(failed(ErrorKind::NotConfigured, why.into()));
         }
-        let request = self.synthetic_request(name).await?;
-        self.probe.probe(request).await.map_err(|failure| failed(failure.kind, failure.message))
     }
 }
 

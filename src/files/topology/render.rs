@@ -95,6 +95,7 @@ fn document(out: &mut String, topology: &Topology) -> fmt::Result {
     wiring::switches(out, &topology.switches)?;
     wiring::arc(out, topology.arc.as_ref())?;
     probe(out, &topology.probe)?;
+    wiring::synthetic(out, &topology.synthetic)?;
     thresholds(out, &topology.thresholds)?;
     freshness(out, topology)?;
     policy(out, &topology.policy)?;

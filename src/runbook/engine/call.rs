@@ -77,6 +77,9 @@ impl Context {
             }
             refresh(&mut operation, &saved);
             self.note_lag(&saved);
+            if attempt == 0 {
+                self.tell_lag(&saved).await;
+            }
             if let Err(why) = self.interlocked(&operation, asked_at).await {
                 return Called::Refused(why);
             }
@@ -143,6 +146,32 @@ impl Context {
         });
         if let Some(lag) = lag {
             *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = Some(lag);
+        }
+    }
+
+    /// Says how old the last lag is: a recovery point is worth as much as its age allows.
+    async fn tell_lag(&self, saved: &Facts) {
+        let lags: Vec<String> = saved
+            .iter()
+            .filter_map(|(fact, seen)| {
+                match (fact, seen.reading().map(|reading| (&reading.value, reading.as_of))) {
+                    (Fact::RpoLag(region, cluster), Some((Known::Number(lag), as_of))) => {
+                        let age = self.setup.clock.now().duration_since(as_of).as_secs().max(0);
+                        Some(format!(
+                            "{cluster} in {region} was {lag:.0} ms behind at {}, {age} s ago",
+                            as_of.strftime("%H:%M:%SZ")
+                        ))
+                    }
+                    (Fact::RpoLag(region, cluster), _) => {
+                        Some(format!("how far {cluster} in {region} is behind is not known"))
+                    }
+                    _ => None,
+                }
+            })
+            .collect();
+        if !lags.is_empty() {
+            let words = format!("before the promotion: {}", lags.join("; "));
+            self.tell(Event::Noted { words: words.into() }).await;
         }
     }
 
@@ -263,15 +292,15 @@ impl Context {
             let wanted = survivors_facts(topology, leaving);
             // What the plan was shaped by stands in where a control plane is dark: flags do not change by themselves.
             let mut facts = self.setup.plan.shaped_by.only(wanted.iter());
-            facts.absorb(self.setup.executor.observe(&wanted).await);
+            facts.absorb(self.glance(&wanted).await);
             let recent = asked_at - SignedDuration::from_secs(60);
             match survivors(topology, &facts, leaving, recent) {
                 WayOut::Open(_) => {}
                 WayOut::Doubtful(regions) => {
                     let listed: Vec<&str> = regions.iter().map(crate::domain::ids::Region::as_str).collect();
                     let words = format!(
-                        "nobody can tell now whether {} live and are answered; they are taken for alive",
-                        listed.join(", ")
+                        "nobody can tell now whether anybody else is alive and in DNS; {} may be, and is taken for it",
+                        listed.join(" or ")
                     );
                     self.tell(Event::Noted { words: words.into() }).await;
                 }

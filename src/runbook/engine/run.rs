@@ -45,7 +45,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
             plan: plan.short().to_owned(),
         });
     }
-    let hold = Hold::new(setup.lease.clone(), &setup.opening.run, setup.clock);
+    let hold = Hold::new(setup.lease.clone());
     let began = setup.clock.now();
     let sent = setup.told.iter().filter_map(|entry| match &entry.event {
         Event::Intent { step, way, call, .. } => Some((step.clone(), *way, *call)),
@@ -149,6 +149,7 @@ impl Context {
         }
         let mut running: Running<'_> = FuturesUnordered::new();
         let mut listening = true;
+        let mut attended = self.setup.attended;
         loop {
             if board.failed.is_empty() && self.may_send().is_ok() {
                 for step in self.ready(&board) {
@@ -157,7 +158,7 @@ impl Context {
                 }
             }
             if running.is_empty() {
-                match self.pause(&mut board, &mut decisions).await {
+                match self.pause(&mut board, &mut decisions, attended).await {
                     Some(ending) => return ending,
                     None => continue,
                 }
@@ -169,6 +170,8 @@ impl Context {
                         self.aborted.store(true, Ordering::SeqCst);
                         self.tell(Event::Decided { decision: Decision::Abort { reason }, by }).await;
                     }
+                    // Whoever would have answered at the next halt has gone.
+                    Some((Decision::HandOver, _)) => attended = false,
                     // Other decisions are answers to a halt; while steps run there is nothing to answer.
                     Some(_) => {}
                     None => listening = false,
@@ -182,7 +185,7 @@ impl Context {
         board.running.remove(&id);
         match settled {
             Settled::Done => {
-                if self.setup.plan.step(&id).is_some_and(|step| proves_recovery(&step.verify)) {
+                if self.proves(&id) {
                     let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     proven.get_or_insert(self.setup.clock.now());
                 }
@@ -214,7 +217,7 @@ impl Context {
     }
 
     /// Nothing runs: the end, a halt, or a stop. `None`: go on.
-    async fn pause(&self, board: &mut Board, decisions: &mut Decisions) -> Option<Ending> {
+    async fn pause(&self, board: &mut Board, decisions: &mut Decisions, attended: bool) -> Option<Ending> {
         match self.may_send() {
             Err(Stop::Superseded) => {
                 let why = "another run has the lease now; nothing more was sent".into();
@@ -251,7 +254,7 @@ impl Context {
             format!("{}: {} halted: {words}", self.setup.opening.application, self.setup.opening.run);
         let _ = self.setup.clock.timeout(NOTIFYING, self.notify("halted", &message)).await;
         let halted = Ending { outcome: Outcome::Halted, why: words };
-        if !self.setup.attended {
+        if !attended {
             return Some(halted);
         }
         let Some((decision, by)) = decisions.recv().await else { return Some(halted) };
@@ -402,10 +405,21 @@ impl Context {
         board
     }
 
+    /// True for the step that proves users are answered elsewhere: our own request, or what DNS answers where the plan
+    /// makes none.
+    fn proves(&self, id: &StepId) -> bool {
+        let asks = self.setup.plan.steps.iter().any(|step| is_request(&step.verify) && step.ways.is_empty());
+        self.setup.plan.step(id).is_some_and(|step| {
+            step.ways.is_empty() && if asks { is_request(&step.verify) } else { proves_by_dns(&step.verify) }
+        })
+    }
+
     /// Recovery time and recovery point, as far as this run can tell.
     fn measures(&self) -> (Option<Duration>, Option<f64>) {
         let proven = *self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let began = self.setup.told.first().map_or(self.began, |entry| entry.at);
+        // The operator may know better than this run when users began to suffer.
+        let told = self.setup.told.first().map_or(self.began, |entry| entry.at);
+        let began = self.setup.plan.params.since.map_or(told, |since| since.min(told));
         let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
         let lag = *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         (rto, lag)
@@ -439,7 +453,7 @@ pub fn failed_steps(told: &[Entry]) -> Vec<StepId> {
     for entry in told {
         match &entry.event {
             Event::StepFailed { step, passed: false, .. } if !failed.contains(step) => {
-                failed.push(step.clone())
+                failed.push(step.clone());
             }
             Event::StepBegan { step }
             | Event::StepDone { step, .. }
@@ -457,11 +471,18 @@ fn unreachable_ending() -> Ending {
     Ending { outcome: Outcome::Halted, why: "the run's own upkeep ended".into() }
 }
 
-/// True for the step that proves users are answered elsewhere.
-fn proves_recovery(condition: &Condition) -> bool {
+fn is_request(condition: &Condition) -> bool {
     match condition {
-        Condition::All { of } | Condition::Any { of } => of.iter().any(proves_recovery),
-        Condition::Synthetic { .. } | Condition::AnswersOmit { .. } => true,
+        Condition::All { of } | Condition::Any { of } => of.iter().any(is_request),
+        Condition::Synthetic { .. } => true,
+        _ => false,
+    }
+}
+
+fn proves_by_dns(condition: &Condition) -> bool {
+    match condition {
+        Condition::All { of } | Condition::Any { of } => of.iter().any(proves_by_dns),
+        Condition::AnswersOmit { .. } => true,
         _ => false,
     }
 }

@@ -25,7 +25,7 @@ use crate::domain::text::Text;
 use crate::domain::topology::{Switch, SwitchWire};
 
 pub use steps::LINGERING;
-pub(super) use steps::{held_at_zero, pin, prescale, proof};
+pub(super) use steps::{held_at_zero, pin, prescale, proof, written};
 
 /// How a region can be taken out of DNS.
 #[derive(Clone, Debug, PartialEq)]

@@ -61,18 +61,28 @@ pub fn import(
 
 /// Brings copied entries into their order, each once, and tells how many are missing as far as their numbers do.
 pub fn in_order(entries: &mut Vec<Entry>) -> u64 {
-    let unnumbered = entries.iter().any(Entry::is_unnumbered);
-    if unnumbered {
-        entries.sort_by_key(|entry| (entry.at, entry.seq));
-        entries.dedup();
-    } else {
-        entries.sort_by_key(|entry| entry.seq);
-        entries.dedup_by_key(|entry| entry.seq);
+    let (mut apart, mut numbered): (Vec<Entry>, Vec<Entry>) =
+        std::mem::take(entries).into_iter().partition(Entry::is_unnumbered);
+    numbered.sort_by_key(|entry| entry.seq);
+    numbered.dedup_by_key(|entry| entry.seq);
+    apart.sort_by_key(|entry| (entry.seq, entry.at));
+    apart.dedup();
+    let whole = apart.is_empty();
+    let all = numbered.last().map_or(0, |last| last.seq + 1);
+    let missing = all.saturating_sub((numbered.len() + apart.len()) as u64);
+    let mut apart = apart.into_iter().peekable();
+    let mut next = 0;
+    for entry in numbered {
+        // Of what happened at one moment, that stands first which fills a gap before the other.
+        let gap = entry.seq > next;
+        while let Some(one) = apart.next_if(|one| one.at < entry.at || gap && one.at == entry.at) {
+            entries.push(one);
+        }
+        next = entry.seq + 1;
+        entries.push(entry);
     }
-    let numbers = entries.iter().filter(|entry| !entry.is_unnumbered()).map(|entry| entry.seq);
-    let all = numbers.max().map_or(0, |last| last + 1);
-    let missing = all.saturating_sub(entries.len() as u64);
-    if unnumbered {
+    entries.extend(apart);
+    if !whole {
         for (seq, entry) in (0..).zip(entries) {
             entry.seq = seq;
         }

@@ -154,6 +154,8 @@ pub struct Happening {
 }
 
 /// How far the journal can be believed.
+// Four things that are so or not, each by itself, as readers of the JSON ask for them.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct JournalReport {
     /// How many entries were read.
@@ -298,7 +300,7 @@ fn sitting(entry: &Entry) -> Option<Sitting> {
 }
 
 /// The account in an identity's ARN.
-pub(super) fn account(holder: &Text) -> Option<Text> {
+pub(crate) fn account(holder: &Text) -> Option<Text> {
     let mut parts = holder.as_str().split(':');
     let arn = parts.next() == Some("arn");
     let account = parts.nth(3).filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));

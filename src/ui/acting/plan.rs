@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use super::{domain, estimate, guard_mark};
+use super::{domain, estimate, guard_mark, usual};
 use crate::app::App;
 use crate::app::acting::{Basis, Book, PlanDialog, estimate as reckon};
 use crate::app::keymap::Layer;
@@ -151,7 +151,8 @@ fn page(app: &App, dialog: &PlanDialog, room: u16, theme: Theme) -> Page {
     let time = estimate(reckon::of(plan));
     let count = plan.steps.len();
     let plural = if count == 1 { "" } else { "s" };
-    page.line(vec![(format!("  {count} step{plural}, {time}"), theme.strong())]);
+    let basis = reckon::basis(plan).map(|basis| format!(" ({basis})")).unwrap_or_default();
+    page.text(("  ", theme.plain()), &format!("{count} step{plural}, {time}{basis}"), room, theme.strong());
     for (index, step) in plan.steps.iter().enumerate() {
         self::step(&mut page, app, plan, index, step, room, theme);
     }
@@ -270,9 +271,11 @@ fn list(page: &mut Page, (mark, title): (Mark, &str), lines: &[Text], room: u16,
 
 fn step(page: &mut Page, app: &App, plan: &Plan, index: usize, step: &Step, room: u16, theme: Theme) {
     let number = format!("  {:>2} ", index + 1);
-    let time = match step.usual {
-        Some(usual) => format!("usually {}, at most {}", format::span(usual), format::span(step.timeout)),
-        None => format!("at most {}", format::span(step.timeout)),
+    let most = format::span(step.timeout);
+    let time = match (usual(step), step.expected()) {
+        (Some(measured), _) => format!("{measured}, at most {most}"),
+        (None, Some(expected)) => format!("usually {}, at most {most}", format::span(expected)),
+        (None, None) => format!("at most {most}"),
     };
     let after: Vec<String> = step
         .after

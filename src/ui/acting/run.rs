@@ -216,7 +216,7 @@ fn step(
     let time = match (step.phase, step.elapsed(now)) {
         (Phase::Running, Some(elapsed)) => {
             let elapsed = format::span(elapsed);
-            match planned.map(|step| (step.usual, step.timeout)) {
+            match planned.map(|step| (step.expected(), step.timeout)) {
                 Some((Some(usual), _)) => format!("{elapsed} of ~{}", format::span(usual)),
                 Some((None, timeout)) => format!("{elapsed} of at most {}", format::span(timeout)),
                 None => elapsed,
@@ -242,7 +242,9 @@ fn step(
     let indent = "       ";
     if !step.words.is_empty() && !(short && matches!(step.phase, Phase::Done | Phase::Held)) {
         let share = step.share.map(|share| format!("{:.0} %, ", share.clamp(0.0, 1.0) * 100.0));
-        let words = format!("{}{}", share.unwrap_or_default(), step.words);
+        let before = planned.filter(|_| step.phase == Phase::Running).and_then(super::usual);
+        let before = before.map(|before| format!("; {before}")).unwrap_or_default();
+        let words = format!("{}{}{before}", share.unwrap_or_default(), step.words);
         let style = if step.phase == Phase::Running { theme.strong() } else { theme.plain() };
         page.text((indent, theme.plain()), &words, room, style);
     }
