@@ -96,7 +96,7 @@ pub struct Call {
     /// What it does.
     pub words: String,
     /// `route53:UpdateHealthCheck`.
-    pub call: String,
+    pub api: String,
     /// Where.
     pub region: String,
     /// What became of it.
@@ -113,7 +113,7 @@ pub struct Call {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Guard {
     /// Which.
-    pub guard: &'static str,
+    pub name: &'static str,
     /// `warned`, or `BLOCKED, overridden by the reason`.
     pub force: &'static str,
     /// `bad` for an overridden block, `open` for a warning.
@@ -393,7 +393,7 @@ fn call(step: &StepReport, call: &CallReport, day: Day) -> Call {
         at: day.clock(call.at),
         step: step.number,
         words: mark(&format!("{undo}{}{again}", call.words), call.doubtful),
-        call: call.call.clone(),
+        api: call.call.clone(),
         region: call.region.to_string(),
         result: format!("{}{why}", call.fate.word()),
         tone,
@@ -409,7 +409,7 @@ fn guard(finding: &Finding) -> Guard {
         (Force::Warn, _) => ("warned", "open"),
     };
     Guard {
-        guard: finding.finding.guard.word(),
+        name: finding.finding.guard.word(),
         force,
         tone,
         message: finding.finding.message.to_string(),
