@@ -14,6 +14,9 @@ use serde_json::Value;
 use crate::process::{self, Outcome};
 use crate::{Case, case, python};
 
+/// Calls and their bodies; and the regions in which the table of leases was written.
+type Changes = (Vec<(String, Value)>, Vec<String>);
+
 /// The cases; each acts on a fake of its own.
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -71,7 +74,7 @@ impl Ground {
 
     /// What the fake logged of the calls under a key that would change something: operation, region, status, body.
     /// Those to the table of leases come apart, by their regions.
-    fn changes(&self, key: &str) -> Result<(Vec<(String, Value)>, Vec<String>), String> {
+    fn changes(&self, key: &str) -> Result<Changes, String> {
         let log = process::http("GET", &self.url, "/_front/calls", "")?;
         let log: Vec<Value> = serde_json::from_str(&log).map_err(|why| why.to_string())?;
         let (mut changes, mut leases) = (Vec::new(), Vec::new());

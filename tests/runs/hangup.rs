@@ -1,4 +1,5 @@
 //! A run and its terminal: it goes on without one, and other terminals follow and stop it.
+#![allow(clippy::disallowed_methods)]
 
 use std::time::Duration;
 

@@ -34,7 +34,7 @@ fn moments() -> Vec<Moment> {
         let lines = random.usize(..ENTRIES);
         // Planning takes a second; what lies between two lines mostly milliseconds.
         let pause = if lines == 0 { random.u64(..1_500_000) } else { random.u64(..40_000) };
-        let again = (number % 5 == 0).then(|| random.usize(..12));
+        let again = number.is_multiple_of(5).then(|| random.usize(..12));
         Moment { lines, pause: Duration::from_micros(pause), again }
     };
     (0..KILLS).map(draw).collect()

@@ -47,9 +47,10 @@ impl Context {
         self.tell(Event::StepBegan { step: step.id.clone() }).await;
 
         // What only waits is in no hurry; a call of an emergency is.
-        let facts = match step.ways.is_empty() {
-            true => self.look(&[&step.verify]).await,
-            false => self.look_first(&step.verify).await,
+        let facts = if step.ways.is_empty() {
+            self.look(&[&step.verify]).await
+        } else {
+            self.look_first(&step.verify).await
         };
         let first = self.judge(&step.verify, &facts, began, began);
         if let Judgement::Holds { evidence } = first {
