@@ -178,9 +178,8 @@ fn explained(error: ClientError) -> ConnectorError {
         Some(cause) if cause.is_incomplete_message() => {
             ConnectorError::other(error.into(), Some(ErrorKind::TransientError))
         }
-        Some(_) => ConnectorError::other(error.into(), None),
         None if error.is_connect() || broken => ConnectorError::io(error.into()),
-        None => ConnectorError::other(error.into(), None),
+        _ => ConnectorError::other(error.into(), None),
     }
 }
 
