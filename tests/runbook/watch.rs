@@ -67,8 +67,8 @@ pub(crate) struct Witness {
     pub(super) taken_down: Mutex<Vec<String>>,
     /// True for a run that leaves nobody in DNS on purpose.
     pub(super) ends_all: Mutex<bool>,
-    /// A region that went dark beside the run, and when.
-    dark: Mutex<Option<(Region, Timestamp)>>,
+    /// A region that goes dark beside the run, and since when it is.
+    dark: Mutex<Option<(Region, Option<Timestamp>)>>,
 }
 
 impl Witness {
@@ -97,9 +97,9 @@ impl Witness {
         self.strike.lock().unwrap().is_none()
     }
 
-    /// Says that a region is dark from now on, which is not our act.
-    pub(crate) fn darkened(&self, region: &Region) {
-        *self.dark.lock().unwrap() = Some((region.clone(), self.sim.clock().now()));
+    /// Says that the strike makes a region dark, which is not our act.
+    pub(crate) fn darkens(&self, region: &Region) {
+        *self.dark.lock().unwrap() = Some((region.clone(), None));
     }
 
     fn blame(&self, words: String) {
@@ -127,7 +127,8 @@ impl Witness {
     fn leaves_somebody(&self, operation: &Operation, when: &str) {
         let Some(Steering::Out(leaving)) = operation.steering() else { return };
         let now = self.sim.clock().now();
-        let just = self.dark.lock().unwrap().as_ref().is_some_and(|(_, since)| now.duration_since(*since) < NOTICED);
+        let dark = self.dark.lock().unwrap().as_ref().and_then(|(_, since)| *since);
+        let just = dark.is_some_and(|since| now.duration_since(since) < NOTICED);
         let view = self.sim.view();
         let other = view
             .regions
@@ -141,7 +142,8 @@ impl Witness {
     /// The world as users meet it.
     pub(crate) fn look(&self, when: &str) {
         let view = self.sim.view();
-        let excused = *self.ends_all.lock().unwrap() || self.dark.lock().unwrap().is_some();
+        let dark = self.dark.lock().unwrap().as_ref().is_some_and(|(region, _)| region.as_str() != super::stage::LEAVING);
+        let excused = *self.ends_all.lock().unwrap() || dark;
         if !excused
             && view.regions.iter().any(|region| region.up)
             && !view.regions.iter().any(|region| region.up && region.in_dns)
@@ -165,6 +167,9 @@ impl Witness {
     /// What strikes at a place, if anything does; what is to come after it is given back.
     pub(super) async fn strikes(&self, point: &Point) -> Option<Strike> {
         let strike = self.strike.lock().unwrap().take_if(|(at, _)| at == point);
+        if let (Some(_), Some((_, since))) = (&strike, &mut *self.dark.lock().unwrap()) {
+            *since = Some(self.sim.clock().now());
+        }
         match strike.map(|(_, strike)| strike) {
             Some(Strike::Before(deed)) => {
                 deed(self.sim.clone()).await;

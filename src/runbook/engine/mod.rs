@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::approval::Approval;
@@ -54,6 +54,16 @@ pub const LEASE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often a step looks whether it is done.
 pub const LOOK: Duration = Duration::from_secs(3);
+
+/// How long until the next look of a wait that has lasted so long: what takes minutes need not be asked for every
+/// three seconds, and AWS's rates are shared with everybody.
+fn look_after(waited: SignedDuration) -> Duration {
+    match waited.as_secs() {
+        ..60 => LOOK,
+        60..600 => Duration::from_secs(5),
+        _ => Duration::from_secs(15),
+    }
+}
 
 /// Everything that a run needs.
 pub struct Setup {
