@@ -163,6 +163,23 @@ fn after_a_failover_a_restore_waits_until_the_region_is_proven() {
 }
 
 #[test]
+fn what_two_runs_took_comes_back_as_it_was_before_the_first() {
+    play(async || {
+        let (stage, before) = drained(&leaving()).await;
+        let failover = Params { declared: Some("a test".into()), ..leaving() };
+        let plan = stage.open_plan("failover", &failover).await;
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+        let stage = stage.next();
+        let plan = stage.open_plan("restore", &as_saved(&stage, leaving()).await).await;
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+        assert_eq!(stage.faults(&plan, &ending), Vec::<String>::new());
+        assert_back(&stage, &before).await;
+    });
+}
+
+#[test]
 fn without_a_journal_the_baseline_brings_it_back() {
     play(async || {
         let stage = Stage::new(calm());

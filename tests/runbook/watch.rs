@@ -102,6 +102,22 @@ impl Witness {
         *self.dark.lock().unwrap() = Some((region.clone(), None));
     }
 
+    /// Says that a region is dark from now on, which is not our act.
+    pub(crate) fn darkened(&self, region: &Region) {
+        *self.dark.lock().unwrap() = Some((region.clone(), Some(self.sim.clock().now())));
+    }
+
+    /// True when a region that is to carry the users is, or was, dark.
+    pub(super) fn is_dark_elsewhere(&self) -> bool {
+        let dark = self.dark.lock().unwrap();
+        dark.as_ref().is_some_and(|(region, _)| region.as_str() != super::stage::LEAVING)
+    }
+
+    /// How many regions have gone dark beside the run: none or one.
+    pub(super) fn is_dark(&self) -> usize {
+        usize::from(self.dark.lock().unwrap().is_some())
+    }
+
     fn blame(&self, words: String) {
         let mut wrong = self.wrong.lock().unwrap();
         if !wrong.contains(&words) {
@@ -142,8 +158,7 @@ impl Witness {
     /// The world as users meet it.
     pub(crate) fn look(&self, when: &str) {
         let view = self.sim.view();
-        let dark = self.dark.lock().unwrap().as_ref().is_some_and(|(region, _)| region.as_str() != super::stage::LEAVING);
-        let excused = *self.ends_all.lock().unwrap() || dark;
+        let excused = *self.ends_all.lock().unwrap() || self.is_dark_elsewhere();
         if !excused
             && view.regions.iter().any(|region| region.up)
             && !view.regions.iter().any(|region| region.up && region.in_dns)

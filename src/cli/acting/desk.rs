@@ -228,17 +228,35 @@ impl Desk {
         listed.into_iter().filter(|run| run.state != RunState::Ended).map(|run| run.id).collect()
     }
 
-    /// The journal of the newest run that took the region out.
+    /// The journals of the runs that took the region out since it was last brought back, the oldest first: a failover
+    /// that takes over from a drain finds the region, or its survivors, as the drain left them.
     async fn last_evacuation(&self, params: &Params) -> Option<Vec<Entry>> {
+        use crate::runbook::Outcome;
         let region = params.region.as_ref()?;
-        let listed = self.listed().await.ok()?;
-        let run = listed.into_iter().find(|run| {
-            run.opening.as_ref().is_some_and(|opening| {
-                opening.params.region.as_ref() == Some(region)
-                    && matches!(opening.runbook.as_str(), "drain" | "failover")
-            })
-        })?;
-        self.told(&run.id).await.ok().map(|told| told.entries)
+        let mut runs: Vec<Vec<Entry>> = Vec::new();
+        let mut out = false;
+        for run in &self.listed().await.ok()? {
+            let Some(opening) = &run.opening else { continue };
+            let book = opening.runbook.as_str();
+            if opening.params.region.as_ref() != Some(region) || !matches!(book, "drain" | "failover" | "restore") {
+                continue;
+            }
+            let settled = matches!(run.outcome, Some(Outcome::Done | Outcome::Undone));
+            // Brought back by a restore, or by other means before a newer run took it out again.
+            if settled && (out || book == "restore") {
+                break;
+            }
+            if book == "restore" {
+                continue;
+            }
+            let Ok(told) = self.told(&run.id).await else { continue };
+            out |= told.entries.iter().any(|entry| {
+                matches!(&entry.event, Event::Intent { operation, .. }
+                    if operation.steering() == Some(crate::runbook::Steering::Out(region)))
+            });
+            runs.push(told.entries);
+        }
+        (!runs.is_empty()).then(|| runs.into_iter().rev().flatten().collect())
     }
 
     /// Reads a run's journal.

@@ -180,7 +180,7 @@ impl Context {
             }
             told = Some(judgement);
             let waited = self.setup.clock.now().duration_since(waiting);
-            self.setup.clock.sleep(look_after(waited)).await;
+            self.setup.clock.sleep(look_after(condition, waited)).await;
         }
     }
 
