@@ -12,7 +12,7 @@
 //! The whole product runs with `SWITCHTOWER_MATRIX=whole`. Otherwise cells that are alike are run once, by this rule:
 //! two places of one runbook are alike when they are calls of the same AWS operation in the same role (on the region
 //! that is acted on, or on another), or waits for the same kind of condition; of places that are alike the first
-//! is struck, of an emergency the last as well. A failover and a switchover meet every fault; the others, whose calls
+//! is struck. A failover and a switchover meet every fault; the others, whose calls
 //! are made and sent again by the same code, those faults whose answer depends on what the other steps are (`ORDER`);
 //! runbooks whose steps are struck elsewhere, in another order or one by one, those that leave the most (`MOST`).
 
@@ -89,14 +89,7 @@ const ALL: [Fault; 13] = [
 
 /// The faults whose answer depends on what the other steps are. The others (a refusal, an answer that is lost, a rate
 /// limit) are answered by the call itself, the same in every runbook but for an emergency's patience.
-const ORDER: [Fault; 6] = [
-    Fault::HangAfter,
-    Fault::DieBefore,
-    Fault::Stale,
-    Fault::Black,
-    Fault::BlackSurvivor,
-    Fault::ControlPlane,
-];
+const ORDER: [Fault; 4] = [Fault::HangAfter, Fault::DieBefore, Fault::Black, Fault::BlackSurvivor];
 
 /// Of runbooks whose steps are struck elsewhere, in another order or one by one: what leaves the most behind.
 const MOST: [Fault; 2] = [Fault::DieAfter, Fault::Black];
@@ -350,17 +343,22 @@ impl Book {
         wrong
     }
 
-    /// The cells: every fault at every place, or at the first and last of those that are alike.
+    /// True for what a cleanup of everything does as that of a region does it.
+    fn struck_elsewhere(&self, place: &Place) -> bool {
+        let own = ["Global", "DeleteTable", "ChangeResourceRecordSets"];
+        self.name == "cleanup" && !own.iter().any(|part| place.kind.contains(part))
+    }
+
+    /// The cells: every fault at every place, or at the first of those that are alike.
     fn cells(&self, faults: &[Fault]) -> Vec<(Place, Fault)> {
         let places = self.places();
-        let mut alike: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, place) in places.iter().enumerate() {
-            alike.entry(place.kind.as_str()).or_insert((index, index)).1 = index;
+            alike.entry(place.kind.as_str()).or_insert(index);
         }
         let whole = std::env::var("SWITCHTOWER_MATRIX").is_ok_and(|which| which == "whole");
         let chosen = |index: usize| {
-            let (first, last) = alike[places[index].kind.as_str()];
-            whole || index == first || index == last && self.plan.runbook.as_str() == "failover"
+            whole || index == alike[places[index].kind.as_str()] && !self.struck_elsewhere(&places[index])
         };
         let all = if whole { &ALL[..] } else { faults };
         let places = places.iter().enumerate().filter(|(index, _)| chosen(*index)).map(|(_, place)| place);
