@@ -188,6 +188,7 @@ async fn the_world_is_told_and_changed() {
     let calls: Value = serde_json::from_str(&calls).unwrap();
     assert_eq!(calls.as_array().unwrap().len(), 1, "the simulation's own paths are not logged");
     assert_eq!((&calls[0]["operation"], &calls[0]["mutating"]), (&json!("ListClusters"), &json!(false)));
+    assert_eq!(calls[0]["access_key"], "AKID");
     assert_eq!(server.send("DELETE", "/_sim/calls", "", b"").await.0, 200);
     assert_eq!(server.get("/_sim/calls").await, (200, "[]\n".to_owned()));
 
@@ -201,6 +202,17 @@ async fn the_world_is_told_and_changed() {
     let world = server.world().await;
     assert_eq!(world["scenario"]["region"], "eu-west-1");
     assert_eq!((&world["regions"][0]["up"], &world["regions"][1]["up"]), (&json!(true), &json!(false)));
+
+    // Beside: the outage goes on while a control plane fails too; without that word the one ends the other.
+    let down = json!({"name": "control-plane-down", "beside": true});
+    let (status, body) = start(down).await;
+    assert_eq!(status, 200);
+    assert_eq!(body, "{\"name\":\"regional-outage + control-plane-down\",\"region\":\"eu-west-1\"}\n");
+    assert_eq!(server.world().await["regions"][1]["up"], false);
+    assert_eq!(server.clusters("us-east-1", "", b"{}").await.0, 500);
+    assert_eq!(start(json!({"name": "control-plane-down"})).await.0, 200);
+    assert_eq!(server.clusters("us-east-1", "", b"{}").await.0, 500);
+    assert_eq!(server.world().await["scenario"]["name"], "control-plane-down");
 
     for (body, words) in [
         (json!({"name": "earthquake"}), "there is no scenario"),
@@ -222,6 +234,11 @@ async fn the_application_answers_as_its_load_balancer_does() {
     let (status, body) = server.get("/_sim/app/eu-west-1/health").await;
     assert_eq!((status, body.as_str()), (200, "{\"status\":\"ok\",\"region\":\"eu-west-1\"}\n"));
     assert_eq!(server.get("/_sim/app/mars-1/health").await.0, 404);
+    // What is written in one region is shown in each, and nothing else is.
+    let put = server.send("PUT", "/_sim/app/eu-west-1/canary/t-1", "", b"t-1").await;
+    assert_eq!(put, (201, "t-1".to_owned()));
+    assert_eq!(server.get("/_sim/app/us-east-1/canary/t-1").await, (200, "t-1".to_owned()));
+    assert!(!server.get("/_sim/app/us-east-1/canary/t-2").await.1.contains("t-2"));
     let eu = "eu-west-1".into();
     server.sim.start_scenario("regional-outage", Some(&eu)).unwrap();
     assert_eq!(server.get("/_sim/app/us-east-1/health").await.0, 200);

@@ -18,6 +18,7 @@ mod ports;
 mod pty;
 mod readme;
 mod runbook;
+mod runs;
 mod scenarios;
 mod screens;
 mod sim;

@@ -70,6 +70,11 @@ pub const COMMANDS: &[Command] = &[
         doc: "plan: delete what the topology names",
         run: |app, _| app.open_book(Book::Cleanup),
     },
+    Command {
+        name: "re-pin",
+        doc: "plan: put back what keeps a region out, where somebody changed it",
+        run: |app, _| app.open_pin(),
+    },
     Command { name: "run", doc: "the run: steps, calls, decisions; and back", run: |app, _| app.view_run() },
     Command { name: "confirm", doc: "confirm: type the name and a reason", run: |app, _| app.confirm() },
     Command {
@@ -120,7 +125,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "plan-again",
         doc: "read the world again and plan again",
-        run: |app, _| app.plan_again(),
+        run: |app, _| app.plan_afresh(),
     },
     Command { name: "choose-way", doc: "open the plan of this way", run: |app, _| app.choose_way() },
     Command { name: "retry", doc: "try the failed step again", run: |app, _| app.decide(Deciding::Retry) },
@@ -246,10 +251,13 @@ fn pause(app: &mut App, _: char) -> Vec<Effect> {
 }
 
 fn back(app: &mut App, _: char) -> Vec<Effect> {
-    match app.pop() {
-        Some(Screen::Detail(_)) => vec![Effect::Focus(None)],
-        _ => NONE,
+    let left = app.pop();
+    // What lay below was planned on a world that has moved on since.
+    let mut effects = if left.is_some() { app.plan_again() } else { NONE };
+    if let Some(Screen::Detail(_)) = left {
+        effects.push(Effect::Focus(None));
     }
+    effects
 }
 
 fn suspend(_: &mut App, _: char) -> Vec<Effect> {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use crokey::KeyCombination;
 use jiff::Timestamp;
 
-use super::acting::Wish;
+use super::acting::{Planned, Wish};
 use super::pane::PaneId;
 use super::sight::Sight;
 use crate::domain::text::Text;
-use crate::runbook::{Arming, Decision, Digest, Entry, Plan, PlanError, RunId};
+use crate::runbook::{Arming, Decision, Digest, Entry, Plan, RunId};
 
 /// Something that happened.
 #[derive(Clone)]
@@ -26,8 +26,8 @@ pub enum Event {
     Sight(Arc<Sight>),
     /// Time has passed.
     Tick(Timestamp),
-    /// The answer to [`Effect::Plan`] with this ticket.
-    Planned(u64, Box<Result<Plan, PlanError>>),
+    /// An answer to [`Effect::Plan`]; several come for one.
+    Planned(Box<Planned>),
     /// The [`Effect::Start`] with this ticket became a run.
     Started(u64, RunId),
     /// The [`Effect::Start`] with this ticket did not.

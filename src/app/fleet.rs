@@ -35,6 +35,8 @@ pub enum Standing {
     Lagging,
     /// A warning.
     Degraded,
+    /// Out of service by our own act, and nothing worse.
+    Pinned,
     /// Well.
     Healthy,
 }
@@ -142,8 +144,16 @@ impl Fleet {
     fn judged(&mut self) {
         let Some(verdict) = self.verdict() else { return };
         let standings = verdict.regions.iter();
-        let standings =
-            standings.map(|(region, health)| (region.clone(), standing(verdict, region, *health))).collect();
+        let pins = &self.sight.snapshot.pins;
+        let standings = standings
+            .map(|(region, health)| {
+                let standing = match standing(verdict, region, *health) {
+                    Standing::Degraded | Standing::Healthy if pins.of(region).is_some() => Standing::Pinned,
+                    other => other,
+                };
+                (region.clone(), standing)
+            })
+            .collect();
         let mut blind = verdict.findings.iter().filter(|finding| finding.blind).peekable();
         let settling = blind.peek().is_some() && blind.all(|finding| finding.code.ends_with(".pending"));
         self.standings = standings;

@@ -19,7 +19,7 @@ pub struct Binding {
     pub shown: &'static str,
     /// The command's name.
     pub command: &'static str,
-    /// One word for the footer, for those worth a place there; the order is that of the footer.
+    /// One word for the footer, for those worth a place there.
     pub hint: Option<&'static str>,
 }
 
@@ -61,29 +61,30 @@ pub const KEYMAP: &[Binding] = &[
     bind(&["shift-r"], "R", "restore", None),
     bind(&["shift-w"], "W", "switchover", None),
     bind(&["shift-x"], "X", "cleanup", None),
-    bind(&["v"], "v", "run", None),
+    bind(&["shift-p"], "P", "re-pin", None),
+    bind(&["v"], "v", "run", Some("run")),
     bind(&["ctrl-z"], "Ctrl-Z", "suspend", None),
 ];
 
 /// Keys of the dialog of a plan.
 const PLAN: &[Binding] = &[
     bind(&["enter"], "Enter", "confirm", Some("confirm")),
-    bind(&["n"], "n", "toggle-now", Some("users first")),
-    bind(&["z"], "z", "toggle-zero", Some("to zero")),
+    bind(&["n"], "n", "toggle-now", Some("now")),
+    bind(&["z"], "z", "toggle-zero", Some("zero")),
     bind(&["d"], "d", "choose-database", Some("database")),
-    bind(&["e"], "e", "declare", Some("declare down")),
+    bind(&["e"], "e", "declare", Some("declare")),
     bind(&["s"], "s", "toggle-snapshots", Some("snapshots")),
     bind(&["w"], "w", "toggle-whole", Some("whole")),
     bind(&["b"], "b", "bring-back", Some("bring back")),
     bind(&["y"], "y", "keep", Some("keep")),
     bind(&["o"], "o", "override", Some("override")),
-    bind(&["r", "f5"], "r", "plan-again", Some("plan again")),
+    bind(&["r", "f5"], "r", "plan-again", Some("read anew")),
 ];
 
 /// Keys of the decision card.
 const CARD: &[Binding] = &[
     bind(&["enter"], "Enter", "choose-way", Some("plan it")),
-    bind(&["r", "f5"], "r", "plan-again", Some("plan again")),
+    bind(&["r", "f5"], "r", "plan-again", Some("read anew")),
 ];
 
 /// Keys of the run view.

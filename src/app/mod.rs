@@ -98,9 +98,16 @@ impl App {
 
     /// Takes an event.
     pub fn update(&mut self, event: Event) -> Update {
+        let update = self.take(event);
+        self.release_held();
+        update
+    }
+
+    fn take(&mut self, event: Event) -> Update {
         match event {
             Event::Key(key) => {
                 let noticed = self.acting.notice.take().is_some();
+                self.forget_eager();
                 if self.acting.prompt.is_some() {
                     return Update { redraw: true, effects: self.prompt_key(key) };
                 }
@@ -129,8 +136,8 @@ impl App {
                 self.fleet.tick(now);
                 Update { redraw: true, effects: self.acting_tick() }
             }
-            Event::Planned(ticket, answer) => {
-                let (redraw, effects) = self.planned(ticket, *answer);
+            Event::Planned(planned) => {
+                let (redraw, effects) = self.planned(*planned);
                 Update { redraw, effects }
             }
             Event::Started(ticket, run) => {

@@ -51,6 +51,7 @@ impl Sight {
             regions: regions.map(|entry| Arc::new(RegionSnapshot::outline(topology, &entry.name))).collect(),
             dns: Arc::new(DnsSnapshot::skeleton(topology)),
             usage: Usage::default(),
+            pins: Arc::default(),
         };
         let rows = Rows::default().renew(topology, &snapshot).to_vec();
         Self { snapshot, rows, verdict: None, changes: Arc::from([]) }

@@ -109,6 +109,21 @@ pub(super) struct World {
     /// How many regions
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=30))]
     pub(super) regions: u8,
+    /// Switches that take a region out of DNS without Route 53's own API
+    #[arg(long, value_name = "SWITCH,…", value_enum, value_delimiter = ',')]
+    pub(super) wire: Vec<Wired>,
+}
+
+/// An evacuation switch of a simulated world. Its variants say nothing to clap, which would spread every help over
+/// two screens for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Wired {
+    // A routing control of Amazon Application Recovery Controller.
+    RoutingControl,
+    // An object in a bucket of a third region.
+    SwitchObject,
+    // A metric in a third region.
+    SwitchMetric,
 }
 
 /// `demo`.
@@ -198,6 +213,9 @@ pub(super) struct Wishes {
     /// failover: declare the region down, with what you know; counts as one signal
     #[arg(long, value_name = "WHY")]
     pub(super) declare: Option<String>,
+    /// failover: when the incident began, such as 2026-11-21T03:00:00Z; recovery time is measured from then
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<jiff::Timestamp>,
     /// failover: replace the tasks of this service once its writes still fail; may be given several times
     #[arg(long, value_name = "SERVICE")]
     pub(super) redeploy: Vec<String>,
@@ -241,6 +259,7 @@ impl Wishes {
                 Database::Failover => DatabaseChoice::Failover,
                 Database::Detach => DatabaseChoice::Detach,
             }),
+            since: self.since,
             declared: self.declare.as_deref().map(Into::into),
             differing: kept.chain(saved).collect(),
             skip_snapshots: self.skip_snapshots,
@@ -325,26 +344,37 @@ pub(super) enum RunsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Stop a run before its next call
+    /// Stop a run before its next call, or end one for good that was left at a halt
     Abort {
         /// Its name
         run: String,
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
     },
     /// At a halt: try the failed step again
     Retry {
         /// Its name
         run: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
     },
     /// At a halt: pass over the failed step
     Skip {
         /// Its name
         run: String,
+        /// The step that failed, to be sure that it is the one that is meant
+        step: Option<String>,
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
     },
     /// At a halt: restore what was changed
     Undo {
@@ -353,6 +383,14 @@ pub(super) enum RunsCommand {
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// How, when no process has the run.
+        #[command(flatten)]
+        here: Here,
+    },
+    /// At a halt: leave the rest to somebody else, who resumes it
+    HandOver {
+        /// Its name
+        run: String,
     },
     /// Take a run up again where its journal ends, from what is true now
     Resume {
@@ -379,6 +417,42 @@ pub(super) enum RunsCommand {
         /// Its name
         run: String,
     },
+    /// Tell a run as a document, also one that goes on or broke off
+    Report {
+        /// Its name
+        run: String,
+        /// Markdown for a ticket, JSON (switchtower.report/1), or one HTML page with charts
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ReportFormat::Md)]
+        format: ReportFormat,
+    },
+}
+
+/// What a report is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// Markdown
+    Md,
+    /// JSON
+    Json,
+    /// HTML
+    Html,
+}
+
+/// A decision about a run that no process has: it is taken up here, and goes on by the decision.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Here {
+    /// When no process has the run: the region's name once more; for cleanup the application's
+    #[arg(long, value_name = "NAME")]
+    pub(super) confirm: Option<String>,
+    /// Then: go on although the journal is damaged
+    #[arg(long)]
+    pub(super) accept_damage: bool,
+    /// Then: take the lease over from a holder that is gone
+    #[arg(long, value_name = "WHY")]
+    pub(super) take_over: Option<String>,
+    /// Then: print each event as JSON, one a line
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 fn endpoint(url: &str) -> Result<String, String> {

@@ -115,6 +115,10 @@ async fn observe(
         seed.as_ref(),
         cancel.clone(),
     );
+    // Pins are looked at with every snapshot; they wake nobody by themselves.
+    let (pinned, pins) = watch::channel(Arc::default());
+    hands.watch_pins(pinned);
+    hands.watch(feed.clone());
     let mut lookout = Lookout::default();
     let machine = Clock::real();
     let (mut ageing, mut saving) = (machine.interval(AGEING), machine.interval(Store::EVERY));
@@ -130,7 +134,8 @@ async fn observe(
         let looked = machine.stopwatch();
         let mut rest = Duration::ZERO;
         if look {
-            let snapshot = feed.snapshot(session.clock.now());
+            let mut snapshot = feed.snapshot(session.clock.now());
+            snapshot.pins = pins.borrow().clone();
             sights.send_replace(Some(Arc::new(lookout.look(&session.topology, snapshot))));
             ageing.reset();
             // A large fleet is looked at less often, so that looking never takes more than a tenth.

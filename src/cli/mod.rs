@@ -12,6 +12,7 @@ mod init;
 pub mod log;
 mod out;
 mod pages;
+pub mod report;
 mod session;
 mod sim;
 pub mod status;

@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::args::{Global, World};
+use super::args::{Global, Wired, World};
 use super::exit::{Exit, Failure};
 use crate::cloud::{Cloud, CloudOptions, Keys};
 use crate::domain::snapshot::{FleetSnapshot, ProbeResult};
 use crate::domain::{ErrorKind, Topology};
 use crate::files::baseline::{self, Baseline};
 use crate::files::{Places, topology};
-use crate::ports::{BoxFuture, Clock, DnsLookup, HttpsProbe, ProbeFailure, ProbeRequest, RealDns, RealProbe};
-use crate::sim::{Sim, SimOptions};
+use crate::ports::{
+    BoxFuture, Clock, DnsLookup, Exchanged, HttpsProbe, Message, ProbeFailure, ProbeRequest, RealDns,
+    RealProbe,
+};
+use crate::sim::{Sim, SimOptions, Wiring};
 
 /// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
 pub(super) const WORKERS: usize = 2;
@@ -105,7 +108,13 @@ pub(super) fn real_cloud(options: CloudOptions, global: &Global, clock: Clock) -
 
 /// A simulated AWS as the command line wants it; `pace` shortens its own delays and leaves the clock alone.
 pub(super) fn simulation(world: &World, clock: Clock, pace: f64) -> Result<Sim, Failure> {
+    let wired = |switch| world.wire.contains(&switch);
     let options = SimOptions {
+        wiring: Wiring {
+            routing_control: wired(Wired::RoutingControl),
+            switch_object: wired(Wired::SwitchObject),
+            switch_metric: wired(Wired::SwitchMetric),
+        },
         regions: SimOptions::first_regions(usize::from(world.regions)),
         seed: world.seed,
         scenario: world.scenario.clone(),
@@ -231,15 +240,32 @@ struct Guarded {
 
 impl HttpsProbe for Guarded {
     fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, Result<ProbeResult, ProbeFailure>> {
-        let ours = self.control.as_ref() == Some(&request.url);
-        if !self.based && !ours && self.cloud.custom_endpoint().is_some() {
-            return Box::pin(std::future::ready(Err(ProbeFailure {
-                kind: ErrorKind::NotConfigured,
-                message:
-                    "not asked: AWS is not asked at its own endpoint, and the topology has no probe.base"
-                        .into(),
-            })));
+        if let Some(failure) = self.refused(&request) {
+            return Box::pin(std::future::ready(Err(failure)));
         }
         self.real.probe(request)
+    }
+
+    fn exchange(
+        &self,
+        request: ProbeRequest,
+        message: Message,
+    ) -> BoxFuture<'_, Result<Exchanged, ProbeFailure>> {
+        match self.refused(&request) {
+            Some(failure) => Box::pin(std::future::ready(Err(failure))),
+            None => self.real.exchange(request, message),
+        }
+    }
+}
+
+impl Guarded {
+    /// Why a request is not made: names of a simulated zone lead to strangers.
+    fn refused(&self, request: &ProbeRequest) -> Option<ProbeFailure> {
+        let ours = self.control.as_ref() == Some(&request.url);
+        (!self.based && !ours && self.cloud.custom_endpoint().is_some()).then(|| ProbeFailure {
+            kind: ErrorKind::NotConfigured,
+            message: "not asked: AWS is not asked at its own endpoint, and the topology has no probe.base"
+                .into(),
+        })
     }
 }

@@ -9,6 +9,7 @@ use super::exit::{Exit, Failure};
 use super::out;
 use super::session::{WORKERS, simulation, worker};
 use crate::domain::ids::Region;
+use crate::files::topology::render_wiring;
 use crate::ports::Clock;
 use crate::sim::dns::clients_near;
 use crate::sim::dns::server::NameServer;
@@ -18,6 +19,7 @@ use crate::sim::listen::{ListenError, listen};
 pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
     let sim = simulation(&args.world, Clock::real(), args.speed)?;
     let regions: Vec<Region> = sim.topology().regions.into_iter().map(|region| region.name).collect();
+    let wiring = render_wiring(&sim.topology());
     let hostname = sim.topology().hostnames.first().map(|host| host.name.clone());
     let runtime = worker(WORKERS)?;
     let served = runtime.block_on(async {
@@ -56,9 +58,11 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
                 "any AWS client: AWS_ENDPOINT_URL={url} AWS_ACCESS_KEY_ID=sim AWS_SECRET_ACCESS_KEY=sim\n\
                  a topology of it: switchtower init --endpoint-url {url} --hostname {hostname} --regions {} \
                  --probe-base {url}/_sim/app/{{region}}{names} --output sim.toml\n\
-                 Ctrl-C ends it",
+                 what init cannot find, to be added to that file:",
                 regions.join(",")
             ));
+            out::say(wiring.trim_start());
+            out::say("Ctrl-C ends it");
         };
         let asked = async {
             match names {

@@ -11,10 +11,12 @@ pub mod health;
 pub mod ids;
 pub mod metric;
 pub mod observation;
+pub mod pin;
 pub mod policy;
 pub mod probes;
 pub mod shared;
 pub mod snapshot;
+pub mod synthetic;
 pub mod text;
 pub mod topology;
 

@@ -74,6 +74,10 @@ pub struct Freshness {
 pub struct Policy {
     /// Minutes that a survivor must have been healthy before a planned move.
     pub survivors_healthy_minutes: u64,
+    /// Seconds that resolvers may go on giving an old answer: Route 53 gives alias records 60.
+    pub answers_live_seconds: u64,
+    /// Minutes of nearly no traffic that prove a drained region empty; 0 goes without that proof.
+    pub quiet_minutes: u64,
     /// Largest Aurora RPO lag for a planned switchover, milliseconds.
     pub max_rpo_lag_ms: f64,
     /// Minutes until arming times out.
@@ -141,6 +145,8 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             survivors_healthy_minutes: 3,
+            answers_live_seconds: 60,
+            quiet_minutes: 3,
             max_rpo_lag_ms: 1_000.0,
             armed_minutes: 15,
             survivors_share: false,

@@ -16,6 +16,7 @@ use super::ids::{
 };
 use super::metric::{Series, SeriesKey};
 use super::observation::Observed;
+use super::pin::Pins;
 use super::shared::Shared;
 use super::text::Text;
 use super::topology::RoutingPolicy;
@@ -31,6 +32,8 @@ pub struct FleetSnapshot {
     pub dns: Arc<DnsSnapshot>,
     /// What watching costs.
     pub usage: Usage,
+    /// Regions that are out by our own act, as the records of runs tell.
+    pub pins: Arc<Pins>,
 }
 
 /// What one region answered. Maps are shared between versions of it: one answer copies the map it changes.

@@ -21,6 +21,7 @@ pub use super::evacuation::{
     OnEvacuate, RoutingControl, Switch, SwitchWire,
 };
 pub use super::policy::{Freeze, Freshness, Levels, Policy, Thresholds};
+pub use super::synthetic::{SyntheticSettings, SyntheticWrite};
 
 /// The partition whose applications may be acted on; all others are observed only.
 pub const ACTED_PARTITION: &str = "aws";
@@ -63,6 +64,9 @@ pub struct Topology {
     /// Our own requests.
     #[serde(default)]
     pub probe: ProbeSettings,
+    /// What runbooks send through the public name as proof.
+    #[serde(default)]
+    pub synthetic: SyntheticSettings,
     /// Evacuation methods in the order in which runbooks try them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evacuation: Vec<EvacuationMethod>,

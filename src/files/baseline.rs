@@ -205,6 +205,7 @@ impl Baseline {
             regions: regions.collect(),
             dns: Arc::new(dns),
             usage: crate::domain::snapshot::Usage::default(),
+            pins: Arc::default(),
         })
     }
 

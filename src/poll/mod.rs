@@ -34,6 +34,9 @@ use sources::{DNS_SOURCES, REGION_SOURCES, Sources, Whose};
 /// before, and the banner must show the new end.
 const BEFORE_EXPIRY: SignedDuration = SignedDuration::from_mins(4);
 
+/// What samples of a run are made of.
+const SAMPLED: [SourceKind; 2] = [SourceKind::Metrics, SourceKind::Targets];
+
 /// The live picture of a fleet. Cheap to clone; all clones see and steer the same tasks.
 #[derive(Clone, Debug)]
 pub struct FleetFeed {
@@ -57,20 +60,44 @@ pub fn start(
     seed: Option<&FleetSnapshot>,
     cancel: CancellationToken,
 ) -> FleetFeed {
-    let (skeletons, dns) = skeleton::seeded(&topology, seed);
-    let sources = Sources { cloud: cloud.clone(), topology, probe, clock };
+    begin(Sources { cloud, topology, probe, clock }, None, seed, cancel)
+}
+
+/// Watches what samples of a run are made of and nothing else: each region's series, in one request a minute, and its
+/// targets. Route 53, whose budget is small, is left to the run.
+pub fn start_sampling(
+    cloud: Cloud,
+    topology: Arc<Topology>,
+    probe: Arc<dyn HttpsProbe>,
+    clock: Clock,
+    cancel: CancellationToken,
+) -> FleetFeed {
+    begin(Sources { cloud, topology, probe, clock }, Some(&SAMPLED), None, cancel)
+}
+
+fn begin(
+    sources: Sources,
+    wanted: Option<&[SourceKind]>,
+    seed: Option<&FleetSnapshot>,
+    cancel: CancellationToken,
+) -> FleetFeed {
+    let (skeletons, dns) = skeleton::seeded(&sources.topology, seed);
+    let cloud = sources.cloud.clone();
     let controls = Arc::new(Controls::default());
     let version = watch::Sender::new(0);
-    let beat = Beat::starting_at(clock.now());
+    let beat = Beat::starting_at(sources.clock.now());
     let count = skeletons.len();
     let mut regions = Vec::new();
     for (index, known) in skeletons.into_iter().enumerate() {
         let publisher = Publisher { latest: watch::Sender::new(Arc::new(known)), version: version.clone() };
         regions.push(publisher.latest.subscribe());
-        watch_region(&sources, &controls, &publisher, (Turn::of(index, count), beat), &cancel);
+        let turn = (Turn::of(index, count), beat);
+        watch_region(&sources, wanted, &controls, &publisher, turn, &cancel);
     }
     let publisher = Publisher { latest: watch::Sender::new(Arc::new(dns)), version: version.clone() };
-    watch_dns(&sources, &controls, &publisher, beat, &cancel);
+    if wanted.is_none() {
+        watch_dns(&sources, &controls, &publisher, beat, &cancel);
+    }
     FleetFeed {
         regions,
         dns: publisher.latest.subscribe(),
@@ -89,6 +116,7 @@ impl FleetFeed {
             regions: self.regions.iter().map(|region| region.borrow().clone()).collect(),
             dns: self.dns.borrow().clone(),
             usage: self.cloud.usage(),
+            pins: Arc::default(),
         }
     }
 
@@ -135,6 +163,11 @@ impl FleetFeed {
         self.cloud.custom_endpoint()
     }
 
+    /// True once watching was ended: what is known only grows older.
+    pub fn has_ended(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
     /// Ends watching at once; calls under way are dropped.
     pub fn shutdown(&self) {
         self.cancel.cancel();
@@ -150,6 +183,7 @@ fn spawn(cancel: &CancellationToken, task: impl Future<Output = ()> + Send + 'st
 
 fn watch_region(
     sources: &Sources,
+    wanted: Option<&[SourceKind]>,
     controls: &Arc<Controls>,
     publisher: &Publisher<RegionSnapshot>,
     (turn, beat): (Turn, Beat),
@@ -157,7 +191,8 @@ fn watch_region(
 ) {
     let known = publisher.latest.borrow().clone();
     for kind in REGION_SOURCES {
-        if sources.of_region(kind, &known).is_empty() {
+        let unwanted = wanted.is_some_and(|wanted| !wanted.contains(&kind));
+        if unwanted || sources.of_region(kind, &known).is_empty() {
             continue;
         }
         let task = Task {

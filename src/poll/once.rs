@@ -46,6 +46,7 @@ pub async fn observe_once(
         regions: regions.into_iter().map(Arc::<RegionSnapshot>::new).collect(),
         dns: Arc::new(dns),
         usage: cloud.usage(),
+        pins: Arc::default(),
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
@@ -19,7 +19,9 @@ use rustls::RootCertStore;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Clock;
-use super::probe::{BoxFuture, HttpsProbe, ProbeFailure, ProbeRequest, seconds, words};
+use super::probe::{
+    BoxFuture, Exchanged, HttpsProbe, Message, ProbeFailure, ProbeRequest, READ, seconds, words,
+};
 use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::ProbeResult;
 
@@ -56,11 +58,16 @@ impl RealProbe {
         self
     }
 
-    async fn measure(&self, request: ProbeRequest) -> Result<ProbeResult, ProbeFailure> {
+    async fn measure(
+        &self,
+        request: ProbeRequest,
+        message: Option<Message>,
+    ) -> Result<Exchanged, ProbeFailure> {
         let target = Target::parse(&request)?;
         let roots = if target.secure { Some(self.trust.roots().await) } else { None };
         let phase = Phase::default();
-        let measured = self.clock.timeout(request.timeout, self.phases(&target, roots, &phase)).await;
+        let measured =
+            self.clock.timeout(request.timeout, self.phases(&target, message, roots, &phase)).await;
         measured.unwrap_or_else(|elapsed| {
             let message = format!("{}: no answer within {}", phase.get(), seconds(elapsed.0));
             Err(ProbeFailure { kind: ErrorKind::TimedOut, message: message.into() })
@@ -70,9 +77,10 @@ impl RealProbe {
     async fn phases(
         &self,
         target: &Target,
+        message: Option<Message>,
         roots: Option<tls::Roots>,
         phase: &Phase,
-    ) -> Result<ProbeResult, ProbeFailure> {
+    ) -> Result<Exchanged, ProbeFailure> {
         let dialled = dial::dial(&self.clock, &self.proxies, target, phase).await?;
         let (dns, tcp, address) = (dialled.dns, dialled.tcp, dialled.address);
         let mut stream = dialled.stream;
@@ -87,8 +95,8 @@ impl RealProbe {
             (stream, certificate) = (Box::new(secured), Some(seen));
         }
         phase.set(format!("answer of {}", target.via));
-        let (status, first_byte) = self.ask(stream, target).await?;
-        Ok(ProbeResult {
+        let (status, first_byte, body) = self.ask(stream, target, message).await?;
+        let result = ProbeResult {
             status,
             address: address.map(|address| address.to_string().into()),
             dns,
@@ -97,11 +105,17 @@ impl RealProbe {
             first_byte,
             certificate_ends: certificate.as_ref().and_then(|seen| seen.ends),
             certificate_error: certificate.and_then(|seen| seen.error),
-        })
+        };
+        Ok(Exchanged { result, body })
     }
 
-    /// Sends the request and waits for the answer's head; the body is never read.
-    async fn ask(&self, stream: BoxStream, target: &Target) -> Result<(u16, Duration), ProbeFailure> {
+    /// Sends the request and waits for the answer's head. The body is read only where there is a message.
+    async fn ask(
+        &self,
+        stream: BoxStream,
+        target: &Target,
+        message: Option<Message>,
+    ) -> Result<(u16, Duration, String), ProbeFailure> {
         let failed = |error: hyper::Error| {
             let kind = if error.is_parse() { ErrorKind::Malformed } else { ErrorKind::Unreachable };
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
@@ -113,14 +127,20 @@ impl RealProbe {
             ProbeFailure { kind, message: message.into() }
         };
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-        let request = http::Request::builder()
-            .method(http::Method::GET)
+        let reads = message.is_some();
+        let message = message.unwrap_or_else(Message::get);
+        let mut request = http::Request::builder()
+            .method(message.method.as_str())
             .uri(&target.path)
             .header(http::header::HOST, &target.authority)
             .header(http::header::USER_AGENT, concat!("switchtower/", env!("CARGO_PKG_VERSION"), " (probe)"))
             .header(http::header::ACCEPT, "*/*")
-            .header(http::header::CONNECTION, "close")
-            .body(Empty::<Bytes>::new())
+            .header(http::header::CONNECTION, "close");
+        if !message.content_type.is_empty() {
+            request = request.header(http::header::CONTENT_TYPE, message.content_type.as_str());
+        }
+        let request = request
+            .body(Full::new(Bytes::from(message.body)))
             .map_err(|error| rejected(format!("the request cannot be made: {error}")))?;
         let watch = self.clock.stopwatch();
         let answer = sender.send_request(request);
@@ -132,13 +152,37 @@ impl RealProbe {
             _ = &mut connection => answer.await,
         };
         let response = response.map_err(failed)?;
-        Ok((response.status().as_u16(), watch.elapsed()))
+        let (status, first_byte) = (response.status().as_u16(), watch.elapsed());
+        let mut told = Vec::new();
+        let mut body = response.into_body();
+        while reads && told.len() < READ {
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                _ = &mut connection => body.frame().await,
+            };
+            match frame {
+                Some(Ok(frame)) => told.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+                Some(Err(error)) => return Err(failed(error)),
+                None => break,
+            }
+        }
+        told.truncate(READ);
+        Ok((status, first_byte, String::from_utf8_lossy(&told).into_owned()))
     }
 }
 
 impl HttpsProbe for RealProbe {
     fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, Result<ProbeResult, ProbeFailure>> {
-        Box::pin(self.measure(request))
+        Box::pin(async move { self.measure(request, None).await.map(|exchanged| exchanged.result) })
+    }
+
+    fn exchange(
+        &self,
+        request: ProbeRequest,
+        message: Message,
+    ) -> BoxFuture<'_, Result<Exchanged, ProbeFailure>> {
+        Box::pin(self.measure(request, Some(message)))
     }
 }
 

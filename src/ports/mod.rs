@@ -13,4 +13,4 @@ pub use dns::{
     AddressKind, ClientSubnet, DnsAnswer, DnsLookup, DnsQuestion, DnsStatus, NameServer, NotASubnet, RealDns,
 };
 pub use https::RealProbe;
-pub use probe::{BoxFuture, HttpsProbe, ProbeFailure, ProbeRequest};
+pub use probe::{BoxFuture, Exchanged, HttpsProbe, Message, ProbeFailure, ProbeRequest, READ};

@@ -26,6 +26,36 @@ pub struct ProbeRequest {
     pub timeout: Duration,
 }
 
+/// What a request carries beside its URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// `GET`, `POST`, `PUT` or `PATCH`.
+    pub method: String,
+    /// Content-Type; empty without a body.
+    pub content_type: String,
+    /// Body; empty when there is none.
+    pub body: String,
+}
+
+/// An answer with its beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchanged {
+    /// Status and phases.
+    pub result: ProbeResult,
+    /// The first [`READ`] bytes of the body, as text.
+    pub body: String,
+}
+
+/// How much of an answer is read.
+pub const READ: usize = 64 * 1024;
+
+impl Message {
+    /// A request without a body.
+    pub fn get() -> Self {
+        Self { method: "GET".into(), content_type: String::new(), body: String::new() }
+    }
+}
+
 /// A request that brought no HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -40,6 +70,13 @@ pub struct ProbeFailure {
 pub trait HttpsProbe: Send + Sync {
     /// Makes one request on a connection of its own and measures its phases.
     fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, Result<ProbeResult, ProbeFailure>>;
+
+    /// The same with a method and a body, and with what is answered.
+    fn exchange(
+        &self,
+        request: ProbeRequest,
+        message: Message,
+    ) -> BoxFuture<'_, Result<Exchanged, ProbeFailure>>;
 }
 
 /// A limit in the words of a timeout.

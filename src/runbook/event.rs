@@ -16,6 +16,7 @@ use super::lease::LeaseView;
 use super::operation::Operation;
 use super::params::Params;
 use super::plan::{Digest, Plan, StepId};
+use super::sample::RegionSample;
 use crate::domain::text::Text;
 
 /// Name of a run, also of its folder: `20261121T030000Z-drain-us-east-1-7f3a`.
@@ -174,6 +175,12 @@ pub enum Event {
     Unjournaled {
         /// Why.
         why: Text,
+    },
+    /// What users felt and how far data was behind, each number with its time. Best effort: losing one costs a point
+    /// of a chart.
+    Sampled {
+        /// Region by region; those of which nothing new is known are left out.
+        regions: Vec<RegionSample>,
     },
     /// Something the operator should read.
     Noted {
@@ -336,6 +343,24 @@ pub struct Entry {
     /// What.
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl Entry {
+    /// Numbers from here on are no places in a journal: such an entry was copied while its journal could not be
+    /// written. Among themselves they tell the order, also over processes.
+    pub const UNNUMBERED: u64 = 1 << 63;
+
+    /// An entry without a place in a journal, after the one that had the number `last`.
+    pub fn unnumbered(at: Timestamp, event: Event, last: u64) -> Self {
+        let micros = u64::try_from(at.as_microsecond()).unwrap_or_default();
+        let seq = (Self::UNNUMBERED | micros).max(last.saturating_add(1));
+        Self { seq, at, event }
+    }
+
+    /// True when it has no place in a journal.
+    pub fn is_unnumbered(&self) -> bool {
+        self.seq >= Self::UNNUMBERED
+    }
 }
 
 impl RunId {

@@ -7,7 +7,7 @@ use super::approval::Approval;
 use super::event::ActFailure;
 use super::fact::{Fact, Facts};
 use super::operation::Operation;
-use crate::domain::ids::Arn;
+use crate::domain::ids::{Arn, Region};
 use crate::domain::text::Text;
 use crate::ports::BoxFuture;
 
@@ -23,6 +23,18 @@ pub trait Executor: Send + Sync {
     /// Observes the facts, batched where AWS allows, each with a deadline of its own: a dead region delays
     /// nothing but its own facts, which then carry the error. Every asked fact is in the answer.
     fn observe<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Facts>;
+
+    /// The same, and hands over what has come as it comes, so that nothing waits for the slowest. What only `dark`, a
+    /// region that is given up, could tell is not waited for as long as the rest.
+    fn observe_each<'a>(
+        &'a self,
+        facts: &'a [Fact],
+        dark: Option<&'a Region>,
+        told: &'a (dyn Fn(Facts) + Send + Sync),
+    ) -> BoxFuture<'a, ()> {
+        let _ = dark;
+        Box::pin(async move { told(self.observe(facts).await) })
+    }
 
     /// Sends one call, once. Refuses what the approval does not cover. Never repeats by itself.
     fn apply<'a>(

@@ -19,6 +19,7 @@ use crate::domain::snapshot::{
     DbClusterState, GlobalClusterState, HealthCheckConfig, Identity, ProbeResult, RecordSet, ScalableTarget,
     ServiceState, TableState, Target,
 };
+use crate::domain::synthetic::Written;
 use crate::domain::text::Text;
 
 /// One thing that can be observed.
@@ -62,6 +63,9 @@ pub enum Fact {
     Probe(Region),
     /// Our own request by the public name, wherever DNS leads.
     Synthetic(HostName),
+    /// Our own write by the public name, wherever DNS leads; only where the topology wants one. The one observation
+    /// that leaves a mark: it is asked for by the steps of a confirmed run and by nothing else.
+    SyntheticWrite(HostName),
     /// What DNS answers for a name, asked from several client subnets.
     Answers(HostName),
     /// HTTP client keep-alive of a load balancer, seconds (DescribeLoadBalancerAttributes).
@@ -122,6 +126,8 @@ pub enum Known {
     Numbers(Vec<f64>),
     /// Our own request.
     Probe(ProbeResult),
+    /// Our own write.
+    Written(Written),
     /// DNS answers.
     Answers(Vec<Answer>),
     /// Images and secrets: where they lie.
@@ -130,6 +136,60 @@ pub enum Known {
     Tags(BTreeMap<String, String>),
     /// A word: a stack's status.
     Word(Text),
+}
+
+impl Fact {
+    /// The region whose API tells it; `None` for Route 53, ARC, DNS and who we are.
+    pub fn region(&self) -> Option<&Region> {
+        match self {
+            Self::Service(region, _)
+            | Self::Scaling(region, _)
+            | Self::Targets(region, _)
+            | Self::SwitchObject(region, ..)
+            | Self::SwitchMetric(region, ..)
+            | Self::GlobalCluster(region, _)
+            | Self::DbCluster(region, _)
+            | Self::DbInstances(region, _)
+            | Self::RpoLag(region, _)
+            | Self::Table(region, _)
+            | Self::Requests(region)
+            | Self::Errors(region)
+            | Self::Probe(region)
+            | Self::KeepAlive(region, _)
+            | Self::Dependencies(region, _)
+            | Self::VcpuQuota(region)
+            | Self::Tags(region, _)
+            | Self::Alarm(region, _)
+            | Self::Cluster(region, _)
+            | Self::Balancer(region, _)
+            | Self::Protection(region, _)
+            | Self::Bucket(region, _)
+            | Self::Stack(region, _) => Some(region),
+            Self::Identity(_)
+            | Self::HealthCheck(_)
+            | Self::Records(..)
+            | Self::RoutingControl(_)
+            | Self::Synthetic(_)
+            | Self::SyntheticWrite(_)
+            | Self::Answers(_) => None,
+        }
+    }
+
+    /// Who has to be asked, in a word: a region, `Route 53`, `DNS`, a scope.
+    pub fn place(&self) -> Text {
+        match self {
+            Self::Identity(scope) => match scope.as_str() {
+                "dns" => "Route 53".into(),
+                "lease" => "the lease".into(),
+                "arc" => "ARC".into(),
+                region => region.into(),
+            },
+            Self::HealthCheck(_) | Self::Records(..) => "Route 53".into(),
+            Self::RoutingControl(_) => "ARC".into(),
+            Self::Synthetic(_) | Self::Answers(_) => "DNS".into(),
+            other => other.region().map(|region| region.as_str().into()).unwrap_or_default(),
+        }
+    }
 }
 
 /// What one server answered one client subnet.
@@ -210,6 +270,8 @@ typed! {
     numbers(Numbers) -> Vec<f64>;
     /// Our own request's outcome.
     probe(Probe) -> ProbeResult;
+    /// What came of our own write.
+    written(Written) -> Written;
     /// The DNS answers.
     answers(Answers) -> Vec<Answer>;
     /// The dependencies.

@@ -60,7 +60,7 @@ pub struct Lease {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LeaseError {
     /// Somebody else has it.
-    #[error("the lease is held by {} on {} for {}", .0.claim.holder, .0.claim.host, .0.claim.purpose)]
+    #[error("the lease is held by {} on {} for {} (run {})", .0.claim.holder, .0.claim.host, .0.claim.purpose, .0.claim.run)]
     Held(Box<LeaseView>),
     /// The table did not answer, or refused.
     #[error("{0}")]

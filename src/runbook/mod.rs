@@ -19,6 +19,9 @@
 //! | [`event`] | what happened |
 //! | [`engine`] | how a confirmed plan is carried out |
 //! | [`journal`] | what happened, on disk |
+//! | [`pin`] | what runs left so that a region stays out of service |
+//! | [`sample`] | what users felt meanwhile |
+//! | [`report`] | a run told afterwards |
 
 pub mod approval;
 pub mod catalog;
@@ -34,8 +37,11 @@ pub mod journal;
 pub mod lease;
 pub mod operation;
 pub mod params;
+pub mod pin;
 pub mod plan;
 pub mod print;
+pub mod report;
+pub mod sample;
 pub mod script;
 pub mod situation;
 
@@ -49,6 +55,7 @@ pub use guard::{Force, GuardFinding, GuardId};
 pub use lease::{Claim, HEARTBEAT, LEASE_LIFE, Lease, LeaseError, LeaseStore, LeaseView};
 pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend, Steering, Suspended};
 pub use params::{DatabaseChoice, Differing, Params};
-pub use plan::{Digest, OnFailure, Plan, Step, StepId, Way};
+pub use plan::{Digest, Measured, OnFailure, Plan, Step, StepId, Way};
 pub use print::CallForm;
+pub use sample::{Measure, RegionSample, SampleLine, Sampler, Timed};
 pub use script::script;

@@ -13,6 +13,7 @@ use crate::domain::ids::{
     AlarmName, Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId, HealthCheckId, Region, ServiceKey,
     TableName, ZoneId,
 };
+pub use crate::domain::pin::Suspended;
 use crate::domain::snapshot::RecordSet;
 use crate::domain::text::Text;
 use crate::domain::topology::DNS_REGION;
@@ -326,17 +327,6 @@ pub enum RecordAction {
     Upsert,
 }
 
-/// SuspendedState of a scalable target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Suspended {
-    /// DynamicScalingInSuspended.
-    pub scale_in: bool,
-    /// DynamicScalingOutSuspended.
-    pub scale_out: bool,
-    /// ScheduledScalingSuspended.
-    pub scheduled: bool,
-}
-
 /// What must work for a call to arrive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "plane", content = "region", rename_all = "snake_case")]
@@ -367,11 +357,6 @@ pub enum Steering<'a> {
     Out(&'a Region),
     /// It may bring the region back.
     In(&'a Region),
-}
-
-impl Suspended {
-    /// Everything suspended, as an evacuated service must be.
-    pub const ALL: Self = Self { scale_in: true, scale_out: true, scheduled: true };
 }
 
 impl Operation {

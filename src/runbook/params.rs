@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::Region;
@@ -26,6 +27,9 @@ pub struct Params {
     pub database: Option<DatabaseChoice>,
     /// failover: the operator's own declaration that the region is down, which counts as one signal.
     pub declared: Option<Text>,
+    /// failover: when the incident began, as the operator declares it; recovery time is measured from then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// restore: what to do per item whose present value is not the one that we left.
     pub differing: BTreeMap<Text, Differing>,
     /// cleanup: no final snapshots.

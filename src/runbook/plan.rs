@@ -78,8 +78,20 @@ pub struct Step {
     pub on_failure: OnFailure,
     /// What changes, `desired 4 -> 6`, a line each.
     pub changes: Vec<Text>,
-    /// How long it took in past runs or by AWS's words, when known.
+    /// How long it takes by AWS's words, when they say so.
     pub usual: Option<Duration>,
+    /// How long it took in runs that are over, when there were some. No part of the digest: it changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
+}
+
+/// How long a step took before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The median.
+    pub median: Duration,
+    /// In so many runs.
+    pub runs: usize,
 }
 
 /// One way to do a step.
@@ -147,7 +159,9 @@ impl Plan {
     /// the guards' words: the same world and the same wishes give the same digest.
     pub fn digest(&self) -> Digest {
         let shape: Vec<_> = self.shaped_by.iter().map(|(fact, seen)| (fact, seen.value())).collect();
-        let parts = (&self.runbook, &self.application, &self.confirm, &self.params, &self.steps, shape);
+        let plain = |step: &Step| Step { measured: None, ..step.clone() };
+        let steps: Vec<Step> = self.steps.iter().map(plain).collect();
+        let parts = (&self.runbook, &self.application, &self.confirm, &self.params, steps, shape);
         // A plan is made of maps, lists and plain values, which JSON always takes; an empty text could only
         // make two digests equal that both fail to be confirmed.
         let text = serde_json::to_string(&parts).unwrap_or_default();
@@ -178,6 +192,11 @@ impl Step {
         if domains.is_empty() { vec![FailureDomain::None] } else { domains }
     }
 
+    /// How long it is expected to take: as in past runs, or else by AWS's words.
+    pub fn expected(&self) -> Option<Duration> {
+        self.measured.map(|measured| measured.median).or(self.usual)
+    }
+
     /// A step that only waits until a condition holds.
     pub fn wait(id: impl Into<StepId>, title: impl Into<Text>, until: Condition, timeout: Duration) -> Self {
         Self {
@@ -192,6 +211,7 @@ impl Step {
             on_failure: OnFailure::Halt,
             changes: Vec::new(),
             usual: None,
+            measured: None,
         }
     }
 

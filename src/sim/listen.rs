@@ -135,7 +135,7 @@ impl Served {
         let method = request.method();
         if let Some(place) = path.strip_prefix("app/") {
             let (region, rest) = place.find('/').map_or((place, "/"), |end| place.split_at(end));
-            return self.application(region, rest).await;
+            return self.application(region, rest, request).await;
         }
         Ok(match (path, method) {
             ("world", &Method::GET) => self.world(),
@@ -177,16 +177,24 @@ impl Served {
         struct Wanted {
             name: String,
             region: Option<String>,
+            /// Whatever was wrong before goes on.
+            #[serde(default)]
+            beside: bool,
         }
         let wanted: Wanted = match serde_json::from_slice(body) {
             Ok(wanted) => wanted,
             Err(error) => {
-                let words = format!("expected {{\"name\": …, \"region\": …}}: {error}");
+                let words = format!("expected {{\"name\": …, \"region\": …, \"beside\": …}}: {error}");
                 return problem(StatusCode::BAD_REQUEST, &words);
             }
         };
         let region = wanted.region.as_deref().map(Region::new);
-        match self.sim.start_scenario(&wanted.name, region.as_ref()) {
+        let started = if wanted.beside {
+            self.sim.start_beside(&wanted.name, region.as_ref())
+        } else {
+            self.sim.start_scenario(&wanted.name, region.as_ref())
+        };
+        match started {
             Ok(()) => {
                 let (name, region) = self.sim.scenario();
                 answer(StatusCode::OK, &json!({"name": name, "region": region}))
@@ -196,7 +204,7 @@ impl Served {
     }
 
     /// The application of a region, as its load balancer answers for it.
-    async fn application(&self, region: &str, path: &str) -> Answer {
+    async fn application(&self, region: &str, path: &str, request: &Request<Bytes>) -> Answer {
         let (world, clock) = (self.sim.world(), self.sim.clock());
         let Some(site) = world.fleet.site(region) else {
             return Ok(problem(StatusCode::NOT_FOUND, "no such region in this world"));
@@ -218,6 +226,12 @@ impl Served {
         if let Some(service) = world.fleet.services.first() {
             let slow = world.outcome(site.index, 0, floor_minute(now)).slowness;
             clock.sleep(Duration::from_secs_f64((service.median * slow).clamp(0.0, 60.0))).await;
+        }
+        let body = String::from_utf8_lossy(request.body());
+        let kept = world.application(request.method().as_str(), path, &body, clock.now());
+        if let Some((status, body)) = kept.filter(|_| !failed) {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            return Ok(respond(status, "text/plain", body));
         }
         let (status, says) =
             if failed { (StatusCode::INTERNAL_SERVER_ERROR, "error") } else { (StatusCode::OK, "ok") };

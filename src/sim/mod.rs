@@ -250,23 +250,37 @@ impl Sim {
         self.begin(&known(name)?, region, false)
     }
 
+    /// Starts a scenario in the running world, now, beside whatever is wrong. `region` overrides the place that
+    /// its file names.
+    pub fn start_beside(&self, name: &str, region: Option<&Region>) -> Result<(), SimError> {
+        let scenario = known(name)?;
+        let place = self.place_of(&scenario, region)?;
+        self.inner.world.overlay(&scenario, &place, self.inner.clock.now());
+        let mut told = lock(&self.inner.scenario);
+        told.0 = format!("{} + {}", told.0, scenario.name);
+        Ok(())
+    }
+
     /// The same with a scenario of one's own, see [`Scenario::parse`].
     pub fn start(&self, scenario: &Scenario, region: Option<&Region>) -> Result<(), SimError> {
         self.begin(scenario, region, false)
     }
 
     fn begin(&self, scenario: &Scenario, region: Option<&Region>, under_way: bool) -> Result<(), SimError> {
-        let world = &self.inner.world;
-        if let Some(region) = region
-            && world.fleet.site(region.as_str()).is_none()
-        {
-            return Err(SimError::NotHere(region.clone()));
-        }
-        let place = timeline::place_of(scenario, region.map(Region::as_str), &world.fleet);
+        let place = self.place_of(scenario, region)?;
         let lead = SignedDuration::from_secs(if under_way { scenario.lead_seconds } else { 0 });
-        world.begin(scenario, &place, self.inner.clock.now() - lead);
+        self.inner.world.begin(scenario, &place, self.inner.clock.now() - lead);
         *lock(&self.inner.scenario) = (scenario.name.clone(), place);
         Ok(())
+    }
+
+    /// Where a scenario happens.
+    fn place_of(&self, scenario: &Scenario, region: Option<&Region>) -> Result<String, SimError> {
+        let fleet = &self.inner.world.fleet;
+        match region.filter(|region| fleet.site(region.as_str()).is_none()) {
+            Some(elsewhere) => Err(SimError::NotHere(elsewhere.clone())),
+            None => Ok(timeline::place_of(scenario, region.map(Region::as_str), fleet)),
+        }
     }
 
     /// Name and region of the scenario that is under way.

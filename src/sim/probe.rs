@@ -18,8 +18,8 @@ use crate::domain::ids::HostName;
 use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::ProbeResult;
 use crate::ports::{
-    BoxFuture, DnsAnswer, DnsLookup, DnsQuestion, DnsStatus, HttpsProbe, NameServer, ProbeFailure,
-    ProbeRequest,
+    BoxFuture, DnsAnswer, DnsLookup, DnsQuestion, DnsStatus, Exchanged, HttpsProbe, Message, NameServer,
+    ProbeFailure, ProbeRequest,
 };
 
 /// How long a name server takes to answer.
@@ -56,6 +56,21 @@ impl SimProbe {
             Destination::Site(site) => World::balancer_address(site, "A"),
             Destination::Control => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 80)),
         }
+    }
+
+    /// A request with what it carries, and what is answered.
+    async fn exchanged(&self, request: ProbeRequest, message: Message) -> Result<Exchanged, ProbeFailure> {
+        let path = path_of(&request.url).to_owned();
+        let mut result = self.request(request).await?;
+        let now = self.0.clock().now();
+        let mut body = String::new();
+        if result.status < 400
+            && let Some((status, told)) =
+                self.0.world().application(&message.method, &path, &message.body, now)
+        {
+            (result.status, body) = (status, told);
+        }
+        Ok(Exchanged { result, body })
     }
 
     async fn request(&self, request: ProbeRequest) -> Result<ProbeResult, ProbeFailure> {
@@ -184,6 +199,14 @@ fn failure(kind: ErrorKind, message: String) -> ProbeFailure {
 impl HttpsProbe for SimProbe {
     fn probe(&self, request: ProbeRequest) -> BoxFuture<'_, Result<ProbeResult, ProbeFailure>> {
         Box::pin(self.request(request))
+    }
+
+    fn exchange(
+        &self,
+        request: ProbeRequest,
+        message: Message,
+    ) -> BoxFuture<'_, Result<Exchanged, ProbeFailure>> {
+        Box::pin(self.exchanged(request, message))
     }
 }
 

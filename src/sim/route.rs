@@ -35,6 +35,8 @@ pub enum Outcome {
 pub struct CallRecord {
     /// When it arrived, the world's time.
     pub at: Timestamp,
+    /// Access key id that signed it: whose call it is.
+    pub access_key: String,
     /// Service of the SigV4 scope.
     pub service: String,
     /// Operation; empty when it was none.
@@ -240,6 +242,7 @@ impl Sim {
     fn log(&self, call: &Call, operation: &str, status: u16, error: Option<String>, done: bool) {
         self.record(CallRecord {
             at: call.now,
+            access_key: call.access_key.clone(),
             service: call.service.clone(),
             operation: operation.to_owned(),
             region: call.region.clone(),

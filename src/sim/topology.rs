@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use super::Sim;
 use super::services::{STACK, aurora_arn};
 use super::world::Fleet;
-use super::world::removal::OWNER_TAG;
 use super::world::fleet::{ACCOUNT, CLUSTER, CONTROL_HOST, GLOBAL_CLUSTER, HOSTNAMES, Site};
+use super::world::removal::OWNER_TAG;
 use crate::domain::ids::{
     AccountId, AlarmName, Arn, BucketName, DbClusterId, GlobalClusterId, HealthCheckId, HostName, Region,
     ServiceKey, TableName, ZoneId,
 };
 use crate::domain::topology::{
-    ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, CleanupSettings, DNS_REGION, DnsEntry, FrontDoor,
-    Hostname, LeaseSettings, LoadBalancer, LoadBalancerKind, NetworkStack, OnEvacuate, Policy, ProbeSettings, Record,
-    RegionEntry, RoutingControl, RoutingPolicy, Scope, Service, Switch, SwitchWire, Table, Thresholds,
-    Topology,
+    ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, CleanupSettings, DNS_REGION,
+    DnsEntry, FrontDoor, Hostname, LeaseSettings, LoadBalancer, LoadBalancerKind, NetworkStack, OnEvacuate,
+    Policy, ProbeSettings, Record, RegionEntry, RoutingControl, RoutingPolicy, Scope, Service, Switch,
+    SwitchWire, Table, Thresholds, Topology,
 };
 
 impl Sim {
@@ -93,6 +93,7 @@ impl Sim {
                 control: Some(format!("https://{CONTROL_HOST}/")),
                 ..ProbeSettings::default()
             },
+            synthetic: crate::domain::topology::SyntheticSettings::default(),
             evacuation: Vec::new(),
             switches: self.switches(),
             arc: self.arc(),

@@ -106,6 +106,7 @@ fn summary(app: &App) -> String {
         (Standing::Unknown, "is unknown", "unknown"),
         (Standing::Lagging, "serves, data lags", "serve, data lags"),
         (Standing::Degraded, "is degraded", "degraded"),
+        (Standing::Pinned, "is ⊘ pinned", "⊘ pinned"),
         (Standing::Healthy, "is healthy", "healthy"),
     ] {
         let regions = standing(wanted);

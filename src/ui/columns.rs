@@ -124,6 +124,10 @@ pub(super) fn dns(view: &RegionView<'_>, theme: Theme, long: bool) -> (String, r
     if !shown.has_value() {
         return ("DNS ?".to_owned(), theme.missing());
     }
+    // By our own act: no fault, and not to be taken for one.
+    if in_dns.value() == Some(&false) && view.snapshot.pins.of(view.region).is_some() {
+        return ("⊘ pinned".to_owned(), theme.strong());
+    }
     let style = match (shown.trust, in_dns.value()) {
         (super::value::Trust::Fresh, Some(false)) => theme.mark(Mark::Warning),
         _ => shown.style(theme),

@@ -6,13 +6,18 @@
 use super::format;
 use super::pen::{Pen, width};
 use super::theme::{Mark, Theme};
-use crate::app::acting::RunState;
 use crate::app::acting::run::Standing;
+use crate::app::acting::{Book, RunState};
 use crate::app::keymap::{Binding, KEYMAP, Layer};
 use crate::app::{App, Screen};
 
+/// The hints of what holds everywhere, the most needed first: on a narrow screen the last have no room.
+const ORDER: [&str; 12] = [
+    "help", "card", "arm", "run", "back", "open", "findings", "quit", "timeline", "zoom", "refresh", "pause",
+];
+
 /// Paints the footer into the first line of `pen`.
-pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
+pub(super) fn paint(pen: &mut Pen<'_>, app: &App, framed: bool, theme: Theme) {
     let wide = pen.width();
     if let Some(notice) = &app.acting.notice {
         let at = pen.put(1, 0, wide, "▸ ", theme.mark(Mark::Warning));
@@ -24,7 +29,9 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
     let words = if wide < 100 { "/min" } else { " calls/min " };
     let cost = format!("{calls}{words} ${:.2}/h", usage.dollars_per_hour);
     let mut end = wide.saturating_sub(1);
-    if wide >= 60 {
+    // Who is about to act needs keys more than the price of watching.
+    let acting = app.screen().layer() != Layer::Everywhere && app.acting.prompt.is_none();
+    if wide >= 100 || (wide >= 60 && !acting) {
         end = pen.put_right(end, 0, 28, &cost, theme.quiet()).saturating_sub(1);
     }
     let mut at = 1;
@@ -40,31 +47,48 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
     // Keys that this screen uses otherwise are not offered in their other meaning.
     let taken =
         |binding: &Binding| own.iter().any(|own| own.keys.iter().any(|key| binding.keys.contains(key)));
-    let everywhere = KEYMAP.iter().filter(|binding| !taken(binding));
-    for binding in own.iter().chain(everywhere).filter(|binding| works(binding, app)) {
+    let mut everywhere: Vec<&Binding> = KEYMAP.iter().filter(|binding| !taken(binding)).collect();
+    let rank = |binding: &&Binding| ORDER.iter().position(|known| *known == binding.command);
+    everywhere.sort_by_key(|binding| rank(binding).unwrap_or(ORDER.len()));
+    for binding in own.iter().chain(everywhere).filter(|binding| works(binding, app, framed)) {
         let Some(hint) = binding.hint else { continue };
         let hint = match binding.command {
             "pause" if app.paused_since.is_some() => "go on",
+            "confirm" if matches!(app.screen(), Screen::Plan(dialog) if !dialog.choices().is_empty()) => {
+                "choose"
+            }
+            "arm" if wants_arming(app) => "arm for cleanup",
             "arm" if super::frame::armed(app).is_some() => "disarm",
             _ => hint,
         };
         if at + width(binding.shown) + 1 + width(hint) > end {
-            break;
+            continue;
         }
         at = pen.put(at, 0, end, binding.shown, theme.key());
         at = pen.put(at + 1, 0, end, hint, theme.quiet()) + 2;
     }
 }
 
+/// True where an armed console has to be armed once more.
+fn wants_arming(app: &App) -> bool {
+    let armed = app.acting.armed(app.fleet.now()).is_some_and(|armed| armed.cleanup);
+    matches!(app.screen(), Screen::Plan(dialog) if dialog.book == Book::Cleanup) && !armed
+}
+
 /// Whether a hint is true on this screen.
-fn works(binding: &Binding, app: &App) -> bool {
+fn works(binding: &Binding, app: &App, framed: bool) -> bool {
     let screen = app.screen();
     match (binding.command, screen) {
         (command, Screen::Plan(dialog))
             if Layer::Plan.bindings().iter().any(|own| own.command == command) =>
         {
             match command {
-                "confirm" | "plan-again" => true,
+                // Armed, or with something to choose; the line above says what is missing.
+                "confirm" => {
+                    let armed = app.acting.armed_for(dialog.book, app.fleet.now()).is_some();
+                    (armed && dialog.plan().is_some()) || !dialog.choices().is_empty()
+                }
+                "plan-again" => true,
                 "bring-back" | "keep" => dialog.is_restoring(),
                 "override" => dialog.plan().is_some_and(|plan| {
                     plan.findings
@@ -82,6 +106,14 @@ fn works(binding: &Binding, app: &App) -> bool {
             }
         }
         ("pause" | "refresh" | "zoom", Screen::Plan(_) | Screen::Card(_) | Screen::Run(_)) => false,
+        ("card", Screen::Card(_)) => false,
+        ("run", Screen::Run(_)) => false,
+        ("run", _) => app.acting.current().is_some(),
+        // The frame of an armed console says it already.
+        ("arm", Screen::Plan(dialog)) => {
+            !framed || app.acting.armed_for(dialog.book, app.fleet.now()).is_none()
+        }
+        ("arm", _) => !framed,
         ("back", screen) => *screen != Screen::Overview,
         ("open", screen) => matches!(screen, Screen::Overview | Screen::Zoom | Screen::Findings(_)),
         ("zoom", screen) => matches!(screen, Screen::Overview | Screen::Zoom),

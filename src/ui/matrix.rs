@@ -13,7 +13,7 @@ use super::panes::{self, mark};
 use super::pen::{Pen, fit, width};
 use super::theme::{Mark, Theme};
 use super::value::{Lens, Trust, Value, short, tiny};
-use crate::app::{App, RegionView};
+use crate::app::{App, RegionView, Standing};
 
 const NAME: u16 = 17;
 const DNS: u16 = 4;
@@ -128,7 +128,11 @@ fn region(
     theme: Theme,
 ) {
     let mark = Mark::of_health(view.health());
-    pen.put(0, y, 1, mark.symbol(), theme.mark(mark));
+    if view.standing == Some(Standing::Pinned) {
+        pen.put(0, y, 1, "⊘", theme.strong());
+    } else {
+        pen.put(0, y, 1, mark.symbol(), theme.mark(mark));
+    }
     let here = *view.region == app.focus.region;
     let style = if here { theme.cursor() } else { theme.plain() };
     pen.put(2, y, name.saturating_sub(3), view.region.as_str(), style);
@@ -138,5 +142,7 @@ fn region(
     let in_dns = Lens::of(view).show(&view.rows.in_dns, |yes| if *yes { "in" } else { "out" }.to_owned());
     let style = if in_dns.text == "out" { theme.mark(Mark::Warning) } else { in_dns.style(theme) };
     let words = if in_dns.has_value() { in_dns.words(3) } else { "?".to_owned() };
+    let pinned = in_dns.text == "out" && view.snapshot.pins.of(view.region).is_some();
+    let (words, style) = if pinned { ("pin".to_owned(), theme.strong()) } else { (words, style) };
     pen.put(name, y, DNS - 1, &words, style);
 }

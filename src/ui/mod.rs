@@ -43,7 +43,8 @@ pub use theme::Theme;
 
 /// Paints the console into `area`.
 pub fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let area = frame::paint(&mut Pen::new(buffer, area), app, theme);
+    let inside = frame::paint(&mut Pen::new(buffer, area), app, theme);
+    let (framed, area) = (inside != area, inside);
     let mut pen = Pen::new(buffer, area);
     let (width, height) = (pen.width(), pen.height());
     if width == 0 || height == 0 {
@@ -65,7 +66,7 @@ pub fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
         acting::prompt::paint(&mut pen.part(0, banner + room, width, prompt), app, theme);
     }
     if footer > 0 {
-        footer::paint(&mut pen.part(0, height - 1, width, 1), app, theme);
+        footer::paint(&mut pen.part(0, height - 1, width, 1), app, framed, theme);
     }
 }
 

@@ -3,5 +3,6 @@
 mod document;
 mod parts;
 pub(crate) mod program;
+mod reports;
 mod served;
 mod usage;

@@ -8,10 +8,13 @@ use super::program::{Home, finish, golden};
 #[test]
 fn help_of_every_subcommand() {
     let home = Home::new();
-    for name in ["", "demo", "init", "status", "plan", "run", "runs", "sim", "completions", "man"] {
-        let ran = if name.is_empty() { home.run(&["--help"]) } else { home.run(&[name, "--help"]) };
+    const NAMES: [&str; 11] =
+        ["", "demo", "init", "status", "plan", "run", "runs", "runs report", "sim", "completions", "man"];
+    for name in NAMES {
+        let words: Vec<&str> = name.split_whitespace().chain(["--help"]).collect();
+        let ran = home.run(&words);
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{name}");
-        let file = if name.is_empty() { "switchtower" } else { name };
+        let file = if name.is_empty() { "switchtower".to_owned() } else { name.replace(' ', "-") };
         golden(&format!("help/{file}.txt"), &ran.out);
         assert!(ran.out.lines().all(|line| line.len() <= 110), "{name}: too wide");
     }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use switchtower::cloud::Cloud;
 use switchtower::domain::ids::{Arn, HealthCheckId, HostName, Region, ServiceKey};
 use switchtower::domain::observation::ErrorKind;
-use switchtower::runbook::{Executor, Fact, Known};
+use switchtower::runbook::{Executor, Fact, Facts, Known};
 use switchtower::sim::{Mode, SimOptions};
 
 use super::act::{acting, api, apply, desired, east, hands, know, pass, west};
@@ -155,6 +155,40 @@ async fn a_dark_region_delays_nothing_but_its_own_facts() {
     acting.observe(&regional).await;
     let took = world.clock.now().duration_since(started);
     assert!(took <= SignedDuration::from_millis(4_600), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fact_is_handed_over_as_it_comes_and_a_dark_region_is_given_up_soon() {
+    let (world, acting) = hands("calm");
+    pass(&world, 300).await;
+    world.sim.black_out(&east(), SignedDuration::ZERO, None);
+    let wanted = everything(&world);
+    let started = world.clock.now();
+    let told = std::sync::Mutex::new(Vec::new());
+    let hand = |facts: Facts| {
+        let after = world.clock.now().duration_since(started);
+        let facts: Vec<Fact> = facts.iter().map(|(fact, _)| fact.clone()).collect();
+        told.lock().unwrap().extend(facts.into_iter().map(|fact| (fact, after)));
+    };
+    acting.observe_each(&wanted, Some(&east()), &hand).await;
+    let took = world.clock.now().duration_since(started);
+    assert!(took <= SignedDuration::from_millis(4_600), "{took:?}");
+    let told = told.into_inner().unwrap();
+    let all: BTreeSet<&Fact> = told.iter().map(|(fact, _)| fact).collect();
+    assert_eq!(
+        (all.len(), told.len()),
+        (wanted.iter().collect::<BTreeSet<_>>().len(), all.len()),
+        "once each"
+    );
+    for (fact, after) in &told {
+        let global = matches!(fact, Fact::HealthCheck(_) | Fact::Records(..));
+        let dark = global || only(fact).is_some_and(|region| region == "us-east-1");
+        if dark {
+            assert_eq!(*after, SignedDuration::from_secs(3), "{fact:?}");
+        } else if !matches!(fact, Fact::Synthetic(_)) {
+            assert!(*after < SignedDuration::from_secs(3), "{fact:?} after {after:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

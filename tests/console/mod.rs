@@ -3,7 +3,9 @@
 mod acting;
 mod commands;
 mod paint;
+mod past;
 pub(crate) mod plans;
 mod pty;
+mod refine;
 mod runs;
 pub(crate) mod stage;

@@ -28,11 +28,15 @@ fn size(columns: u16, rows: u16) -> PtySize {
 }
 
 fn start() -> Pty {
+    start_on("regional-outage")
+}
+
+fn start_on(scenario: &str) -> Pty {
     let pair = native_pty_system().openpty(size(80, 24)).unwrap();
     let modes = format!("{:?}", pair.master.get_termios());
     let home = tempfile::tempdir().unwrap();
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_switchtower"));
-    command.args(["demo", "--scenario", "regional-outage"]);
+    command.args(["demo", "--scenario", scenario]);
     command.env_clear();
     command.env("HOME", home.path());
     command.env("TERM", "xterm-256color");
@@ -130,6 +134,24 @@ fn a_signal_ends_it_and_the_terminal_is_given_back() {
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_ne!(pty.ended(&output), 0);
     pty.assert_given_back();
+}
+
+/// With a region that answers nobody, the plan of its failover is there long before anybody is given up.
+#[test]
+fn a_plan_waits_for_no_dark_region() {
+    let mut pty = start_on("black-hole");
+    let output = output(&pty);
+    let mut keys = pty.master.take_writer().unwrap();
+    pty.until(&output, "the dark region", |screen| screen.contains("eu-west-1 is unknown"));
+    keys.write_all(b"2F").unwrap();
+    let asked = Instant::now();
+    pty.until(&output, "the choice or the plan", |screen| {
+        screen.contains("choose first") || screen.contains("what was known") || screen.contains(": plan ")
+    });
+    // A machine under load paints late, but what is dark is waited for by the clock.
+    assert!(asked.elapsed() < Duration::from_millis(2_500), "{:?}", asked.elapsed());
+    keys.write_all(b"q").unwrap();
+    assert_eq!(pty.ended(&output), 0);
 }
 
 /// Seconds of CPU that a process has used.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use switchtower::app::acting::{Basis, Planned};
 use switchtower::app::sight::Lookout;
 use switchtower::app::{App, Effect, Event, Session, keymap};
 use switchtower::domain::Topology;
@@ -12,6 +13,7 @@ use switchtower::domain::ids::{Region, ServiceKey, TableName};
 use switchtower::domain::metric::Metric;
 use switchtower::domain::snapshot::{CheckerTally, LastFailure, ServiceEvent, Usage};
 use switchtower::domain::topology::{OnEvacuate, Service, Table};
+use switchtower::runbook::{Plan, PlanError};
 use switchtower::ui::{self, Theme};
 
 use super::plans;
@@ -83,11 +85,20 @@ impl Stage {
     pub(crate) fn answer(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             if let Effect::Plan(wish) = effect {
-                let answer = plans::answer(&wish);
-                let more = self.app.update(Event::Planned(wish.ticket, Box::new(answer))).effects;
+                let more = self.planned(wish.ticket, Basis::Read, plans::answer(&wish));
                 self.answer(more);
             }
         }
+    }
+
+    /// One answer to a plan that was asked for.
+    pub(crate) fn planned(
+        &mut self,
+        ticket: u64,
+        basis: Basis,
+        plan: Result<Plan, PlanError>,
+    ) -> Vec<Effect> {
+        self.app.update(Event::Planned(Box::new(Planned { ticket, basis, plan }))).effects
     }
 
     /// Arms by the application's name.

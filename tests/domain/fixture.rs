@@ -7,6 +7,7 @@ use switchtower::domain::health::Verdict;
 use switchtower::domain::ids::{HealthCheckId, Region};
 use switchtower::domain::metric::{Metric, Point, Series, SeriesKey};
 use switchtower::domain::observation::{ErrorKind, Observed, ProbeError};
+use switchtower::domain::pin::Pins;
 use switchtower::domain::snapshot::{
     AlarmState, AliasTarget, ConsistencyMode, DbClusterState, Deployment, GlobalClusterState, GlobalMember,
     HealthCheckConfig, Identity, LoadBalancerState, ProbeResult, RecordSet, Replica, ReplicationRule,
@@ -21,6 +22,7 @@ pub(crate) struct World {
     pub(crate) regions: Vec<RegionSnapshot>,
     pub(crate) dns: DnsSnapshot,
     pub(crate) now: Timestamp,
+    pub(crate) pins: Arc<Pins>,
 }
 
 pub(crate) fn region(name: &str) -> Region {
@@ -80,6 +82,7 @@ impl World {
             dns: DnsSnapshot::skeleton(&topology),
             topology,
             now,
+            pins: Arc::default(),
         };
         world.fill();
         world
@@ -106,6 +109,7 @@ impl World {
             regions: self.regions.iter().cloned().map(Arc::new).collect(),
             dns: Arc::new(self.dns.clone()),
             usage: Usage::default(),
+            pins: self.pins.clone(),
         }
     }
 

@@ -64,6 +64,7 @@ fn snapshot(topology: &Topology, now: Timestamp, change: impl FnOnce(&mut Region
         regions: regions.into_iter().map(Arc::new).collect(),
         dns: Arc::new(DnsSnapshot::skeleton(topology)),
         usage: Usage::default(),
+        pins: Arc::default(),
     }
 }
 

@@ -10,7 +10,8 @@ use switchtower::domain::topology::{
     ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, CleanupSettings, DnsEntry,
     EvacuationMethod, Freeze, Freshness, FrontDoor, Hostname, LeaseSettings, Levels, LoadBalancer,
     LoadBalancerKind, NetworkStack, NotifySettings, OnEvacuate, Policy, ProbeSettings, Record, RegionEntry,
-    RoutingControl, RoutingPolicy, Scope, Service, Switch, SwitchWire, Table, Thresholds,
+    RoutingControl, RoutingPolicy, Scope, Service, Switch, SwitchWire, SyntheticSettings, SyntheticWrite,
+    Table, Thresholds,
 };
 use switchtower::files::Existing;
 use switchtower::files::topology::{self, WriteError};
@@ -227,6 +228,7 @@ pub(super) fn example() -> Topology {
         }],
         dns: DnsEntry::default(),
         probe: ProbeSettings::default(),
+        synthetic: SyntheticSettings::default(),
         evacuation: EvacuationMethod::ALL.to_vec(),
         switches: vec![
             Switch {
@@ -345,6 +347,8 @@ fn any_topology() -> impl Strategy<Value = Topology> {
                 topology.thresholds.certificate_days = Levels { warning: high, critical: low };
                 topology.freshness.metrics = numbers.2;
                 topology.probe.timeout_seconds = numbers.3;
+                topology.policy.answers_live_seconds = numbers.2;
+                topology.policy.quiet_minutes = numbers.3;
                 topology.policy.freezes = freezes
                     .into_iter()
                     .map(|(from, long, reason)| Freeze {
@@ -353,6 +357,17 @@ fn any_topology() -> impl Strategy<Value = Topology> {
                         reason: format!("r{reason}").into(),
                     })
                     .collect();
+                if private {
+                    topology.synthetic.path = Some("/deep".into());
+                    topology.synthetic.write = Some(SyntheticWrite {
+                        method: "POST".into(),
+                        path: "/canary".into(),
+                        body: format!("{{\"{name}\": \"{{token}}\"}}"),
+                        content_type: "application/json".into(),
+                        status: parts.0.then_some(201),
+                        read_back: parts.1.then(|| "/canary/{token}".into()),
+                    });
+                }
                 if parts.0 {
                     topology.aurora.clear();
                     topology.probe.control = Some("https://example.net/".into());

@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use switchtower::domain::ErrorKind;
 use switchtower::domain::ids::HostName;
 use switchtower::domain::snapshot::ProbeResult;
-use switchtower::ports::{Clock, HttpsProbe, ProbeFailure, ProbeRequest, RealProbe};
+use switchtower::ports::{Clock, HttpsProbe, Message, ProbeFailure, ProbeRequest, RealProbe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -53,6 +53,45 @@ async fn ask_within(
     timeout: Duration,
 ) -> Result<ProbeResult, ProbeFailure> {
     probe.probe(ProbeRequest { url, via: HostName::new(via), timeout }).await
+}
+
+#[test]
+fn a_write_carries_its_body_and_brings_back_what_is_answered() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"{\"token\": 7}") {
+                let mut some = [0; 512];
+                let read = stream.read(&mut some).await.unwrap();
+                assert!(read > 0, "closed before the body came: {}", String::from_utf8_lossy(&seen));
+                seen.extend_from_slice(&some[..read]);
+            }
+            // In two pieces, as a network would.
+            stream.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 11\r\n\r\nstored").await.unwrap();
+            stream.flush().await.unwrap();
+            stream.write_all(b" as 7").await.unwrap();
+            String::from_utf8(seen).unwrap()
+        });
+        let request = ProbeRequest {
+            url: format!("http://api.example.com:{}/canary", address.port()),
+            via: HostName::new("127.0.0.1"),
+            timeout: Duration::from_secs(10),
+        };
+        let message = Message {
+            method: "POST".into(),
+            content_type: "application/json".into(),
+            body: "{\"token\": 7}".into(),
+        };
+        let exchanged = RealProbe::new(Clock::real()).exchange(request, message).await.unwrap();
+        assert_eq!((exchanged.result.status, exchanged.body.as_str()), (201, "stored as 7"));
+        let seen = served.await.unwrap().to_lowercase();
+        assert!(seen.starts_with("post /canary http/1.1\r\n"), "{seen}");
+        assert!(seen.contains("content-type: application/json\r\n"), "{seen}");
+        assert!(seen.contains("host: api.example.com:"), "{seen}");
+    });
 }
 
 /// Answers `status` to everything; with TLS when wanted.

@@ -1,6 +1,6 @@
 //! The real binary on a real pseudo-terminal: used, resized, ended in every way, and the terminal given back.
 
-mod terminal;
+pub(crate) mod terminal;
 
 use std::process::Command;
 use std::time::Duration;

@@ -178,7 +178,10 @@ impl Draw {
                 Some(Err(NotBegun::Lease(_))) => None,
                 other => return vec![format!("{other:?}")],
             };
-            let dark = self.trouble.iter().any(|(_, what)| matches!(what, Trouble::Black(number) if number % self.regions != 0));
+            let dark = self
+                .trouble
+                .iter()
+                .any(|(_, what)| matches!(what, Trouble::Black(number) if number % self.regions != 0));
             let barred = self.trouble.iter().any(|(_, what)| matches!(what, Trouble::Expire));
             let pinned = stage.recorder.entries().iter().any(|entry| match &entry.event {
                 Event::StepDone { step, .. } | Event::StepHeld { step, .. } => step.as_str() == "pin",

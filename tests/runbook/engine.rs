@@ -248,6 +248,24 @@ fn a_halt_is_answered_by_every_decision() {
 }
 
 #[test]
+fn what_the_operator_skipped_stays_skipped_on_resume() {
+    play(async || {
+        let stage = Stage::new(scenario("calm"));
+        let plan = stage.plan("drain", &leaving()).await;
+        let refused = FaultKind::Refuse { status: 400, code: "InvalidInput".into() };
+        stage.sim.inject(InjectedFault::next("route53", "UpdateHealthCheck", refused.clone()));
+        stage.sim.inject(InjectedFault::next("route53", "ChangeResourceRecordSets", refused));
+        let skip = Decision::Skip { reason: "the record is changed by hand".into() };
+        stage.answers.lock().unwrap().extend([skip, Decision::HandOver]);
+        assert_eq!(stage.ended(&plan).await.outcome, Outcome::Halted);
+        let before = stage.sent().iter().filter(|sent| steers(sent)).count();
+        // Nobody changed it by hand: the proof of DNS halts again, and no call of ours steers anybody.
+        assert_eq!(stage.ended(&plan).await.outcome, Outcome::Halted, "{:#?}", stage.words());
+        assert_eq!(stage.sent().iter().filter(|sent| steers(sent)).count(), before, "{:#?}", stage.words());
+    });
+}
+
+#[test]
 fn who_loses_the_lease_sends_nothing_more() {
     for (runbook, params) in [("drain", leaving()), ("failover", failover())] {
         play(async || {

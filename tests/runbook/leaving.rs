@@ -21,7 +21,7 @@ fn wired() -> SimOptions {
 }
 
 fn one_way(options: SimOptions, method: Method) -> Stage {
-    Stage::with(options, |topology| topology.evacuation = vec![method])
+    Stage::shaped(options, |topology| topology.evacuation = vec![method])
 }
 
 fn pins(method: Method, operation: &Operation) -> bool {
@@ -65,7 +65,8 @@ async fn in_dns(stage: &Stage, wanted: bool) -> bool {
 fn out_and_back(name: &str, stage: impl FnOnce() -> Stage, method: Method, dark: bool) {
     play(async || {
         let stage = stage();
-        let mut plan = stage.open_plan("failover", &Params { declared: Some("a test".into()), ..leaving() }).await;
+        let mut plan =
+            stage.open_plan("failover", &Params { declared: Some("a test".into()), ..leaving() }).await;
         if dark {
             stage.sim.apis_down(&Region::new(LEAVING), &["route53"], Mode::Hang, SignedDuration::ZERO, None);
         }
@@ -73,10 +74,16 @@ fn out_and_back(name: &str, stage: impl FnOnce() -> Stage, method: Method, dark:
         *stage.answers.lock().unwrap() = vec![Decision::HandOver];
         let ending = stage.ended(&plan).await;
         assert_eq!(ending.outcome, Outcome::Halted, "{name}: {:#?}", stage.words());
-        assert!(stage.sent().iter().all(|call| pins(method, call)) && !stage.sent().is_empty(), "{name}: {:#?}", stage.sent());
-        let done = stage.recorder.entries().iter().any(|entry| {
-            matches!(&entry.event, Event::StepDone { step, .. } if step.as_str() == "pin")
-        });
+        assert!(
+            stage.sent().iter().all(|call| pins(method, call)) && !stage.sent().is_empty(),
+            "{name}: {:#?}",
+            stage.sent()
+        );
+        let done = stage
+            .recorder
+            .entries()
+            .iter()
+            .any(|entry| matches!(&entry.event, Event::StepDone { step, .. } if step.as_str() == "pin"));
         assert!(done, "{name}: {:#?}", stage.words());
         assert!(in_dns(&stage, false).await, "{name}: it stays in DNS");
         // The same run again, and now everything is undone.

@@ -207,13 +207,7 @@ struct Book {
 }
 
 fn options(scenario: &str) -> SimOptions {
-    SimOptions {
-        scenario: scenario.into(),
-        services: 1,
-        latency: false,
-        pace: 4.0,
-        ..SimOptions::default()
-    }
+    SimOptions { scenario: scenario.into(), services: 1, latency: false, pace: 4.0, ..SimOptions::default() }
 }
 
 impl Book {
@@ -275,7 +269,9 @@ impl Book {
                         places.push(Place { from, point, step, call: Some(*operation), kind });
                         number += 1;
                     }
-                    Event::StepBegan { step } if self.plan.step(&step).is_some_and(|step| step.ways.is_empty()) => {
+                    Event::StepBegan { step }
+                        if self.plan.step(&step).is_some_and(|step| step.ways.is_empty()) =>
+                    {
                         let kind = waits_for(&self.plan.step(&step).unwrap().verify);
                         places.push(Place { from, point: Point::Step(step.clone()), step, call: None, kind });
                     }
@@ -379,7 +375,8 @@ impl Book {
                 let wrong = catch_unwind(AssertUnwindSafe(|| self.cell(place, *fault)))
                     .unwrap_or_else(|_| vec!["it panicked".to_owned()]);
                 if !wrong.is_empty() {
-                    let words = format!("{} at {} ({:?}): {}", self.name, place.step, fault, wrong.join("\n      "));
+                    let words =
+                        format!("{} at {} ({:?}): {}", self.name, place.step, fault, wrong.join("\n      "));
                     broken.lock().unwrap().push((index, words));
                 }
             }
@@ -394,7 +391,14 @@ impl Book {
         broken.sort();
         println!("{}: {} cells", self.name, cells.len());
         let words: Vec<String> = broken.into_iter().map(|(_, words)| words).collect();
-        assert!(words.is_empty(), "{}: {} of {} cells:\n{}", self.name, words.len(), cells.len(), words.join("\n"));
+        assert!(
+            words.is_empty(),
+            "{}: {} of {} cells:\n{}",
+            self.name,
+            words.len(),
+            cells.len(),
+            words.join("\n")
+        );
     }
 }
 

@@ -5,19 +5,27 @@
 
 mod chance;
 mod cleanup;
+mod copies;
+mod decisions;
 mod engine;
 mod journal;
 mod judge;
 mod leaving;
 mod matrix;
 mod moving;
+mod past;
+mod pins;
 mod planning;
 mod plans;
 mod print;
+mod report;
 mod restore;
 mod returning;
 mod script;
 mod stage;
 mod switchover;
+mod synthetic;
 mod teardown;
 mod watch;
+
+pub(crate) use report::failover as failover_journal;

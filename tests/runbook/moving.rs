@@ -46,7 +46,11 @@ fn the_writer_goes_there_and_back() {
         let stage = stage.next();
         // Naming the region that follows brings the writer there.
         let plan = stage.open_plan("switchover", &leaving()).await;
-        assert!(plan.summary.as_str().ends_with("from eu-west-1 to us-east-1, without losing data."), "{}", plan.summary);
+        assert!(
+            plan.summary.as_str().ends_with("from eu-west-1 to us-east-1, without losing data."),
+            "{}",
+            plan.summary
+        );
         let ending = stage.ended(&plan).await;
         assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
         assert_eq!(stage.faults(&plan, &ending), Vec::<String>::new());
@@ -100,7 +104,10 @@ fn what_aws_demands_is_examined_before() {
             }
             let params = Params { to: None, ..leaving() };
             let refused = match stage.planned("switchover", &params).await {
-                Ok(plan) => stage.approve(&plan).map(|_| ()).unwrap_err().to_string() + &format!("{:?}", plan.findings),
+                Ok(plan) => {
+                    stage.approve(&plan).map(|_| ()).unwrap_err().to_string()
+                        + &format!("{:?}", plan.findings)
+                }
                 Err(error) => error.to_string(),
             };
             assert!(refused.contains(words), "{name}: {refused}");

@@ -241,11 +241,15 @@ fn users_stay_out_while_tasks_do_not_get_healthy() {
     play(async || {
         let (stage, _) = drained(&Params { scale_to_zero: true, ..leaving() }).await;
         let plan = stage.open_plan("restore", &leaving()).await;
-        let ill = "name = \"ill\"\ndescription = \"Targets fail.\"\n\n[[effect]]\nkind = \"targets_unhealthy\"\n";
+        let ill =
+            "name = \"ill\"\ndescription = \"Targets fail.\"\n\n[[effect]]\nkind = \"targets_unhealthy\"\n";
         let ill = Scenario::parse(ill).unwrap();
-        stage.strike(0, Strike::After(deed(move |sim| {
-            sim.overlay(&ill, &Region::new(LEAVING), SignedDuration::ZERO);
-        })));
+        stage.strike(
+            0,
+            Strike::After(deed(move |sim| {
+                sim.overlay(&ill, &Region::new(LEAVING), SignedDuration::ZERO);
+            })),
+        );
         let ending = stage.ended(&plan).await;
         assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
         assert!(ending.why.as_str().starts_with("capacity/"), "{}", ending.why);

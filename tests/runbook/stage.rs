@@ -14,8 +14,8 @@ use switchtower::ports::{BoxFuture, Clock};
 use switchtower::runbook::engine::{self, Decided, Ending, InMemory, NotBegun, Recorder, Setup};
 
 use switchtower::runbook::{
-    Approval, ApprovalError, Arming, Decision, Entry, Event, Executor, Facts, Known, LeaseState, LeaseStore, Opening,
-    Operation, Outcome, Params, Peaks, Plan, PlanError, Resend, RunId, Situation, catalog,
+    Approval, ApprovalError, Arming, Decision, Entry, Event, Executor, Facts, Known, LeaseState, LeaseStore,
+    Opening, Operation, Outcome, Params, Peaks, Plan, PlanError, Resend, RunId, Situation, catalog,
 };
 use switchtower::sim::world::removal::{Fate, Thing};
 use switchtower::sim::{Sim, SimOptions};
@@ -146,11 +146,11 @@ fn topology(sim: &Sim) -> Topology {
 impl Stage {
     /// A world of which nothing is known yet.
     pub(crate) fn new(options: SimOptions) -> Self {
-        Self::with(options, |_| {})
+        Self::shaped(options, |_| {})
     }
 
-    /// The same with a topology that was edited.
-    pub(crate) fn with(options: SimOptions, edit: impl FnOnce(&mut Topology)) -> Self {
+    /// The same with an application that is set up otherwise.
+    pub(crate) fn shaped(options: SimOptions, edit: impl FnOnce(&mut Topology)) -> Self {
         let clock = Clock::starting_at(EPOCH.parse().unwrap(), 1.0);
         let sim = Sim::new(options, clock).unwrap();
         let mut topology = topology(&sim);
@@ -202,7 +202,15 @@ impl Stage {
     pub(crate) fn freeze(self) -> Frozen {
         let floor = self.witness.floor.lock().unwrap().clone();
         let (at, told) = (self.clock.now(), Vec::new());
-        Frozen { at, sim: self.sim, topology: self.topology, journal: self.journal, floor, run: self.run, told }
+        Frozen {
+            at,
+            sim: self.sim,
+            topology: self.topology,
+            journal: self.journal,
+            floor,
+            run: self.run,
+            told,
+        }
     }
 
     /// What others go on from, in the middle of a run.
@@ -237,6 +245,11 @@ impl Stage {
             stills.push(self.still());
         }
         stills
+    }
+
+    /// A way of one's own to the world.
+    pub(crate) fn cloud(&self) -> Cloud {
+        cloud(&self.sim)
     }
 
     /// The same process begun anew, with credentials that hold.
@@ -337,6 +350,7 @@ impl Stage {
             executor: self.witness.clone(),
             lease: Some(self.lease.clone()),
             recorder: self.recorder.clone(),
+            sampler: None,
             clock: self.clock,
             topology: self.topology.clone(),
             plan: plan.clone(),
@@ -347,6 +361,7 @@ impl Stage {
             damage: Vec::new(),
             take_over: None,
             attended: false,
+            decided: None,
         }
     }
 
@@ -474,7 +489,8 @@ impl Stage {
         let calls = self.sim.calls();
         let mut wrong = Vec::new();
         for ((name, region), times) in planned {
-            let same = calls.iter().filter(|call| call.operation == name && call.region == region && call.done);
+            let same =
+                calls.iter().filter(|call| call.operation == name && call.region == region && call.done);
             // Deleting what is gone is no error in some services, and changes nothing.
             let took = same.count();
             // Of promotions more is said below.
@@ -516,12 +532,14 @@ impl Stage {
                 }
             }
         }
-        let target = plan.steps.iter().flat_map(|step| &step.ways).flat_map(|way| &way.calls).find_map(|call| match call {
-            Operation::SwitchoverGlobalCluster { target, .. } | Operation::FailoverGlobalCluster { target, .. } => {
-                target.region()
-            }
-            _ => None,
-        });
+        let target =
+            plan.steps.iter().flat_map(|step| &step.ways).flat_map(|way| &way.calls).find_map(|call| {
+                match call {
+                    Operation::SwitchoverGlobalCluster { target, .. }
+                    | Operation::FailoverGlobalCluster { target, .. } => target.region(),
+                    _ => None,
+                }
+            });
         if let Some(target) = target
             && view.aurora_writer.as_deref() != Some(target.as_str())
         {
@@ -542,7 +560,11 @@ impl Stage {
             let checks = world.checks.iter().filter(|check| check.site == at);
             things.extend(checks.map(|check| Thing::Check(check.id.clone())));
             for service in 0..fleet.services.len() {
-                things.extend([Thing::Scaling(at, service), Thing::Service(at, service), Thing::Group(at, service)]);
+                things.extend([
+                    Thing::Scaling(at, service),
+                    Thing::Service(at, service),
+                    Thing::Group(at, service),
+                ]);
             }
             things.extend([Thing::Cluster(at), Thing::Balancer(at), Thing::Bucket(at), Thing::Stack(at)]);
             if fleet.aurora.contains(&at) {
@@ -577,15 +599,27 @@ impl Stage {
 
 /// Calls of the lease, of notices, and the many of which one emptied bucket is made.
 fn is_upkeep(operation: &str) -> bool {
-    ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem", "Publish", "DeleteObjects"]
-        .contains(&operation)
+    [
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "TransactWriteItems",
+        "BatchWriteItem",
+        "Publish",
+        "DeleteObjects",
+    ]
+    .contains(&operation)
         || operation.starts_with("UpdateRoutingControl")
 }
 
 /// Deletions that AWS accepts for what is gone.
 fn idempotent(operation: &str) -> bool {
     [
-        "DeleteLoadBalancer", "DeleteTargetGroup", "DeleteTopic", "DeleteStack", "DeleteBucketReplication",
+        "DeleteLoadBalancer",
+        "DeleteTargetGroup",
+        "DeleteTopic",
+        "DeleteStack",
+        "DeleteBucketReplication",
         "DeregisterTaskDefinition",
     ]
     .contains(&operation)

@@ -131,7 +131,7 @@ fn every_precondition() {
         (
             "lag over policy",
             |s| s.tell(Fact::RpoLag(region(EU), cluster(EU)), Known::Number(2_400.0)),
-            "my-db-eu-west-1 is 2400 ms behind (0 s ago), more than the 1000 ms of the policy",
+            "my-db-eu-west-1 is 2.4 s behind (0 s ago), more than the 1.0 s of the policy",
         ),
         (
             "lag unknown",

@@ -52,7 +52,11 @@ fn assert_proven(stage: &Stage, left: &[&str]) {
     let Event::Opened { plan, .. } = &entries[0].event else { panic!("{:?}", entries[0]) };
     let proof = plan.steps.last().unwrap();
     for words in left {
-        assert!(proof.changes.iter().any(|line| line.as_str().contains(words)), "{words}: {:#?}", proof.changes);
+        assert!(
+            proof.changes.iter().any(|line| line.as_str().contains(words)),
+            "{words}: {:#?}",
+            proof.changes
+        );
     }
 }
 
@@ -142,7 +146,7 @@ fn a_region_with_users_is_never_taken_down() {
 #[test]
 fn nothing_without_the_owner_tag_is_touched() {
     play(async || {
-        let stage = Stage::with(calm(), |topology| {
+        let stage = Stage::shaped(calm(), |topology| {
             topology.cleanup.as_mut().unwrap().owner_value = Some("billing".into());
         });
         retire(&stage);
@@ -189,7 +193,8 @@ fn refusals_for_the_sake_of_order_are_waited_for() {
 fn a_replica_that_others_were_made_from_halts_in_awss_words() {
     play(async || {
         let stage = Stage::new(SimOptions { regions: SimOptions::first_regions(3), ..calm() });
-        let middle = stage.topology.tables.iter().find(|table| table.name.as_str() == "user-sessions").unwrap();
+        let middle =
+            stage.topology.tables.iter().find(|table| table.name.as_str() == "user-sessions").unwrap();
         let middle = middle.regions[middle.regions.len() - 2].clone();
         let params = Params { region: Some(middle), ..Params::default() };
         let plan = stage.open_plan("drain", &params).await;

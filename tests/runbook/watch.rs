@@ -146,10 +146,8 @@ impl Witness {
         let dark = self.dark.lock().unwrap().as_ref().and_then(|(_, since)| *since);
         let just = dark.is_some_and(|since| now.duration_since(since) < NOTICED);
         let view = self.sim.view();
-        let other = view
-            .regions
-            .iter()
-            .any(|region| region.region != leaving.as_str() && region.up && region.in_dns);
+        let other =
+            view.regions.iter().any(|region| region.region != leaving.as_str() && region.up && region.in_dns);
         if !other && !just && !*self.ends_all.lock().unwrap() {
             self.blame(format!("{when}: {leaving} is taken out of DNS, and nobody else serves"));
         }
@@ -166,7 +164,8 @@ impl Witness {
             self.blame(format!("{when}: no living region is in DNS"));
         }
         let down = self.taken_down.lock().unwrap().clone();
-        let writers: Vec<&String> = view.aurora_writers.iter().filter(|region| !down.contains(region)).collect();
+        let writers: Vec<&String> =
+            view.aurora_writers.iter().filter(|region| !down.contains(region)).collect();
         if writers.len() > 1 {
             self.blame(format!("{when}: two write: {writers:?}"));
         }

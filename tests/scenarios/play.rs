@@ -17,6 +17,8 @@ const EPOCH: &str = "2026-11-21T03:00:17.25Z";
 pub(crate) struct Play {
     pub(crate) topology: Arc<Topology>,
     pub(crate) clock: Clock,
+    pub(crate) cloud: Cloud,
+    pub(crate) sim: Sim,
     feed: FleetFeed,
     cancel: CancellationToken,
 }
@@ -36,8 +38,8 @@ impl Play {
         let cloud = Cloud::simulated(http_client(&sim), clock, &keys);
         let topology = Arc::new(sim.topology());
         let cancel = CancellationToken::new();
-        let feed = poll::start(cloud, topology.clone(), sim.probe(), clock, None, cancel.clone());
-        Self { topology, clock, feed, cancel }
+        let feed = poll::start(cloud.clone(), topology.clone(), sim.probe(), clock, None, cancel.clone());
+        Self { topology, clock, cloud, sim, feed, cancel }
     }
 
     /// Lets virtual time pass.

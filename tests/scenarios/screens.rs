@@ -12,6 +12,7 @@ use switchtower::app::sight::Lookout;
 use switchtower::app::{App, Event, Session};
 use switchtower::ui::{self, Theme};
 
+use super::operator::Operator;
 use super::play::play;
 use crate::console::stage::text;
 
@@ -45,16 +46,47 @@ fn every_scenario_at_80x24() {
     }
 }
 
-/// The README's picture is painted by the program. `UPDATE_PICTURES=1 cargo test` paints it anew.
+/// The README's pictures are painted by the program. `UPDATE_PICTURES=1 cargo test` paints them anew.
+fn is_painted(name: &str, buffer: &Buffer) {
+    let path = format!("{}/assets/screenshots/{name}.svg", env!("CARGO_MANIFEST_DIR"));
+    let picture = svg(buffer);
+    if std::env::var_os("UPDATE_PICTURES").is_some() {
+        std::fs::write(&path, &picture).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap();
+    assert!(committed == picture, "the console looks otherwise now: UPDATE_PICTURES=1 cargo test picture");
+}
+
 #[test]
 fn the_picture_of_the_readme_is_true() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/screenshots/regional-outage.svg");
-    let picture = svg(&seen("regional-outage", 90, (120, 40), Theme::COLOUR));
-    if std::env::var_os("UPDATE_PICTURES").is_some() {
-        std::fs::write(path, &picture).unwrap();
+    is_painted("regional-outage", &seen("regional-outage", 90, (120, 40), Theme::COLOUR));
+}
+
+/// An operator arms, fails the region over by keys alone, and sees the proof; in the middle of it the README's picture.
+#[test]
+fn the_picture_of_a_failover_is_true() {
+    let (picture, proof) = play("regional-outage", async |play| {
+        let mut operator = Operator::sits_down(play, "regional-outage", (120, 40));
+        operator.watches(90).await;
+        operator.presses("shift-a").await;
+        operator.types("orders").await;
+        operator.presses("enter shift-f").await;
+        // Where the writer is lost, what becomes of the database is asked first.
+        operator.presses("enter enter").await;
+        operator.types("us-east-1").await;
+        operator.presses("tab").await;
+        operator.types("INC-42: us-east-1 is dark").await;
+        operator.presses("enter").await;
+        operator.watches(70).await;
+        let picture = operator.buffer(Theme::COLOUR);
+        operator.watches_until("● DONE", 900).await;
+        operator.watches(90).await;
+        (picture, operator.screen())
+    });
+    is_painted("failover", &picture);
+    for words in ["15 of 15 done", "(RTO)", "(RPO)", "in DNS", "none of 60 answers leads to us-east-1"] {
+        assert!(proof.contains(words), "{words} is not on\n{proof}");
     }
-    let committed = std::fs::read_to_string(path).unwrap();
-    assert!(committed == picture, "the console looks otherwise now: UPDATE_PICTURES=1 cargo test picture");
 }
 
 /// A terminal's cells as a picture: monospaced text on a dark ground, one run of equal style at a time.

@@ -1,5 +1,6 @@
 //! Screens of the acting half: prompts, dialogs, the decision card, runs, and the frame of an armed console.
 
+use switchtower::app::acting::Basis;
 use switchtower::app::{Effect, Event};
 use switchtower::runbook::GuardId;
 use switchtower::ui::Theme;
@@ -66,7 +67,7 @@ fn blocked_and_drifted() {
     let effects = stage.press("shift-d");
     let [Effect::Plan(wish)] = &effects[..] else { panic!("{effects:?}") };
     let plan = plans::blocked(plans::drain(&wish.params), GuardId::Freeze);
-    stage.app.update(Event::Planned(wish.ticket, Box::new(Ok(plan))));
+    stage.planned(wish.ticket, Basis::Read, Ok(plan));
     screen!("plan-blocked-80x24", stage);
 
     stage.plan("r");

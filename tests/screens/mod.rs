@@ -1,6 +1,7 @@
 //! Screens as snapshots: what an operator sees, in the three sizes that the console is designed for.
 
 mod acting;
+mod pins;
 
 use switchtower::ui::Theme;
 

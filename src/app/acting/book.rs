@@ -4,6 +4,7 @@
 //! What it must not do: plan; that is for `runbook::catalog`.
 
 use crate::domain::ids::Region;
+use crate::domain::pin::Pin;
 use crate::runbook::{DatabaseChoice, Params};
 
 /// A runbook with a key of its own.
@@ -53,6 +54,11 @@ impl Book {
         }
     }
 
+    /// True for what nothing may delay: it is confirmed on what is known, while the world is still being read.
+    pub const fn is_emergency(self) -> bool {
+        matches!(self, Self::Failover)
+    }
+
     /// What its dialog lets one choose, with the key and the words beside it.
     pub const fn choices(self) -> &'static [Choice] {
         match self {
@@ -61,6 +67,11 @@ impl Book {
             Self::Restore | Self::Switchover => &[],
             Self::Cleanup => &[Choice::SkipSnapshots, Choice::Whole],
         }
+    }
+
+    /// The runbook that puts a pin back: the one that set it.
+    pub fn of_pin(pin: &Pin) -> Self {
+        if pin.runbook.as_str() == Self::Failover.id() { Self::Failover } else { Self::Drain }
     }
 
     /// The wishes that its dialog opens with.

@@ -7,11 +7,14 @@ use jiff::Timestamp;
 
 use super::book::Book;
 use super::dialog::Planning;
+use crate::app::fleet::Fleet;
 use crate::app::screen::Scroll;
 use crate::app::sight::RegionView;
 use crate::domain::ids::Region;
 use crate::domain::metric::{Metric, PERIOD, SeriesKey};
+use crate::domain::text::Text;
 use crate::domain::topology::LoadBalancerKind;
+use crate::runbook::evacuation::LINGERING;
 use crate::runbook::{DatabaseChoice, Params, PlanError};
 
 /// The card.
@@ -50,6 +53,28 @@ pub struct Failing {
     pub per_minute: f64,
     /// The end of that minute.
     pub as_of: Timestamp,
+}
+
+/// Data that only the region holds, as far as that is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Behind {
+    /// What: `Aurora my-global-db`, `table Orders`, `bucket assets`.
+    pub what: String,
+    /// Where it has not arrived yet.
+    pub place: Text,
+    /// How far that is behind, and when that was so; `None` when it was never read.
+    pub lag: Option<(Lag, Timestamp)>,
+    /// True for what a promotion gives up; the rest arrives when the region returns.
+    pub promoted: bool,
+}
+
+/// How far a copy is behind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lag {
+    /// Milliseconds.
+    Ms(f64),
+    /// Bytes that wait.
+    Bytes(f64),
 }
 
 impl Way {
@@ -96,6 +121,12 @@ impl Card {
         self.assumed.map(|database| Params { database: Some(database), ..Way::Failover.params(&self.region) })
     }
 
+    /// How long clients may stay after they were sent elsewhere, in the words of a plan; `None` before there is one.
+    pub fn lingering(&self) -> Option<&Text> {
+        let plans = self.ways.iter().filter_map(|way| way.plan.as_ref());
+        plans.flat_map(|plan| &plan.notes).find(|note| note.as_str().starts_with(LINGERING))
+    }
+
     /// The way that the cursor is on.
     pub fn way(&self) -> Way {
         Way::ALL.get(self.selected).copied().unwrap_or(Way::Wait)
@@ -128,4 +159,41 @@ pub fn failing(view: &RegionView<'_>) -> Option<Failing> {
         });
     }
     sum
+}
+
+/// What is only in `region` now: writes of Aurora, when it writes there, writes of tables, and objects.
+pub fn behind(fleet: &Fleet, region: &Region) -> Vec<Behind> {
+    let Some(view) = fleet.region(region) else { return Vec::new() };
+    let mut lines = Vec::new();
+    for row in view.rows.aurora.iter() {
+        // Where nobody knows who writes, it may be this one.
+        if row.role.value().is_some_and(|role| role.as_str() != "writer") {
+            continue;
+        }
+        for other in fleet.regions().filter(|other| *other != region) {
+            let Some(there) = fleet.region(other) else { continue };
+            let copies = there.rows.aurora.iter().filter(|copy| copy.global_cluster == row.global_cluster);
+            lines.extend(copies.map(|copy| Behind {
+                what: format!("Aurora {}", row.global_cluster),
+                place: other.as_str().into(),
+                lag: copy.rpo_lag_ms.reading().map(|reading| (Lag::Ms(reading.value), reading.as_of)),
+                promoted: true,
+            }));
+        }
+    }
+    for row in view.rows.dynamodb.iter() {
+        lines.extend(row.latency_ms.iter().map(|(peer, latency, _)| Behind {
+            what: format!("table {}", row.table),
+            place: peer.as_str().into(),
+            lag: latency.reading().map(|reading| (Lag::Ms(reading.value), reading.as_of)),
+            promoted: false,
+        }));
+    }
+    lines.extend(view.rows.s3.iter().map(|row| Behind {
+        what: format!("bucket {}", row.bucket),
+        place: row.destination_region.as_str().into(),
+        lag: row.pending_bytes.reading().map(|reading| (Lag::Bytes(reading.value), reading.as_of)),
+        promoted: false,
+    }));
+    lines
 }

@@ -5,7 +5,7 @@
 
 use super::prompt::{Deciding, Field, Prompt, Purpose};
 use super::run::Standing;
-use super::{RunView, Screen, Scroll};
+use super::{RunView, Screen};
 use crate::app::{App, Effect};
 use crate::domain::text::Text;
 use crate::runbook::{Decision, RunId};
@@ -18,7 +18,7 @@ impl App {
             return Vec::new();
         }
         match self.acting.current().map(|(id, _)| id.clone()) {
-            Some(run) => self.push_once(Screen::Run(RunView { run, scroll: Scroll::default() })),
+            Some(run) => self.push_once(Screen::Run(RunView::new(run))),
             None => self.acting.say("no run in this session"),
         }
     }

@@ -23,19 +23,50 @@ pub struct Wish {
     pub params: Params,
     /// Whether the console is armed for it.
     pub armed: bool,
+    /// Read everything anew, also what was read a moment ago.
+    pub afresh: bool,
+}
+
+/// An answer to a [`Wish`]. Several come: the first at once, from what is known, and the last once everybody who was
+/// asked has answered or is given up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The number of the wish.
+    pub ticket: u64,
+    /// What it rests on.
+    pub basis: Basis,
+    /// The plan, or why there is none.
+    pub plan: Result<Plan, PlanError>,
+}
+
+/// What a plan rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Basis {
+    /// What the console knew before it asked anybody.
+    #[default]
+    Known,
+    /// What has been read so far, and else what was known.
+    Partly {
+        /// Who has not answered yet: regions, `Route 53`, `DNS`.
+        waits: Vec<Text>,
+    },
+    /// All that was asked for was read just now, or said why it could not be.
+    Read,
 }
 
 /// What one wish has come to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Planning {
-    /// The number of the answer that is awaited; answers with another are too late.
+    /// The number under which answers still come; those with another are too late.
     pub awaited: Option<u64>,
-    /// The newest plan; stays while the next is awaited.
+    /// The newest plan; stays while the first answer to the next wish is awaited.
     pub plan: Option<Arc<Plan>>,
     /// Its digest; computed once, since that is no small work for a painter.
     pub digest: Option<Digest>,
     /// Why there is no plan.
     pub error: Option<PlanError>,
+    /// What plan or error rest on; `None` while the first answer to the newest wish is awaited.
+    pub basis: Option<Basis>,
 }
 
 /// The dialog.
@@ -51,9 +82,16 @@ pub struct PlanDialog {
     pub params: Params,
     /// What was answered.
     pub planning: Planning,
+    /// The plan that the newest is compared with: the first that was shown for the same wishes.
+    before: Option<Arc<Plan>>,
+    /// An answer that came while the name was typed. It is shown once nothing is being confirmed any more.
+    pub held: Option<Held>,
+    /// Enter was pressed while the world was still being read: the plan with this digest is to be confirmed, if the
+    /// reading leaves it as it is.
+    pub eager: Option<Digest>,
     /// True when a reason is to cover blocks that may be overridden.
     pub overrides: bool,
-    /// What differs from the plan before, when the world has moved since.
+    /// What differs from the plan before, when the world has moved or was known badly.
     pub differs: Vec<Text>,
     /// Why it was not started, or what else the operator must read first.
     pub refused: Option<Text>,
@@ -65,25 +103,44 @@ pub struct PlanDialog {
     pub scroll: Scroll,
 }
 
+/// An answer that is kept from the screen, and what it would change there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The answer.
+    pub answer: Box<Planned>,
+    /// True when another plan came than the one that is being confirmed.
+    pub differs: bool,
+}
+
 impl Planning {
-    /// Takes an answer when it is the one that is awaited; gives the plan that it replaces.
-    pub(crate) fn answer(&mut self, ticket: u64, answer: Result<Plan, PlanError>) -> Option<Replaced> {
-        if self.awaited != Some(ticket) {
-            return None;
+    /// Takes an answer when it is one that is awaited. The last of them ends the waiting.
+    pub(crate) fn answer(&mut self, planned: Planned) -> bool {
+        if self.awaited != Some(planned.ticket) {
+            return false;
         }
-        self.awaited = None;
-        let before = self.plan.take();
-        (self.plan, self.error) = match answer {
+        if planned.basis == Basis::Read {
+            self.awaited = None;
+        }
+        (self.plan, self.error) = match planned.plan {
             Ok(plan) => (Some(Arc::new(plan)), None),
             Err(error) => (None, Some(error)),
         };
         self.digest = self.plan.as_ref().map(|plan| plan.digest());
-        Some(Replaced(before))
+        self.basis = Some(planned.basis);
+        true
+    }
+
+    /// Asks again; what is shown stays until the first answer.
+    pub(crate) fn await_answer(&mut self, ticket: u64) {
+        self.awaited = Some(ticket);
+        self.basis = None;
+    }
+
+    /// True while answers are still to come.
+    pub fn is_reading(&self) -> bool {
+        self.awaited.is_some()
     }
 }
-
-/// The plan that was shown before, when there was one.
-pub(crate) struct Replaced(pub(crate) Option<Arc<Plan>>);
 
 impl PlanDialog {
     /// A dialog that waits for its first plan.
@@ -94,6 +151,9 @@ impl PlanDialog {
             region,
             params,
             planning: Planning { awaited: Some(id), ..Planning::default() },
+            before: None,
+            held: None,
+            eager: None,
             overrides: false,
             differs: Vec::new(),
             refused: None,
@@ -118,20 +178,76 @@ impl PlanDialog {
 
     /// Findings that keep the plan from being started, as the dialog stands.
     pub fn blocks(&self) -> impl Iterator<Item = &GuardFinding> {
-        let findings = self.plan().map_or(&[][..], |plan| &plan.findings);
-        findings
-            .iter()
-            .filter(|finding| finding.force == Force::Block && !(self.overrides && finding.may_override))
+        self.plan().into_iter().flat_map(|plan| self.blocks_of(plan))
     }
 
-    /// Takes a new plan, and tells what differs from the one before when both answer the same wish.
-    pub(crate) fn take(&mut self, ticket: u64, answer: Result<Plan, PlanError>) -> bool {
-        let Some(Replaced(before)) = self.planning.answer(ticket, answer) else { return false };
-        self.choice = 0;
-        self.differs = match (before, self.plan()) {
-            (Some(old), Some(new)) if old.params == new.params => differ::lines(&old, new),
-            _ => Vec::new(),
+    fn blocks_of<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p GuardFinding> + use<'p> {
+        let overrides = self.overrides;
+        let blocks = move |finding: &&GuardFinding| {
+            finding.force == Force::Block && !(overrides && finding.may_override)
         };
+        plan.findings.iter().filter(blocks)
+    }
+
+    /// What the answer that is held back says against starting what is shown, if anything. An emergency is kept only
+    /// by what may block one; anything else than what was read keeps a planned run.
+    pub(crate) fn objection(&self) -> Option<Text> {
+        let held = self.held.as_ref()?;
+        if let Ok(plan) = &held.answer.plan
+            && let Some(finding) = self.blocks_of(plan).next()
+        {
+            return Some(format!("{} blocks now; read it first", finding.guard.word()).into());
+        }
+        (held.differs && !self.book.is_emergency())
+            .then(|| "the reading changed the plan; read it first".into())
+    }
+
+    /// Asks again with the present wishes.
+    pub(crate) fn await_answer(&mut self, ticket: u64) {
+        self.planning.await_answer(ticket);
+        (self.held, self.eager) = (None, None);
+    }
+
+    /// True when the answer is for this dialog.
+    pub(crate) fn awaits(&self, ticket: u64) -> bool {
+        self.planning.awaited == Some(ticket)
+    }
+
+    /// Keeps an answer back while what is shown is being confirmed.
+    pub(crate) fn hold(&mut self, planned: Planned) {
+        let same = match &planned.plan {
+            Ok(plan) => Some(plan.digest()) == self.planning.digest,
+            Err(_) => false,
+        };
+        self.held = Some(Held { answer: Box::new(planned), differs: !same });
+    }
+
+    /// Shows what was held back.
+    pub(crate) fn release(&mut self) -> bool {
+        self.held.take().is_some_and(|held| self.take(*held.answer))
+    }
+
+    /// Takes an answer, and tells what differs from the first plan that was shown for the same wishes.
+    pub(crate) fn take(&mut self, planned: Planned) -> bool {
+        let first = self.planning.basis.is_none();
+        let shown = self.planning.plan.clone();
+        let chosen = self.choices().get(self.choice).map(|(word, _)| word.clone());
+        if !self.planning.answer(planned) {
+            return false;
+        }
+        // The cursor stays on the word that it was on, wherever that stands now.
+        let place = chosen.and_then(|chosen| self.choices().iter().position(|(word, _)| *word == chosen));
+        self.choice = place.unwrap_or(0);
+        if first {
+            self.before = shown;
+        }
+        let Some(new) = self.planning.plan.clone() else {
+            self.differs = Vec::new();
+            return true;
+        };
+        let before = self.before.take().filter(|old| old.params == new.params);
+        self.differs = before.as_ref().map(|old| differ::lines(old, &new)).unwrap_or_default();
+        self.before = before.or(Some(new));
         true
     }
 
@@ -140,8 +256,8 @@ impl PlanDialog {
         self.starting = false;
         self.refused = Some(why);
         if let Some(plan) = plan {
-            self.planning.awaited = Some(self.id);
-            self.take(self.id, Ok(plan));
+            self.await_answer(self.id);
+            self.take(Planned { ticket: self.id, basis: Basis::Read, plan: Ok(plan) });
             self.scroll.home();
         }
     }

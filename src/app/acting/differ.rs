@@ -8,18 +8,27 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::domain::text::Text;
-use crate::runbook::{Plan, Step, StepId};
+use crate::runbook::{Force, GuardId, Plan, Step, StepId};
+
+/// From so many facts on that are only read now, they are counted and not listed.
+const LISTED: usize = 3;
 
 /// What differs, a line each, from `old` to `new`; empty when they would do the same on the same world.
 pub fn lines(old: &Plan, new: &Plan) -> Vec<Text> {
     let mut lines = Vec::new();
     let before: BTreeMap<String, Value> = facts(old);
     let after = facts(new);
+    let mut new_facts = Vec::new();
     for (name, now) in &after {
         match before.get(name) {
             Some(was) => values(name, "", was, now, &mut lines),
-            None => lines.push(format!("{name}: read now, not before").into()),
+            None => new_facts.push(name),
         }
+    }
+    if new_facts.len() > LISTED {
+        lines.push(format!("{} things are known now that were not before", new_facts.len()).into());
+    } else {
+        lines.extend(new_facts.iter().map(|name| format!("{name}: read now, not before").into()));
     }
     for name in before.keys().filter(|name| !after.contains_key(*name)) {
         lines.push(format!("{name}: can no longer be read").into());
@@ -34,7 +43,33 @@ pub fn lines(old: &Plan, new: &Plan) -> Vec<Text> {
     for was in old.steps.iter().filter(|was| new.step(&was.id).is_none()) {
         lines.push(format!("no longer a step: {}", was.title).into());
     }
+    guards(old, new, &mut lines);
     lines
+}
+
+/// Guards that speak now and did not, or are silent now. Their words hold ages and are not compared.
+fn guards(old: &Plan, new: &Plan, lines: &mut Vec<Text>) {
+    let said = |plan: &Plan| {
+        let mut said: BTreeMap<GuardId, Force> = BTreeMap::new();
+        for finding in &plan.findings {
+            let force = said.entry(finding.guard).or_insert(finding.force);
+            *force = finding.force.max(*force);
+        }
+        said
+    };
+    let word = |force: Force| if force == Force::Block { "blocks" } else { "warns" };
+    let (before, after) = (said(old), said(new));
+    // Arming is the operator's own doing and shown everywhere.
+    for (guard, now) in after.iter().filter(|(guard, _)| **guard != GuardId::Armed) {
+        if before.get(guard) != Some(now) {
+            lines.push(format!("{} {} now", guard.word(), word(*now)).into());
+        }
+    }
+    for (guard, was) in before.iter().filter(|(guard, _)| **guard != GuardId::Armed) {
+        if !after.contains_key(guard) {
+            lines.push(format!("{} no longer {}", guard.word(), word(*was)).into());
+        }
+    }
 }
 
 fn steps(was: &Step, now: &Step, lines: &mut Vec<Text>) {

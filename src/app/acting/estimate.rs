@@ -1,7 +1,7 @@
 //! How long a plan takes.
 //!
-//! What it is for: the longest chain of steps that wait for each other, by what they usually take and by what
-//! they may take at most. What it must not do: promise; a step without a usual time counts with its time-out.
+//! What it is for: the longest chain of steps that wait for each other, by what they took in past runs or usually take,
+//! and by what they may take at most. What it must not do: promise; a step without a usual time counts with its time-out.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +22,16 @@ pub struct Estimate {
 /// Estimates a plan.
 pub fn of(plan: &Plan) -> Estimate {
     remaining(plan, |_| Some(Duration::ZERO))
+}
+
+/// What an estimate rests on, when past runs tell of some steps: `by 4 past runs for 5 of 7 steps`.
+pub fn basis(plan: &Plan) -> Option<String> {
+    let measured = plan.steps.iter().filter_map(|step| step.measured);
+    let (count, runs) = (measured.clone().count(), measured.map(|measured| measured.runs).max()?);
+    let plural = if runs == 1 { "" } else { "s" };
+    let steps = plan.steps.len();
+    let part = if count == steps { String::new() } else { format!(" for {count} of {steps} steps") };
+    Some(format!("by {runs} past run{plural}{part}"))
 }
 
 /// Estimates how long users go on being sent to the region that the plan takes them out of: until the last step
@@ -68,10 +78,11 @@ pub fn remaining(plan: &Plan, spent: impl Fn(&StepId) -> Option<Duration>) -> Es
 
 fn after(start: Estimate, step: &Step, spent: Duration) -> Estimate {
     let most = step.timeout.saturating_sub(spent);
-    let likely = step.usual.map_or(most, |usual| usual.min(step.timeout).saturating_sub(spent));
+    let usual = step.expected();
+    let likely = usual.map_or(most, |usual| usual.min(step.timeout).saturating_sub(spent));
     Estimate {
         likely: start.likely + likely,
-        known: start.known && (step.usual.is_some() || most.is_zero()),
+        known: start.known && (usual.is_some() || most.is_zero()),
         most: start.most + most,
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod book;
 pub mod card;
+mod confirming;
 mod deciding;
 pub mod dialog;
 pub mod differ;
@@ -18,15 +19,14 @@ use jiff::Timestamp;
 
 pub use book::{Book, Choice};
 pub use card::Card;
-pub use dialog::{PlanDialog, Planning, Wish};
+pub use dialog::{Basis, Held, PlanDialog, Planned, Planning, Wish};
 pub use prompt::{Deciding, Field, Prompt, Purpose};
 pub use run::{RunState, StepMark};
 
-use super::event::Start;
 use super::screen::{Screen, Scroll};
 use super::{App, Effect};
 use crate::domain::text::Text;
-use crate::runbook::{Arming, Differing, Entry, Plan, PlanError, RunId};
+use crate::runbook::{Arming, DatabaseChoice, Differing, Entry, Plan, RunId};
 
 /// Runs that are kept, the newest last.
 const RUNS: usize = 8;
@@ -59,6 +59,15 @@ pub struct RunView {
     pub run: RunId,
     /// Where the page is scrolled to.
     pub scroll: Scroll,
+}
+
+impl RunView {
+    /// The view of a run, which keeps what goes on in sight until somebody scrolls.
+    pub fn new(run: RunId) -> Self {
+        let scroll = Scroll::default();
+        scroll.follow();
+        Self { run, scroll }
+    }
 }
 
 impl Acting {
@@ -160,7 +169,8 @@ impl App {
             return Vec::new();
         }
         self.acting.armed = None;
-        if self.acting.prompt.as_ref().is_some_and(|prompt| matches!(prompt.purpose, Purpose::Confirm(_))) {
+        if self.acting.prompt.as_ref().is_some_and(|prompt| matches!(prompt.purpose, Purpose::Confirm { .. }))
+        {
             self.acting.prompt = None;
         }
         self.acting.say("the armed time is over: read-only again");
@@ -174,6 +184,21 @@ impl App {
         self.open_dialog(book, region, params)
     }
 
+    /// Opens the dialog that puts the pin of the region back: its own runbook, users first. What still holds is skipped.
+    pub(crate) fn open_pin(&mut self) -> Vec<Effect> {
+        let region = self.target();
+        let Some(pin) = self.fleet.snapshot().pins.of(&region) else {
+            return self.acting.say(format!("{region} is not pinned: no run of ours took it out"));
+        };
+        let (book, zero) = (Book::of_pin(pin), pin.is_at_zero());
+        let mut params = Book::params(&region);
+        match book {
+            Book::Failover => params.database = Some(DatabaseChoice::Leave),
+            _ => (params.now, params.scale_to_zero) = (true, zero),
+        }
+        self.open_dialog(book, region, params)
+    }
+
     fn open_dialog(
         &mut self,
         book: Book,
@@ -183,7 +208,7 @@ impl App {
         let id = self.acting.ticket();
         self.push_once(Screen::Plan(Box::new(PlanDialog::new(id, book, region, params.clone()))));
         let armed = self.acting.armed_for(book, self.fleet.now()).is_some();
-        vec![Effect::Plan(Wish { ticket: id, book, params, armed })]
+        vec![Effect::Plan(Wish { ticket: id, book, params, armed, afresh: false })]
     }
 
     fn dialog(&mut self) -> Option<&mut PlanDialog> {
@@ -200,6 +225,17 @@ impl App {
         })
     }
 
+    /// Reads the world anew and plans again: the dialog on top, or all ways of the card.
+    pub(crate) fn plan_afresh(&mut self) -> Vec<Effect> {
+        let mut effects = self.plan_again();
+        for effect in &mut effects {
+            if let Effect::Plan(wish) = effect {
+                wish.afresh = true;
+            }
+        }
+        effects
+    }
+
     /// Asks for a plan of the dialog on top, by its present wishes.
     pub(crate) fn plan_again(&mut self) -> Vec<Effect> {
         let ticket = self.acting.ticket();
@@ -211,10 +247,10 @@ impl App {
         if dialog.starting {
             return Vec::new();
         }
-        dialog.planning.awaited = Some(ticket);
+        dialog.await_answer(ticket);
         let (book, params) = (dialog.book, dialog.params.clone());
         let armed = self.acting.armed_for(book, now).is_some();
-        vec![Effect::Plan(Wish { ticket, book, params, armed })]
+        vec![Effect::Plan(Wish { ticket, book, params, armed, afresh: false })]
     }
 
     /// Whether the console is armed is something that guards look at: open dialogs plan again when it changes.
@@ -224,7 +260,7 @@ impl App {
         let mut tickets = self.acting.tickets;
         for dialog in self.dialogs().filter(|dialog| !dialog.starting) {
             tickets += 1;
-            dialog.planning.awaited = Some(tickets);
+            dialog.await_answer(tickets);
             wishes.push((tickets, dialog.book, dialog.params.clone()));
         }
         self.acting.tickets = tickets;
@@ -232,7 +268,7 @@ impl App {
             .into_iter()
             .map(|(ticket, book, params)| {
                 let armed = self.acting.armed_for(book, now).is_some();
-                Effect::Plan(Wish { ticket, book, params, armed })
+                Effect::Plan(Wish { ticket, book, params, armed, afresh: false })
             })
             .collect()
     }
@@ -288,53 +324,6 @@ impl App {
         Vec::new()
     }
 
-    /// Enter in a dialog: makes the choice that is due, or asks for the words that confirm.
-    pub(crate) fn confirm(&mut self) -> Vec<Effect> {
-        let now = self.fleet.now();
-        let Some(dialog) = self.dialog() else { return Vec::new() };
-        if dialog.starting {
-            return self.acting.say("it was confirmed; waiting for the run to begin");
-        }
-        if dialog.planning.awaited.is_some() {
-            return self.acting.say("a plan is on its way; read it first");
-        }
-        if !dialog.choices().is_empty() {
-            if dialog.choose() {
-                return self.plan_again();
-            }
-            let words = if dialog.is_restoring() {
-                "b brings what was saved back, y keeps what is there now"
-            } else {
-                "this cannot be chosen here; use the command line"
-            };
-            return self.acting.say(words);
-        }
-        let (id, book) = (dialog.id, dialog.book);
-        let blocked = dialog.blocks().next().map(|finding| (finding.guard.word(), finding.may_override));
-        let Some(plan) = dialog.plan().cloned() else {
-            return self.acting.say("there is no plan to confirm");
-        };
-        if self.acting.armed_for(book, now).is_none() {
-            let words = match book {
-                Book::Cleanup => "cleanup wants an arming of its own: A",
-                _ => "read-only: arm with A",
-            };
-            return self.acting.say(words);
-        }
-        match blocked {
-            Some((guard, true)) => {
-                return self.acting.say(format!("{guard} blocks; o overrides it, with a reason"));
-            }
-            Some((guard, false)) => {
-                return self.acting.say(format!("{guard} blocks, and nothing overrides it"));
-            }
-            None => {}
-        }
-        let fields = vec![Field::word("type", plan.confirm.clone()), Field::reason()];
-        self.acting.prompt = Some(Prompt::new(Purpose::Confirm(id), plan.summary.clone(), fields));
-        Vec::new()
-    }
-
     /// A key while a prompt is open.
     pub(crate) fn prompt_key(&mut self, key: crokey::KeyCombination) -> Vec<Effect> {
         let Some(prompt) = &mut self.acting.prompt else { return Vec::new() };
@@ -349,7 +338,7 @@ impl App {
         let Some(prompt) = self.acting.prompt.take() else { return Vec::new() };
         match &prompt.purpose {
             Purpose::Arm(cleanup) => self.armed_by_word(*cleanup),
-            Purpose::Confirm(id) => self.start(*id, &prompt),
+            Purpose::Confirm { dialog, digest } => self.start(*dialog, digest, &prompt),
             Purpose::Declare(id) => {
                 let id = *id;
                 if let Some(dialog) = self.dialog().filter(|dialog| dialog.id == id) {
@@ -363,62 +352,6 @@ impl App {
         }
     }
 
-    fn start(&mut self, id: u64, prompt: &Prompt) -> Vec<Effect> {
-        let now = self.fleet.now();
-        let Some(dialog) = self.dialog().filter(|dialog| dialog.id == id) else { return Vec::new() };
-        let (book, overrides) = (dialog.book, dialog.overrides);
-        // A plan that came while the name was typed is not the one that was read.
-        let (Some(plan), None) = (dialog.plan().cloned(), dialog.planning.awaited) else {
-            return self.acting.say("the plan is being made again; read it first");
-        };
-        let Some(digest) = dialog.planning.digest.clone() else { return Vec::new() };
-        let Some(arming) = self.acting.armed_for(book, now).cloned() else {
-            return self.acting.say("the armed time is over: arm again with A");
-        };
-        if let Some(dialog) = self.dialog() {
-            dialog.starting = true;
-            dialog.refused = None;
-        }
-        let (typed, reason) = (prompt.word().into(), prompt.reason());
-        vec![Effect::Start(Box::new(Start { ticket: id, arming, plan, digest, typed, reason, overrides }))]
-    }
-
-    /// A plan was made, for a dialog or for the card.
-    pub(crate) fn planned(&mut self, ticket: u64, answer: Result<Plan, PlanError>) -> (bool, Vec<Effect>) {
-        let wanted = |planning: &Planning| planning.awaited == Some(ticket);
-        if self.dialogs().any(|dialog| wanted(&dialog.planning)) {
-            // What is being confirmed is no longer what is shown.
-            if let Some(Prompt { purpose: Purpose::Confirm(id), .. }) = self.acting.prompt {
-                let same = self.dialogs().any(|dialog| dialog.id == id && wanted(&dialog.planning));
-                if same {
-                    self.acting.prompt = None;
-                    self.acting.say("a new plan came while you typed; read it first");
-                }
-            }
-            let dialog = self.dialogs().find(|dialog| wanted(&dialog.planning));
-            return (dialog.is_some_and(|dialog| dialog.take(ticket, answer)), Vec::new());
-        }
-        let next = self.acting.tickets + 1;
-        let armed = self.acting.armed_for(Book::Failover, self.fleet.now()).is_some();
-        // A card that lies below goes on being answered.
-        let mut cards = self.screens.iter_mut().filter_map(|screen| match screen {
-            Screen::Card(card) => Some(card),
-            _ => None,
-        });
-        let Some(card) = cards.find(|card| card.ways.iter().any(wanted)) else { return (false, Vec::new()) };
-        if let Some(params) = card.assume(answer.as_ref().err())
-            && let Some(way) = card.ways.iter_mut().find(|way| wanted(way))
-        {
-            way.awaited = Some(next);
-            self.acting.tickets = next;
-            return (true, vec![Effect::Plan(Wish { ticket: next, book: Book::Failover, params, armed })]);
-        }
-        if let Some(way) = card.ways.iter_mut().find(|way| wanted(way)) {
-            way.answer(ticket, answer);
-        }
-        (true, Vec::new())
-    }
-
     /// A confirmed plan became a run.
     pub(crate) fn started(&mut self, ticket: u64, run: RunId) {
         let is_it = |screen: &Screen| matches!(screen, Screen::Plan(dialog) if dialog.id == ticket);
@@ -428,7 +361,7 @@ impl App {
             self.remember(run.clone());
         }
         if on_top {
-            self.push_once(Screen::Run(RunView { run, scroll: Scroll::default() }));
+            self.push_once(Screen::Run(RunView::new(run)));
         }
     }
 
@@ -479,9 +412,10 @@ impl App {
         card.assumed = None;
         for (ticket, (way, planning)) in (tickets + 1..).zip(card::Way::ALL.iter().zip(&mut card.ways)) {
             let Some(book) = way.book() else { continue };
-            planning.awaited = Some(ticket);
+            planning.await_answer(ticket);
             let armed = if book == Book::Failover { failover } else { drain };
-            effects.push(Effect::Plan(Wish { ticket, book, params: way.params(&card.region), armed }));
+            let params = way.params(&card.region);
+            effects.push(Effect::Plan(Wish { ticket, book, params, armed, afresh: false }));
         }
         self.acting.tickets = tickets + card::Way::ALL.len() as u64;
         effects
@@ -508,7 +442,7 @@ impl App {
         match self.screens.last_mut() {
             Some(Screen::Card(card)) => {
                 card.selected = card.selected.saturating_add_signed(sign).min(card.ways.len() - 1);
-                card.scroll.follow();
+                card.scroll.home();
                 true
             }
             Some(Screen::Plan(dialog)) if !dialog.choices().is_empty() => {

@@ -9,7 +9,7 @@ use crokey::{KeyCombination, OneToThree};
 use tui_input::{Input, InputRequest};
 
 use crate::domain::text::Text;
-use crate::runbook::RunId;
+use crate::runbook::{Digest, RunId};
 
 /// What is asked, and what was typed so far.
 #[derive(Clone, Debug)]
@@ -31,8 +31,13 @@ pub struct Prompt {
 pub enum Purpose {
     /// The console is armed; `true` for cleanup and nothing else.
     Arm(bool),
-    /// The plan of the dialog with this number starts.
-    Confirm(u64),
+    /// The plan of a dialog starts.
+    Confirm {
+        /// The dialog's number.
+        dialog: u64,
+        /// The plan that is on the screen and was read: no other is started.
+        digest: Digest,
+    },
     /// The dialog with this number plans with the declaration.
     Declare(u64),
     /// The run is told.

@@ -230,10 +230,10 @@ impl RunState {
         }
     }
 
-    /// How far it is: the number of the furthest step that was begun, of all.
+    /// How far it is: how many steps are over, of all.
     pub fn progress(&self) -> (usize, usize) {
-        let begun = self.steps.iter().filter(|step| step.phase != Phase::Waiting).count();
-        (begun, self.steps.len())
+        let over = self.steps.iter().filter(|step| step.phase.is_over()).count();
+        (over, self.steps.len())
     }
 
     /// What is left, by what steps usually take.
@@ -374,6 +374,8 @@ impl RunState {
                 self.note(at, format!("could not tell {whom}: {why}"));
             }
             Event::Unjournaled { why } => self.note(at, format!("goes on without a journal: {why}")),
+            // The panes beside the steps show the same, and newer.
+            Event::Sampled { .. } => {}
             Event::Noted { words } => self.note(at, words.to_string()),
             Event::Ended { outcome, rto, rpo_ms } => {
                 self.standing = Standing::Ended { outcome: *outcome, rto: *rto, rpo_ms: *rpo_ms };

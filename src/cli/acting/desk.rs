@@ -7,28 +7,25 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::super::exit::{Exit, Failure};
 use super::super::session::Session;
-use crate::domain::FleetSnapshot;
+use super::reading::Reading;
+use super::sampling::{Shared, Watching};
 use crate::domain::text::Text;
-use crate::files::Baseline;
 use crate::poll;
 use crate::ports::{BoxFuture, Clock};
-use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
+use crate::runbook::catalog::{self, LeaseState};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
-use crate::runbook::journal::{self, Journal, RunState, Told, control};
+use crate::runbook::journal::{self, Journal, Past, RunState, Told, control};
 use crate::runbook::{
-    Approval, Arming, Entry, Event, Executor, Fact, Facts, GuardFinding, LeaseError, LeaseStore, LeaseView,
-    Opening, Params, Plan, RunId, Runbook, guards,
+    Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, LeaseError, LeaseStore, LeaseView,
+    Opening, Outcome, Params, Plan, RunId, Runbook, pin,
 };
-
-/// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
-/// is late; this must be longer, since what it cuts off loses every fact.
-const READING: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Wired for one session. Cheap to clone.
 #[derive(Clone)]
@@ -36,11 +33,18 @@ pub(in crate::cli) struct Desk {
     /// The session.
     pub(in crate::cli) session: Session,
     /// The custom endpoint in force when acting on it was not allowed.
-    foreign_endpoint: Option<Text>,
-    executor: Arc<dyn Executor>,
-    lease: Option<Arc<dyn LeaseStore>>,
+    pub(super) foreign_endpoint: Option<Text>,
+    pub(super) executor: Arc<dyn Executor>,
+    pub(super) lease: Option<Arc<dyn LeaseStore>>,
+    pub(super) reading: Reading,
+    /// Who held the lease when it was last asked.
+    pub(super) held: Arc<Mutex<Option<(Timestamp, LeaseState)>>>,
     /// Where journals lie; a simulation keeps none on disk beyond its own life.
-    runs: Arc<PathBuf>,
+    pub(super) runs: Arc<PathBuf>,
+    /// What the console watches, for samples of runs.
+    watched: Shared,
+    /// How long steps took before.
+    pub(super) past: Arc<Mutex<Past>>,
 }
 
 /// A run under way in this process.
@@ -64,6 +68,8 @@ pub(in crate::cli) struct TakeUp {
     pub(in crate::cli) take_over: Option<Text>,
     /// Somebody answers at a halt.
     pub(in crate::cli) attended: bool,
+    /// The answer to the halt at which the run was left.
+    pub(in crate::cli) decided: Option<Decision>,
 }
 
 /// A journal is a recorder.
@@ -87,13 +93,23 @@ impl Desk {
             Arc::new(table) as Arc<dyn LeaseStore>
         });
         let endpoint = session.cloud.custom_endpoint().filter(|_| !allow_endpoint && session.demo.is_none());
+        let executor: Arc<dyn Executor> = Arc::new(acting);
         Self {
-            session,
             foreign_endpoint: endpoint.map(Text::new),
-            executor: Arc::new(acting),
+            reading: Reading::new(executor.clone(), session.clock),
+            executor,
+            session,
             lease,
+            held: Arc::default(),
             runs: Arc::new(runs),
+            watched: Shared::default(),
+            past: Arc::default(),
         }
+    }
+
+    /// Somebody watches everything already: runs are sampled from there.
+    pub(in crate::cli) fn watched_by(&self, feed: poll::FleetFeed) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
     }
 
     /// The clock of everything.
@@ -115,107 +131,6 @@ impl Desk {
         })
     }
 
-    /// Observes what the runbook wants to know.
-    pub(in crate::cli) async fn facts(&self, runbook: &dyn Runbook, params: &Params) -> Facts {
-        let wanted: Vec<Fact> = runbook.wants(&self.session.topology, params);
-        let asking = self.executor.observe(&wanted);
-        self.session.clock.timeout(READING, asking).await.unwrap_or_default()
-    }
-
-    /// One observation of everything, for a command line that has no console beside it.
-    pub(in crate::cli) async fn fleet(&self) -> FleetSnapshot {
-        let session = &self.session;
-        let observed = poll::observe_once(
-            session.cloud.clone(),
-            session.topology.clone(),
-            session.probe.clone(),
-            session.clock,
-            READING,
-        );
-        let (snapshot, baseline) = tokio::join!(observed, self.baseline());
-        match baseline {
-            Some(baseline) => baseline.fill(snapshot),
-            None => snapshot,
-        }
-    }
-
-    async fn baseline(&self) -> Option<Baseline> {
-        match &self.session.store {
-            Some(store) => store.load().await.0,
-            None => None,
-        }
-    }
-
-    /// Plans on a snapshot and what was just read.
-    pub(in crate::cli) async fn plan(
-        &self,
-        runbook: &dyn Runbook,
-        params: &Params,
-        fleet: &FleetSnapshot,
-        armed: bool,
-    ) -> Result<Plan, PlanError> {
-        let (facts, lease, baseline) =
-            tokio::join!(self.facts(runbook, params), self.lease_state(), self.baseline());
-        let peaks = self.peaks(baseline.as_ref());
-        let saved = baseline
-            .as_ref()
-            .and_then(|baseline| baseline.snapshot(self.session.clock.now()))
-            .map(|snapshot| Facts::of_fleet(&snapshot, &self.session.topology));
-        let journal = if runbook.spec().id == "restore" { self.last_evacuation(params).await } else { None };
-        let unfinished = self.unfinished().await;
-        let situation = Situation {
-            topology: &self.session.topology,
-            fleet,
-            facts: &facts,
-            peaks: &peaks,
-            now: self.session.clock.now(),
-            armed,
-            foreign_endpoint: self.foreign_endpoint.clone(),
-            lease,
-            unfinished: &unfinished,
-            journal: journal.as_deref(),
-            baseline: saved.as_ref(),
-        };
-        runbook.plan(&situation, params)
-    }
-
-    /// What differs now from what the plan was made on.
-    pub(in crate::cli) async fn drift(&self, plan: &Plan) -> Vec<GuardFinding> {
-        let wanted: Vec<Fact> = plan.shaped_by.iter().map(|(fact, _)| fact.clone()).collect();
-        let asking = self.executor.observe(&wanted);
-        let now = self.session.clock.timeout(READING, asking).await.unwrap_or_default();
-        guards::drift(plan, &now)
-    }
-
-    fn peaks(&self, baseline: Option<&Baseline>) -> Peaks {
-        let Some(baseline) = baseline else { return Peaks::default() };
-        let mut peaks = Peaks::default();
-        for entry in &self.session.topology.regions {
-            if let Some(requests) = baseline.peak_requests(&entry.name) {
-                peaks.requests.insert(entry.name.clone(), requests);
-            }
-            for service in &entry.services {
-                if let Some(tasks) = baseline.peak_tasks(&entry.name, &service.key) {
-                    peaks.tasks.insert((entry.name.clone(), service.key.clone()), tasks);
-                }
-            }
-        }
-        peaks
-    }
-
-    /// Who holds the lease, for guards and for the banner.
-    pub(in crate::cli) async fn lease_state(&self) -> LeaseState {
-        let Some(store) = &self.lease else { return LeaseState::NotConfigured };
-        let asking = store.holder(&self.session.topology.application);
-        match self.session.clock.timeout(engine::LEASE_PATIENCE, asking).await {
-            Ok(Ok(None)) => LeaseState::Free,
-            Ok(Ok(Some(view))) if view.released => LeaseState::Free,
-            Ok(Ok(Some(view))) => LeaseState::Held(view),
-            Ok(Err(error)) => LeaseState::Unreachable(error.to_string().into()),
-            Err(elapsed) => LeaseState::Unreachable(elapsed.to_string().into()),
-        }
-    }
-
     /// All runs of this application on this host, newest first.
     pub(in crate::cli) async fn listed(&self) -> Result<Vec<journal::RunSummary>, Failure> {
         let runs = self.runs.clone();
@@ -223,40 +138,25 @@ impl Desk {
         listed.map_err(Failure::error)?.map_err(Failure::error)
     }
 
-    async fn unfinished(&self) -> Vec<RunId> {
+    pub(super) async fn unfinished(&self) -> Vec<RunId> {
         let listed = self.listed().await.unwrap_or_default();
-        listed.into_iter().filter(|run| run.state != RunState::Ended).map(|run| run.id).collect()
+        let open = listed.into_iter().filter(|run| run.state != RunState::Ended && !run.never_began());
+        open.map(|run| run.id).collect()
     }
 
-    /// The journals of the runs that took the region out since it was last brought back, the oldest first: a failover
-    /// that takes over from a drain finds the region, or its survivors, as the drain left them.
-    async fn last_evacuation(&self, params: &Params) -> Option<Vec<Entry>> {
-        use crate::runbook::Outcome;
+    /// What the runs tell that took the region out since it was last in service; more than one where a pin was put back.
+    pub(super) async fn last_evacuation(&self, params: &Params) -> Option<Vec<Entry>> {
         let region = params.region.as_ref()?;
-        let mut runs: Vec<Vec<Entry>> = Vec::new();
-        let mut out = false;
-        for run in &self.listed().await.ok()? {
-            let Some(opening) = &run.opening else { continue };
-            let book = opening.runbook.as_str();
-            if opening.params.region.as_ref() != Some(region) || !matches!(book, "drain" | "failover" | "restore") {
-                continue;
-            }
-            let settled = matches!(run.outcome, Some(Outcome::Done | Outcome::Undone));
-            // Brought back by a restore, or by other means before a newer run took it out again.
-            if settled && (out || book == "restore") {
-                break;
-            }
-            if book == "restore" {
-                continue;
-            }
-            let Ok(told) = self.told(&run.id).await else { continue };
-            out |= told.entries.iter().any(|entry| {
-                matches!(&entry.event, Event::Intent { operation, .. }
-                    if operation.steering() == Some(crate::runbook::Steering::Out(region)))
-            });
-            runs.push(told.entries);
+        let listed = self.listed().await.ok()?;
+        let about = listed.into_iter().filter(|run| {
+            run.opening.as_ref().is_some_and(|opening| opening.params.region.as_ref() == Some(region))
+        });
+        let mut runs = Vec::new();
+        for run in about {
+            // A record that cannot be read tells nothing; `runs list` says so.
+            runs.extend(self.told(&run.id).await.ok().map(|told| told.entries));
         }
-        (!runs.is_empty()).then(|| runs.into_iter().rev().flatten().collect())
+        Some(pin::evacuations(&runs, region)).filter(|entries| !entries.is_empty())
     }
 
     /// Reads a run's journal.
@@ -301,16 +201,22 @@ impl Desk {
         how: TakeUp,
     ) -> Result<Started, Failure> {
         let clock = self.session.clock;
+        if self.listed().await?.iter().any(|listed| &listed.id == run && listed.never_began()) {
+            let words =
+                format!("{run} went before its first entry was on disk: nothing was done; run it anew");
+            return Err(Failure::new(Exit::Usage, words));
+        }
         let told = self.told(run).await?;
         let Some(Event::Opened { plan, opening, .. }) = told.entries.first().map(|entry| &entry.event) else {
             return Err(Failure::error(format_args!("{run}: the journal does not begin with its plan")));
         };
-        if let Some(Event::Ended { outcome, .. }) = told.entries.last().map(|entry| &entry.event)
-            && *outcome != crate::runbook::Outcome::Halted
+        if let Some(outcome) = journal::stand(&told.entries, false).outcome
+            && !matches!(outcome, Outcome::Halted | Outcome::Aborted)
         {
+            let word = super::lines::outcome_word(outcome);
             return Err(Failure::new(
                 Exit::Usage,
-                format_args!("{run} has ended; there is nothing to resume"),
+                format_args!("{run} has ended ({word}); there is nothing to go on with"),
             ));
         }
         let plan = (**plan).clone();
@@ -340,14 +246,19 @@ impl Desk {
         journal: Journal,
         how: &TakeUp,
     ) -> Setup {
-        let take_over = match (&how.take_over, self.lease_state().await) {
-            (Some(reason), LeaseState::Held(view)) => Some((view, reason.clone())),
-            _ => None,
+        // Nobody is asked who holds it unless it is to be taken over: the engine asks by itself.
+        let take_over = match &how.take_over {
+            None => None,
+            Some(reason) => match self.lease_state().await {
+                LeaseState::Held(view) => Some((view, reason.clone())),
+                _ => None,
+            },
         };
         Setup {
             executor: self.executor.clone(),
             lease: self.lease.clone(),
             recorder: Arc::new(Journaled(journal)),
+            sampler: Some(Arc::new(Watching::begin(&self.session, &self.watched))),
             clock: self.session.clock,
             topology: self.session.topology.clone(),
             plan,
@@ -358,6 +269,7 @@ impl Desk {
             damage: Vec::new(),
             take_over,
             attended: how.attended,
+            decided: how.decided.clone().map(|decision| (decision, local_user())),
         }
     }
 
@@ -371,11 +283,11 @@ impl Desk {
         }
         let (decisions, received) = mpsc::unbounded_channel();
         let mut controls = control::Watch::begin(journal.folder(), self.session.clock).await;
-        let from_files = decisions.downgrade();
+        // Whoever watches here may go; the word of another process must reach the run all the same.
+        let from_files = decisions.clone();
         let watching = tokio::spawn(async move {
             while let Some(said) = controls.next().await {
-                let Some(decisions) = from_files.upgrade() else { return };
-                if decisions.send((said.decision, said.by)).is_err() {
+                if from_files.send((said.decision, said.by)).is_err() {
                     return;
                 }
             }
@@ -406,20 +318,30 @@ impl Desk {
         }
     }
 
-    /// The identity that acts, as any scope tells it; the local user when none does in time.
-    pub(in crate::cli) async fn holder(&self) -> Text {
+    /// The identity that acts, as any scope tells it first; the local user when none does in time.
+    async fn holder(&self) -> Text {
         let scopes = std::iter::once(Text::from("dns"))
             .chain(self.session.topology.regions.iter().map(|entry| Text::new(entry.name.as_str())));
         let wanted: Vec<Fact> = scopes.map(Fact::Identity).collect();
-        let asking = self.executor.observe(&wanted);
-        let facts = self.session.clock.timeout(engine::LEASE_PATIENCE, asking).await.unwrap_or_default();
-        let told = wanted.iter().find_map(|fact| facts.identity(fact));
-        told.map_or_else(local_user, |identity| Text::new(identity.arn.as_str()))
+        let known = || wanted.iter().find_map(|fact| self.reading.identity(fact));
+        if let Some(arn) = known() {
+            return arn;
+        }
+        let mut reading = self.reading.begin(wanted.clone(), None, false);
+        let first = async { while known().is_none() && reading.more().await {} };
+        // Who acts is for the record: it keeps nobody waiting.
+        let _ = self.session.clock.timeout(engine::LEASE_PATIENCE, first).await;
+        known().unwrap_or_else(local_user)
     }
 
     /// The lease's holder in words, for `runs`.
     pub(in crate::cli) fn held_by(view: &LeaseView) -> String {
         LeaseError::Held(Box::new(view.clone())).to_string()
+    }
+
+    /// Observes facts.
+    pub(in crate::cli) async fn ask(&self, facts: &[Fact]) -> Facts {
+        self.executor.observe(facts).await
     }
 
     /// The lease store, for imports.

@@ -6,18 +6,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::super::exit::Failure;
 use super::super::session::Session;
 use super::desk::local_user;
-use super::{Desk, TakeUp};
-use crate::app::acting::Wish;
+use super::{Asked, Desk, PinReader, TakeUp};
+use crate::app::acting::{Basis, Planned, Wish};
 use crate::app::{Effect, Event, Start};
 use crate::domain::FleetSnapshot;
+use crate::domain::pin::Pins;
 use crate::domain::text::Text;
+use crate::poll::FleetFeed;
 use crate::runbook::engine::Decided;
-use crate::runbook::{Approval, Decision, Force, PlanError, RunId, catalog};
+use crate::runbook::{Approval, Decision, Force, PlanError, RunId, catalog, pin};
 
 /// A run of this process, and where its decisions go.
 type Running = (RunId, mpsc::UnboundedSender<Decided>);
@@ -30,6 +32,8 @@ pub(in crate::cli) struct Hands {
     running: Arc<Mutex<Vec<Running>>>,
     /// How many runs are under way.
     count: watch::Sender<usize>,
+    /// Told when a run went on, for whoever watches what runs left.
+    went_on: Arc<Notify>,
 }
 
 impl Hands {
@@ -46,7 +50,14 @@ impl Hands {
             None => session.runs().map_err(|failure: Failure| Text::new(failure.message)),
         };
         let desk = runs.map(|runs| Desk::new(session.clone(), allow_endpoint, runs));
-        Self { desk, events, running: Arc::default(), count }
+        Self { desk, events, running: Arc::default(), count, went_on: Arc::default() }
+    }
+
+    /// What the console watches from now on: runs are sampled from there.
+    pub(in crate::cli) fn watch(&self, feed: FleetFeed) {
+        if let Ok(desk) = &self.desk {
+            desk.watched_by(feed);
+        }
     }
 
     /// Carries an effect out, beside everything else.
@@ -64,9 +75,19 @@ impl Hands {
         }
     }
 
+    /// Keeps the pins up to date for as long as anybody listens.
+    pub(in crate::cli) fn watch_pins(&self, latest: watch::Sender<Arc<Pins>>) {
+        if let Ok(desk) = &self.desk {
+            tokio::spawn(PinReader::new(desk.clone()).keep(latest, self.went_on.clone()));
+        }
+    }
+
     /// Nobody decides any more: runs go on to their end or to their next halt.
     pub(in crate::cli) fn let_go(&self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for (_, decisions) in self.running.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // A run that has just ended takes no decision.
+            let _ = decisions.send((Decision::HandOver, local_user()));
+        }
     }
 
     /// Waits until no run is under way.
@@ -82,12 +103,20 @@ impl Hands {
     }
 
     async fn plan(&self, wish: Wish, fleet: FleetSnapshot) {
-        let planned = match (&self.desk, catalog::by_id(wish.book.id())) {
-            (Err(why), _) => Err(PlanError::Impossible(why.clone())),
-            (_, None) => Err(PlanError::Impossible(format!("there is no runbook {}", wish.book.id()).into())),
-            (Ok(desk), Some(runbook)) => desk.plan(runbook, &wish.params, &fleet, wish.armed).await,
-        };
-        self.say(Event::Planned(wish.ticket, Box::new(planned)));
+        let ticket = wish.ticket;
+        let tell = |basis, plan| self.say(Event::Planned(Box::new(Planned { ticket, basis, plan })));
+        match (&self.desk, catalog::by_id(wish.book.id())) {
+            (Err(why), _) => tell(Basis::Read, Err(PlanError::Impossible(why.clone()))),
+            (_, None) => {
+                let why = format!("there is no runbook {}", wish.book.id()).into();
+                tell(Basis::Read, Err(PlanError::Impossible(why)));
+            }
+            (Ok(desk), Some(runbook)) => {
+                let params = &wish.params;
+                let asked = Asked { runbook, params, armed: wish.armed, afresh: wish.afresh };
+                desk.plan_as_told(asked, &fleet, tell).await;
+            }
+        }
     }
 
     async fn start(&self, start: Start, fleet: FleetSnapshot) {
@@ -118,16 +147,17 @@ impl Hands {
             start.overrides,
         )
         .map_err(|error| plain(error.to_string()))?;
-        let moved: Vec<String> = desk
-            .drift(&plan)
-            .await
-            .into_iter()
-            .filter(|finding| finding.force == Force::Block)
-            .map(|finding| finding.message.to_string())
-            .collect();
-        if !moved.is_empty() && !runbook.spec().emergency {
-            let newer = desk.plan(runbook, &plan.params, &fleet, true).await.ok();
-            return Err((format!("the world has moved: {}", moved.join("; ")).into(), newer));
+        // An emergency waits for nobody: it would only be warned, and each step looks by itself before it acts.
+        if !runbook.spec().emergency {
+            let drift = desk.drift(&plan).await;
+            let blocks = drift.iter().filter(|finding| finding.force == Force::Block);
+            let moved: Vec<&str> = blocks.map(|finding| finding.message.as_str()).collect();
+            if !moved.is_empty() {
+                let asked = Asked { runbook, params: &plan.params, armed: true, afresh: false };
+                let mut newer = None;
+                desk.plan_as_told(asked, &fleet, |_, plan| newer = plan.ok()).await;
+                return Err((format!("the world has moved: {}", moved.join("; ")).into(), newer));
+            }
         }
         let how = TakeUp { attended: true, ..TakeUp::default() };
         let started = desk
@@ -142,6 +172,9 @@ impl Hands {
         let mut entries = started.entries;
         tokio::spawn(async move {
             while let Some(entry) = entries.recv().await {
+                if pin::matters(&entry.event) {
+                    hands.went_on.notify_one();
+                }
                 hands.say(Event::Run(run.clone(), Arc::new(entry)));
             }
         });

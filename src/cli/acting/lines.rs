@@ -3,10 +3,14 @@
 //! What it is for: what `plan`, `run` and `runs` print for people; each event one line that `grep` finds.
 //! What it must not do: leave anything out of a plan that the operator confirms.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use jiff::Timestamp;
+
 use crate::runbook::{
-    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, OnFailure, Outcome, Plan, Step,
+    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Outcome,
+    Plan, RegionSample, Step, StepId,
 };
 
 /// A plan, whole, for reading before it is confirmed.
@@ -70,7 +74,7 @@ fn write_step(out: &mut String, number: usize, step: &Step) -> std::fmt::Result 
     let after: Vec<&str> = step.after.iter().map(crate::runbook::plan::StepId::as_str).collect();
     let after = if after.is_empty() { String::new() } else { format!(", after {}", after.join(", ")) };
     let passes = if step.on_failure == OnFailure::Pass { ", passed when it fails" } else { "" };
-    let usual = step.usual.map_or_else(String::new, |usual| format!(", usually {} s", usual.as_secs()));
+    let usual = usual(step).map_or_else(String::new, |usual| format!(", {usual}"));
     writeln!(
         out,
         "  {number}. {}  [{}{after}{usual}, at most {} s{passes}]",
@@ -105,8 +109,53 @@ fn domain(domain: &FailureDomain) -> String {
     }
 }
 
+/// How long a step usually takes, and how many past runs say so.
+fn usual(step: &Step) -> Option<String> {
+    let seconds = step.expected()?.as_secs();
+    Some(match step.measured {
+        Some(Measured { runs: 1, .. }) => format!("usually {seconds} s (one past run)"),
+        Some(Measured { runs, .. }) => format!("usually {seconds} s ({runs} past runs)"),
+        None => format!("usually {seconds} s"),
+    })
+}
+
+/// A run line by line, with how long its steps have taken and usually take.
+#[derive(Default)]
+pub(super) struct Telling {
+    usual: BTreeMap<StepId, String>,
+    began: BTreeMap<StepId, Timestamp>,
+}
+
+impl Telling {
+    /// The next event as one line.
+    pub(super) fn line(&mut self, entry: &Entry) -> String {
+        let line = event(entry);
+        match &entry.event {
+            Event::Opened { plan, .. } => {
+                let told = plan.steps.iter().filter_map(|step| Some((step.id.clone(), usual(step)?)));
+                self.usual = told.collect();
+                line
+            }
+            Event::StepBegan { step } => {
+                self.began.insert(step.clone(), entry.at);
+                match self.usual.get(step) {
+                    Some(usual) => format!("{line}, {usual}"),
+                    None => line,
+                }
+            }
+            Event::Progress { step, .. } => {
+                let began = self.began.get(step).map(|began| entry.at.duration_since(*began).as_secs());
+                let spent = began.map(|spent| format!(", {spent} s")).unwrap_or_default();
+                let usual = self.usual.get(step).map(|usual| format!(", {usual}")).unwrap_or_default();
+                format!("{line}{spent}{usual}")
+            }
+            _ => line,
+        }
+    }
+}
+
 /// One event as one line.
-pub(super) fn event(entry: &Entry) -> String {
+fn event(entry: &Entry) -> String {
     let words = match &entry.event {
         Event::Opened { opening, plan, digest } => format!(
             "run {} begins: {} (plan {digest}, by {} on {}; {})",
@@ -155,6 +204,10 @@ pub(super) fn event(entry: &Entry) -> String {
         Event::Notified { whom, failure: None } => format!("told {whom}"),
         Event::Notified { whom, failure: Some(why) } => format!("could not tell {whom}: {why}"),
         Event::Unjournaled { why } => format!("UNJOURNALED: the run goes on without its journal: {why}"),
+        Event::Sampled { regions } => {
+            let regions: Vec<String> = regions.iter().map(sampled).collect();
+            format!("users and data: {}", regions.join("; "))
+        }
         Event::Noted { words } => words.to_string(),
         Event::Ended { outcome, rto, rpo_ms } => {
             let rto = rto.map_or_else(String::new, |rto| {
@@ -166,6 +219,23 @@ pub(super) fn event(entry: &Entry) -> String {
         }
     };
     format!("{} {words}", entry.at.strftime("%H:%M:%SZ"))
+}
+
+/// The newest of each measure of a region, or why there is none.
+fn sampled(sample: &RegionSample) -> String {
+    let each = sample.lines.iter().map(|line| {
+        let to = line.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+        let value = match (&line.unknown, line.points.last()) {
+            (Some(why), _) => format!("unknown ({why})"),
+            (None, Some(point)) => {
+                let at = point.at.strftime("%H:%M:%SZ");
+                format!("{} at {at}", super::super::report::amount(point.value, line.measure.unit()))
+            }
+            (None, None) => "nothing new".to_owned(),
+        };
+        format!("{}{to} {value}", line.measure.word())
+    });
+    format!("{}: {}", sample.region, each.collect::<Vec<_>>().join(", "))
 }
 
 fn lease(outcome: &LeaseOutcome) -> String {

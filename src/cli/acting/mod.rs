@@ -7,12 +7,20 @@
 mod desk;
 mod hands;
 mod lines;
+mod pins;
 mod plan;
+mod planning;
+mod reading;
+mod report;
 mod run;
 mod runs;
+mod sampling;
 
-use desk::{Desk, Started, TakeUp};
+pub(super) use desk::Desk;
+use desk::{Started, TakeUp};
 pub(super) use hands::Hands;
+pub(super) use pins::PinReader;
 pub(super) use plan::run as plan;
+use planning::Asked;
 pub(super) use run::run;
 pub(super) use runs::run as runs;

@@ -9,7 +9,7 @@ use super::super::args::{Global, PlanArgs};
 use super::super::exit::{Exit, Failure};
 use super::super::out;
 use super::super::session::{Session, WORKERS, worker};
-use super::{Desk, lines};
+use super::{Asked, Desk, lines};
 use crate::runbook::catalog::blocking;
 use crate::runbook::{Plan, PlanError, script};
 
@@ -21,8 +21,8 @@ pub(in crate::cli) fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Fail
     let runtime = worker(WORKERS)?;
     let planned = runtime.block_on(async {
         let desk = Desk::new(session.clone(), global.allow_endpoint, runs);
-        let fleet = desk.fleet().await;
-        desk.plan(runbook, &args.wishes.params(), &fleet, true).await
+        let params = args.wishes.params();
+        desk.plan(Asked { runbook, params: &params, armed: true, afresh: true }).await
     });
     runtime.shutdown_background();
     let plan = planned.map_err(refused)?;
@@ -50,7 +50,8 @@ fn document(plan: &Plan) -> Result<String, Failure> {
             "id": step.id, "title": step.title, "region": step.region, "after": step.after,
             "changes": step.changes, "domains": step.domains(), "ways": ways.collect::<Vec<_>>(),
             "precondition": step.precondition, "verify": step.verify, "timeout_s": step.timeout.as_secs(),
-            "on_failure": step.on_failure, "usual_s": step.usual.map(|usual| usual.as_secs()),
+            "on_failure": step.on_failure, "usual_s": step.expected().map(|usual| usual.as_secs()),
+            "past_runs": step.measured.map_or(0, |measured| measured.runs),
         })
     });
     let document = json!({

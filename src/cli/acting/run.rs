@@ -11,7 +11,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::out;
 use super::super::session::{Session, WORKERS, worker};
 use super::desk::local_user;
-use super::{Desk, Started, TakeUp, lines, plan};
+use super::{Asked, Desk, Started, TakeUp, lines, plan};
 use crate::domain::text::Text;
 use crate::runbook::engine::NotBegun;
 use crate::runbook::{Approval, ApprovalError, Arming, Decision, Entry, Force, Outcome};
@@ -27,8 +27,8 @@ pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failu
         let desk = Desk::new(session.clone(), global.allow_endpoint, runs);
         let arming = Arming::arm(&session.topology, clock.now())
             .map_err(|error| Failure::new(Exit::Blocked, error))?;
-        let fleet = desk.fleet().await;
-        let planned = desk.plan(runbook, &args.wishes.params(), &fleet, true).await;
+        let params = args.wishes.params();
+        let planned = desk.plan(Asked { runbook, params: &params, armed: true, afresh: true }).await;
         let plan = planned.map_err(plan::refused)?;
         for finding in &plan.findings {
             let word = if finding.force == Force::Block { "blocks" } else { "warns" };
@@ -37,15 +37,16 @@ pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failu
         let approval =
             Approval::mint(&arming, clock.now(), &plan, &args.confirm, &args.reason, args.override_guards)
                 .map_err(|error| not_approved(&error))?;
-        // State is read again at the moment of confirmation.
-        let drift = desk.drift(&plan).await;
-        if let Some(moved) = drift.iter().find(|finding| finding.force == Force::Block)
-            && !runbook.spec().emergency
-        {
-            return Err(Failure::new(
-                Exit::Blocked,
-                format_args!("nothing was done: {}; run it again", moved.message),
-            ));
+        // State is read again at the moment of confirmation. An emergency does not wait for that: it would only warn,
+        // and each step looks by itself before it acts.
+        if !runbook.spec().emergency {
+            let drift = desk.drift(&plan).await;
+            if let Some(moved) = drift.iter().find(|finding| finding.force == Force::Block) {
+                return Err(Failure::new(
+                    Exit::Blocked,
+                    format_args!("nothing was done: {}; run it again", moved.message),
+                ));
+            }
         }
         let how = TakeUp { take_over: args.take_over.as_deref().map(Text::new), ..TakeUp::default() };
         let started = desk.start(plan, approval, runbook.spec().emergency, how).await?;
@@ -78,13 +79,14 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
     // The run goes on without its terminal.
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut printing = true;
+    let mut telling = lines::Telling::default();
     let mut asked = false;
     let ending = loop {
         tokio::select! {
             biased;
             Some(entry) = started.entries.recv() => {
                 if printing {
-                    printing = print(&entry, json);
+                    printing = print(&entry, json, &mut telling);
                 }
             }
             ending = &mut started.ending => break ending,
@@ -95,7 +97,7 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
     };
     while let Ok(entry) = started.entries.try_recv() {
         if printing {
-            printing = print(&entry, json);
+            printing = print(&entry, json, &mut telling);
         }
     }
     match ending
@@ -104,7 +106,7 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
         Ok(ending) => {
             if ending.outcome == Outcome::Halted {
                 out::say(&format!(
-                    "switchtower: halted: {}; look with `switchtower runs show {1}`, go on with `switchtower runs resume {1} --confirm …`",
+                    "switchtower: halted: {}; look with `switchtower runs show {1}`, decide with `switchtower runs retry {1} --confirm …`, or skip, undo or abort in place of retry",
                     ending.why, started.run
                 ));
             }
@@ -130,8 +132,8 @@ fn abort(started: &Started, asked: bool, why: &str) -> bool {
     true
 }
 
-fn print(entry: &Entry, json: bool) -> bool {
-    let line = if json { serde_json::to_string(entry).ok() } else { Some(lines::event(entry)) };
+fn print(entry: &Entry, json: bool, telling: &mut lines::Telling) -> bool {
+    let line = if json { serde_json::to_string(entry).ok() } else { Some(telling.line(entry)) };
     match line {
         Some(line) => out::print(&format!("{line}\n")).unwrap_or(false),
         None => true,

@@ -1,22 +1,26 @@
 //! `runs`: what was run, what runs, and taking up what was left.
 //!
-//! What it is for: list, show, attach, abort, resume, import, decide. All of it works from another terminal:
+//! What it is for: list, show, report, attach, abort, resume, import, decide. All of it works from another terminal:
 //! it follows the journal and writes the control file of the run.
 //! What it must not do: write a journal that another process has.
 
 use serde_json::json;
 
-use super::super::args::{Global, RunsArgs, RunsCommand};
+use super::super::args::{Global, Here, RunsArgs, RunsCommand};
 use super::super::exit::{Exit, Failure};
 use super::super::out;
 use super::super::session::{Session, WORKERS, worker};
 use super::desk::local_user;
 use super::run::{exit, follow};
-use super::{Desk, TakeUp, lines};
+use super::{Desk, TakeUp, lines, report};
 use crate::domain::text::Text;
 use crate::runbook::catalog::LeaseState;
-use crate::runbook::journal::{self, Follow, Followed, RunState, control};
-use crate::runbook::{Decision, Entry, Event, RunId};
+use crate::runbook::engine::failed_steps;
+use crate::runbook::journal::{self, Follow, Followed, Holder, Lock, RunState, RunSummary, control};
+use crate::runbook::{Decision, Entry, Event, RunId, StepId};
+
+/// How long a decision may take to be heard.
+const HEARD: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
 /// Runs `runs`.
 pub(in crate::cli) fn run(global: &Global, args: RunsArgs) -> Result<Exit, Failure> {
@@ -29,22 +33,29 @@ pub(in crate::cli) fn run(global: &Global, args: RunsArgs) -> Result<Exit, Failu
             RunsCommand::List { json } => list(&desk, json).await,
             RunsCommand::Show { run, json } => show(&desk, &named(&run)?, json).await,
             RunsCommand::Attach { run, json } => attach(&desk, &named(&run)?, json).await,
-            RunsCommand::Abort { run, reason } => {
-                decide(&desk, &named(&run)?, Decision::Abort { reason: reason.into() })
+            RunsCommand::Abort { run, reason, here } => {
+                let decision = Decision::Abort { reason: reason.into() };
+                decide(&desk, &named(&run)?, decision, None, here).await
             }
-            RunsCommand::Retry { run } => decide(&desk, &named(&run)?, Decision::Retry),
-            RunsCommand::Skip { run, reason } => {
-                decide(&desk, &named(&run)?, Decision::Skip { reason: reason.into() })
+            RunsCommand::Retry { run, here } => {
+                decide(&desk, &named(&run)?, Decision::Retry, None, here).await
             }
-            RunsCommand::Undo { run, reason } => {
-                decide(&desk, &named(&run)?, Decision::Undo { reason: reason.into() })
+            RunsCommand::Skip { run, step, reason, here } => {
+                let decision = Decision::Skip { reason: reason.into() };
+                decide(&desk, &named(&run)?, decision, step.map(|step| StepId::new(&step)), here).await
             }
+            RunsCommand::Undo { run, reason, here } => {
+                let decision = Decision::Undo { reason: reason.into() };
+                decide(&desk, &named(&run)?, decision, None, here).await
+            }
+            RunsCommand::HandOver { run } => hand_over(&desk, &named(&run)?).await,
             RunsCommand::Resume { run, confirm, reason, accept_damage, take_over, json } => {
-                let how = TakeUp { accept_damage, take_over: take_over.map(Text::new), attended: false };
+                let how = TakeUp { accept_damage, take_over: take_over.map(Text::new), ..TakeUp::default() };
                 let started = desk.take_up(&named(&run)?, &confirm, &reason, how).await?;
                 follow(started, json).await
             }
             RunsCommand::Import { run } => import(&desk, &named(&run)?).await,
+            RunsCommand::Report { run, format } => report::print(&desk, &named(&run)?, format).await,
         }
     });
     runtime.shutdown_background();
@@ -70,7 +81,7 @@ async fn list(desk: &Desk, json: bool) -> Result<Exit, Failure> {
                 json!({
                     "run": run.id, "runbook": run.opening.as_ref().map(|opening| &opening.runbook),
                     "region": run.opening.as_ref().and_then(|opening| opening.params.region.as_ref()),
-                    "began": run.began, "state": state(run.state), "outcome": run.outcome, "waits": run.waits,
+                    "began": run.began, "state": standing(run), "outcome": run.outcome, "waits": run.waits,
                     "damage": run.damage.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 })
             })
@@ -83,20 +94,21 @@ async fn list(desk: &Desk, json: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     for run in &listed {
-        let outcome = run.outcome.map_or_else(|| state(run.state), lines::outcome_word);
+        let outcome = run.outcome.map_or_else(|| standing(run), lines::outcome_word);
         let waits = if run.waits { ", waits for the operator" } else { "" };
         out::print(&format!("{}  {outcome}{waits}\n", run.id))?;
     }
     match lease {
         LeaseState::Held(view) => out::say(&Desk::held_by(&view)),
         LeaseState::Unreachable(why) => out::say(&format!("who holds the lease cannot be told: {why}")),
-        LeaseState::Free | LeaseState::NotConfigured => {}
+        LeaseState::Free | LeaseState::NotConfigured | LeaseState::Unread => {}
     }
     Ok(Exit::Done)
 }
 
-fn state(state: RunState) -> &'static str {
-    match state {
+fn standing(run: &RunSummary) -> &'static str {
+    match run.state {
+        _ if run.never_began() => "never began",
         RunState::Running => "running",
         RunState::Halted => "halted",
         RunState::Interrupted => "interrupted",
@@ -104,8 +116,8 @@ fn state(state: RunState) -> &'static str {
     }
 }
 
-fn print(entry: &Entry, json: bool) -> Result<bool, Failure> {
-    let line = if json { serde_json::to_string(entry).ok() } else { Some(lines::event(entry)) };
+fn print(entry: &Entry, json: bool, telling: &mut lines::Telling) -> Result<bool, Failure> {
+    let line = if json { serde_json::to_string(entry).ok() } else { Some(telling.line(entry)) };
     line.map_or(Ok(true), |line| out::print(&format!("{line}\n")))
 }
 
@@ -115,8 +127,9 @@ async fn show(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
     {
         out::print(&lines::plan(plan))?;
     }
+    let mut telling = lines::Telling::default();
     for entry in &told.entries {
-        if !print(entry, json)? {
+        if !print(entry, json, &mut telling)? {
             return Ok(Exit::Done);
         }
     }
@@ -131,13 +144,14 @@ async fn attach(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
     let folder = journal::folder_of(desk.runs(), run).map_err(Failure::error)?;
     let mut follow = Follow::begin(&folder, desk.clock());
     let mut ended = Exit::Done;
+    let mut telling = lines::Telling::default();
     while let Some(followed) = follow.next().await {
         match followed {
             Followed::Entry(entry) => {
                 if let Event::Ended { outcome, .. } = &entry.event {
                     ended = exit(*outcome);
                 }
-                if !print(&entry, json)? {
+                if !print(&entry, json, &mut telling)? {
                     return Ok(ended);
                 }
             }
@@ -154,10 +168,122 @@ async fn attach(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
     Ok(ended)
 }
 
-fn decide(desk: &Desk, run: &RunId, decision: Decision) -> Result<Exit, Failure> {
+/// Tells a decision to the process that has the run; a run that nobody has is taken up here, and goes on by it.
+async fn decide(
+    desk: &Desk,
+    run: &RunId,
+    decision: Decision,
+    step: Option<StepId>,
+    here: Here,
+) -> Result<Exit, Failure> {
+    let told = desk.told(run).await?;
+    let aborting = matches!(decision, Decision::Abort { .. });
+    meant(run, &told.entries, &decision, step.as_ref())?;
+    if holder(desk, run).await?.is_some() {
+        if !aborting && !journal::stand(&told.entries, false).waits {
+            return Err(Failure::new(
+                Exit::Usage,
+                format_args!("{run} goes on and waits for nobody; `switchtower runs abort {run}` stops it"),
+            ));
+        }
+        if told_to(desk, run, decision.clone(), told.entries.len()).await? {
+            out::say(&format!("switchtower: told {run}; watch it with `switchtower runs attach {run}`"));
+            return Ok(Exit::Done);
+        }
+    }
+    let Some(typed) = here.confirm else {
+        let name = confirmed_by(&told.entries);
+        return Err(Failure::new(
+            Exit::Usage,
+            format_args!(
+                "no process has {run}; to take it up here and go on by this decision, add --confirm {name}"
+            ),
+        ));
+    };
+    let reason = match &decision {
+        Decision::Skip { reason } | Decision::Undo { reason } | Decision::Abort { reason } => reason.clone(),
+        Decision::Retry | Decision::HandOver => "tried again".into(),
+    };
+    let how = TakeUp {
+        accept_damage: here.accept_damage,
+        take_over: here.take_over.map(Text::new),
+        attended: false,
+        decided: Some(decision),
+    };
+    let started = desk.take_up(run, &typed, reason.as_str(), how).await?;
+    follow(started, here.json).await
+}
+
+/// Whether the decision answers anything: a skip is about a step that failed, and about no other.
+fn meant(run: &RunId, told: &[Entry], decision: &Decision, step: Option<&StepId>) -> Result<(), Failure> {
+    let Decision::Skip { .. } = decision else { return Ok(()) };
+    let failed = failed_steps(told);
+    match (failed.first(), step) {
+        (None, _) => Err(Failure::new(
+            Exit::Usage,
+            format_args!(
+                "no step of {run} has failed, so there is none to skip; `switchtower runs show {run}`"
+            ),
+        )),
+        (Some(failed), Some(step)) if failed != step => Err(Failure::new(
+            Exit::Usage,
+            format_args!("{run} halted at {failed}, not at {step}; only the step that failed can be skipped"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What has to be typed for a run, as its plan says.
+fn confirmed_by(told: &[Entry]) -> String {
+    match told.first().map(|entry| &entry.event) {
+        Some(Event::Opened { plan, .. }) => plan.confirm.to_string(),
+        _ => "NAME".to_owned(),
+    }
+}
+
+async fn holder(desk: &Desk, run: &RunId) -> Result<Option<Holder>, Failure> {
     let folder = journal::folder_of(desk.runs(), run).map_err(Failure::error)?;
-    control::send(&folder, decision, local_user(), desk.clock().now()).map_err(Failure::error)?;
-    out::say(&format!("switchtower: told {run}; watch it with `switchtower runs attach {run}`"));
+    tokio::task::spawn_blocking(move || Lock::holder(&folder)).await.map_err(Failure::error)
+}
+
+/// Leaves a decision in the run's control file and looks whether it was heard: a run that nobody attends ends at its
+/// halt, perhaps right now. False when its process is gone and has not heard it.
+async fn told_to(desk: &Desk, run: &RunId, decision: Decision, known: usize) -> Result<bool, Failure> {
+    let folder = journal::folder_of(desk.runs(), run).map_err(Failure::error)?;
+    let (by, at) = (local_user(), desk.clock().now());
+    let sending = tokio::task::spawn_blocking(move || control::send(&folder, decision, by, at));
+    sending.await.map_err(Failure::error)?.map_err(Failure::error)?;
+    let until = at + HEARD;
+    loop {
+        let told = desk.told(run).await?;
+        let newer = told.entries.get(known..).unwrap_or_default();
+        if newer.iter().any(|entry| matches!(entry.event, Event::Decided { .. })) {
+            return Ok(true);
+        }
+        if holder(desk, run).await?.is_none() {
+            return Ok(false);
+        }
+        if desk.clock().now() >= until {
+            out::say("switchtower: its process has not heard it yet; it will when it goes on");
+            return Ok(true);
+        }
+        desk.clock().sleep(journal::POLL).await;
+    }
+}
+
+async fn hand_over(desk: &Desk, run: &RunId) -> Result<Exit, Failure> {
+    let told = desk.told(run).await?;
+    if holder(desk, run).await?.is_some()
+        && told_to(desk, run, Decision::HandOver, told.entries.len()).await?
+    {
+        out::say(&format!(
+            "switchtower: told {run}; go on with `switchtower runs resume {run}`, here or elsewhere"
+        ));
+    } else {
+        out::say(&format!(
+            "switchtower: no process has {run}; whoever goes on: `switchtower runs resume {run}`"
+        ));
+    }
     Ok(Exit::Done)
 }
 

@@ -14,6 +14,7 @@ use crate::domain::derive::{
     self, AlarmRow, AlbRow, AuroraRow, DynamoRow, EcsRow, ProbeRow, Route53Row, S3Row,
 };
 use crate::domain::ids::Region;
+use crate::domain::pin::Pin;
 use crate::domain::snapshot::{FleetSnapshot, Identity};
 use crate::domain::text::Text;
 use crate::domain::topology::{Freshness, RoutingPolicy, Topology};
@@ -30,7 +31,13 @@ pub fn document(topology: &Topology, snapshot: &FleetSnapshot, verdict: &Verdict
         .renew(topology, snapshot)
         .iter()
         .zip(&snapshot.regions)
-        .map(|(rows, region)| scribe.region(rows, health_of(verdict, &region.region), &region.identity))
+        .map(|(rows, region)| {
+            let mut told = scribe.region(rows, health_of(verdict, &region.region), &region.identity);
+            if let Some(pin) = snapshot.pins.of(&region.region) {
+                told["pinned"] = pinned(pin);
+            }
+            told
+        })
         .collect();
     let mut document = json!({
         "schema": SCHEMA,
@@ -77,6 +84,17 @@ fn finding(finding: &Finding) -> Value {
         "evidence": finding.evidence,
         "next": finding.next,
         "blind": finding.blind,
+    })
+}
+
+/// A region that is out by our own act, and by which run.
+fn pinned(pin: &Pin) -> Value {
+    json!({
+        "since": pin.since.to_string(),
+        "run": pin.run,
+        "runbook": pin.runbook,
+        "by": pin.by,
+        "held": pin.held.iter().map(|held| held.subject.name()).collect::<Vec<_>>(),
     })
 }
 

@@ -6,12 +6,14 @@
 pub mod json;
 pub mod text;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::acting::PinReader;
 use super::args::{Global, Status};
 use super::exit::{Exit, Failure};
 use super::out;
@@ -48,7 +50,17 @@ async fn once(session: &Session, printer: &Printer) -> Result<Exit, Failure> {
         session.clock,
         poll::DEADLINE,
     );
-    let (snapshot, saved) = tokio::join!(observed, load(session));
+    let pins = async {
+        let mut reader = PinReader::of(session)?;
+        let pins = reader.read().await;
+        Some((reader, pins))
+    };
+    let (mut snapshot, saved, pins) = tokio::join!(observed, load(session), pins);
+    if let Some((mut reader, pins)) = pins {
+        // A change counts only once records of runs that are newer than it were read.
+        let pins = if pins.pins.is_empty() { pins } else { reader.read().await };
+        snapshot.pins = Arc::new(pins);
+    }
     let shown = match &saved {
         Some(baseline) => baseline.fill(snapshot.clone()),
         None => snapshot.clone(),
@@ -91,6 +103,10 @@ async fn watch(session: &Session, printer: &Printer) -> Result<Exit, Failure> {
         seed.as_ref(),
         cancel.clone(),
     );
+    let (pinned, pins) = tokio::sync::watch::channel(Arc::default());
+    if let Some(reader) = PinReader::of(session) {
+        tokio::spawn(reader.keep(pinned, Arc::default()));
+    }
     let mut last = Exit::Unknown;
     let mut saved = session.clock.stopwatch();
     let clock = session.clock;
@@ -111,7 +127,8 @@ async fn watch(session: &Session, printer: &Printer) -> Result<Exit, Failure> {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
         }
-        let snapshot = feed.snapshot(clock.now());
+        let mut snapshot = feed.snapshot(clock.now());
+        snapshot.pins = pins.borrow().clone();
         let told = printer.print(&session.topology, &snapshot)?;
         last = told.exit;
         if !told.read {

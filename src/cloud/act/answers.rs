@@ -226,10 +226,14 @@ impl Acting {
     }
 
     /// The request that a user of a name would make, wherever DNS leads.
-    pub(super) async fn synthetic_request(&self, name: &HostName) -> Result<ProbeRequest, ProbeError> {
+    pub(super) async fn synthetic_request(
+        &self,
+        name: &HostName,
+        path: &str,
+    ) -> Result<ProbeRequest, ProbeError> {
         let settings = &self.topology.probe;
         let timeout = self.probe_timeout();
-        let path = settings.path.trim_start_matches('/');
+        let path = path.trim_start_matches('/');
         let Some(base) = &settings.base else {
             return Ok(ProbeRequest { url: format!("https://{name}/{path}"), via: name.clone(), timeout });
         };

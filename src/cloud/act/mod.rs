@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Cloud;
-use crate::domain::ids::Arn;
+use crate::domain::ids::{Arn, Region};
 use crate::domain::text::Text;
 use crate::domain::topology::Topology;
 use crate::ports::{BoxFuture, DnsLookup, HttpsProbe};
@@ -76,6 +76,15 @@ impl Cloud {
 impl Executor for Acting {
     fn observe<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Facts> {
         Box::pin(self.observe_all(facts))
+    }
+
+    fn observe_each<'a>(
+        &'a self,
+        facts: &'a [Fact],
+        dark: Option<&'a Region>,
+        told: &'a (dyn Fn(Facts) + Send + Sync),
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(self.observe_as_told(facts, dark, told))
     }
 
     fn apply<'a>(

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::{join_all, select_ok};
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use super::{Acting, answers, reads, routing};
@@ -17,8 +19,9 @@ use crate::domain::ids::{AlarmName, ClusterName, HealthCheckId, HostName, Region
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, Source, SourceKind};
 use crate::domain::probes::{OUR_REQUEST, probe_targets};
 use crate::domain::snapshot::{Identity, ProbeResult, ServiceState};
+use crate::domain::synthetic::{TOKEN, Written};
 use crate::domain::text::Text;
-use crate::ports::{BoxFuture, ProbeRequest};
+use crate::ports::{BoxFuture, Message, ProbeFailure, ProbeRequest};
 use crate::runbook::{Fact, Facts, Known};
 
 /// How long a fact is waited for.
@@ -30,11 +33,20 @@ const ROUTE53: Duration = Duration::from_secs(8);
 /// The same for DNS and for routing controls, which need no region.
 const DIRECT: Duration = Duration::from_millis(3_900);
 
+/// What only a region that is given up can tell is not waited for longer.
+const DARK: Duration = Duration::from_secs(3);
+
 /// Our own requests are not waited for longer, whatever the topology allows them.
 const PROBE: Duration = Duration::from_secs(4);
 
 /// The belt around them: their own time-out tells more.
 const PROBED: Duration = Duration::from_millis(4_500);
+
+/// The same for a write that is read back.
+const WRITTEN: Duration = Duration::from_secs(15);
+
+/// Pauses before each look whether a write is shown.
+const READ_BACK: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_secs(1)];
 
 /// How long one region is asked who we are before the others are.
 const ELSEWHERE: Duration = Duration::from_millis(1_200);
@@ -55,7 +67,16 @@ impl Seen {
 }
 
 type Observations = Vec<(Fact, Observed<Known>)>;
-type Read<'a> = BoxFuture<'a, Observations>;
+
+/// What is asked by one call or by calls that belong together: what it brings, from where, and until when it is waited
+/// for.
+struct Read<'a> {
+    facts: Vec<Fact>,
+    source: Source,
+    limit: Duration,
+    /// As many answers as there are facts, in their order.
+    asking: BoxFuture<'a, Vec<Result<Seen, ProbeError>>>,
+}
 
 /// Facts that share calls, sorted by the calls that they share.
 #[derive(Default)]
@@ -72,6 +93,27 @@ impl Acting {
     /// Observes all of `facts`, all at once.
     pub(super) async fn observe_all(&self, facts: &[Fact]) -> Facts {
         let wanted: BTreeSet<&Fact> = facts.iter().collect();
+        let reads = self.reads(&wanted).into_iter().map(|read| self.finish(read, None));
+        only(&wanted, join_all(reads).await.into_iter().flatten().collect())
+    }
+
+    /// The same, each answer as it comes.
+    pub(super) async fn observe_as_told(
+        &self,
+        facts: &[Fact],
+        dark: Option<&Region>,
+        told: &(dyn Fn(Facts) + Send + Sync),
+    ) {
+        let wanted: BTreeSet<&Fact> = facts.iter().collect();
+        let reads = self.reads(&wanted).into_iter().map(|read| self.finish(read, dark));
+        let mut reads: FuturesUnordered<_> = reads.collect();
+        while let Some(observations) = reads.next().await {
+            told(only(&wanted, observations));
+        }
+    }
+
+    /// The calls that bring the facts.
+    fn reads<'a>(&'a self, wanted: &BTreeSet<&'a Fact>) -> Vec<Read<'a>> {
         let mut shared = Shared::default();
         let mut reads: Vec<Read<'_>> = Vec::new();
         for fact in wanted.iter().copied() {
@@ -95,18 +137,22 @@ impl Acting {
                 Fact::Requests(region) | Fact::Errors(region) => {
                     shared.traffic.insert(region.clone());
                 }
-                alone => reads.push(self.alone(alone)),
+                alone => reads.extend(self.alone(alone)),
             }
         }
         self.together(shared, &mut reads);
-        let mut observed = Facts::new();
-        for (fact, one) in join_all(reads).await.into_iter().flatten() {
-            // Requests and errors of a region come together, though only one may have been asked for.
-            if wanted.contains(&fact) {
-                observed.insert(fact, one);
-            }
-        }
-        observed
+        reads
+    }
+
+    /// Waits for a read until its limit.
+    async fn finish(&self, read: Read<'_>, dark: Option<&Region>) -> Observations {
+        let Read { facts, source, limit, asking } = read;
+        let given_up = dark.is_some() && source.region.as_ref() == dark;
+        let limit = if given_up { limit.min(DARK) } else { limit };
+        let late = || facts.iter().map(|_| Err(self.late(&source, limit))).collect();
+        let told = self.cloud.clock().timeout(limit, asking).await.unwrap_or_else(|_| late());
+        let seen = told.into_iter().map(|told| observed(source.clone(), told));
+        facts.iter().cloned().zip(seen).collect()
     }
 
     /// Reads that bring several facts each.
@@ -169,23 +215,18 @@ impl Acting {
             }));
         }
         for region in shared.traffic {
-            let sources =
-                [calls::GET_METRIC_DATA; 2].map(|call| source(SourceKind::Metrics, call, Some(&region)));
-            reads.push(Box::pin(async move {
-                let told = self.cloud.clock().timeout(DEADLINE, Box::pin(self.traffic(&region))).await;
-                let late = || Err(self.late(&sources[0], DEADLINE));
-                let (requests, errors) = told.unwrap_or_else(|_| (late(), late()));
-                let [first, second] = sources.clone();
-                vec![
-                    (Fact::Requests(region.clone()), observed(first, requests)),
-                    (Fact::Errors(region), observed(second, errors)),
-                ]
-            }));
+            let facts = vec![Fact::Requests(region.clone()), Fact::Errors(region.clone())];
+            let source = source(SourceKind::Metrics, calls::GET_METRIC_DATA, Some(&region));
+            let asking = Box::pin(async move {
+                let (requests, errors) = self.traffic(&region).await;
+                vec![requests, errors]
+            });
+            reads.push(Read { facts, source, limit: DEADLINE, asking });
         }
     }
 
     /// A read that brings one fact. Those that share calls never come here.
-    fn alone<'a>(&'a self, fact: &'a Fact) -> Read<'a> {
+    fn alone<'a>(&'a self, fact: &'a Fact) -> Option<Read<'a>> {
         use SourceKind as Kind;
         // One call of a region.
         macro_rules! at {
@@ -194,7 +235,7 @@ impl Acting {
                 self.one(fact, source($kind, $call, Some($region)), DEADLINE, async move { $read })
             }};
         }
-        match fact {
+        Some(match fact {
             Fact::Identity(scope) => {
                 let source = source(Kind::Identity, calls::GET_CALLER_IDENTITY, Some(&self.home(scope)));
                 self.one(fact, source, DEADLINE, async move { self.who(scope).await.map(Known::Identity) })
@@ -257,6 +298,12 @@ impl Acting {
                 let source = source(Kind::Probe, OUR_REQUEST, None);
                 self.one(fact, source, PROBED, async move { self.synthetic(name).await.map(Known::Probe) })
             }
+            Fact::SyntheticWrite(name) => {
+                let source = source(Kind::Probe, OUR_REQUEST, None);
+                self.one(fact, source, WRITTEN, async move {
+                    self.synthetic_write(name).await.map(Known::Written)
+                })
+            }
             Fact::Answers(name) => {
                 let source = source(Kind::Probe, answers::ASK, None);
                 self.one(fact, source, DIRECT, async move { self.answers(name).await.map(Known::Answers) })
@@ -300,8 +347,8 @@ impl Acting {
             | Fact::Records(..)
             | Fact::Alarm(..)
             | Fact::Requests(..)
-            | Fact::Errors(..) => Box::pin(std::future::ready(Vec::new())),
-        }
+            | Fact::Errors(..) => return None,
+        })
     }
 
     /// One fact, which holds from the moment at which it was answered.
@@ -324,11 +371,8 @@ impl Acting {
         read: impl Future<Output = Result<Seen, ProbeError>> + Send + 'a,
     ) -> Read<'a> {
         let read = Box::pin(read);
-        Box::pin(async move {
-            let told = self.cloud.clock().timeout(DEADLINE, read).await;
-            let told = told.unwrap_or_else(|_| Err(self.late(&source, DEADLINE)));
-            vec![(fact.clone(), observed(source, told))]
-        })
+        let asking = Box::pin(async move { vec![read.await] });
+        Read { facts: vec![fact.clone()], source, limit: DEADLINE, asking }
     }
 
     /// Several facts by one read, which answers in their order.
@@ -340,19 +384,12 @@ impl Acting {
         read: impl Future<Output = Vec<Result<Known, ProbeError>>> + Send + 'a,
     ) -> Read<'a> {
         let read = Box::pin(read);
-        Box::pin(async move {
-            let clock = self.cloud.clock();
-            let late = || facts.iter().map(|_| Err(self.late(&source, limit))).collect();
-            let told = clock.timeout(limit, read).await.unwrap_or_else(|_| late());
-            let now = clock.now();
-            let told = told.into_iter().map(|known| known.map(|known| Seen::new(known, now)));
-            facts
-                .iter()
-                .cloned()
-                .zip(told)
-                .map(|(fact, told)| (fact, observed(source.clone(), told)))
-                .collect()
-        })
+        let asking = Box::pin(async move {
+            let told = read.await;
+            let now = self.cloud.clock().now();
+            told.into_iter().map(|known| known.map(|known| Seen::new(known, now))).collect()
+        });
+        Read { facts, source, limit, asking }
     }
 
     fn late(&self, source: &Source, limit: Duration) -> ProbeError {
@@ -442,7 +479,59 @@ impl Acting {
 
     /// The request of a user, wherever DNS leads.
     async fn synthetic(&self, name: &HostName) -> Result<ProbeResult, ProbeError> {
-        let failed = |kind, message| ProbeError {
+        self.may_ask().await?;
+        let path = self.topology.synthetic.path.as_ref().unwrap_or(&self.topology.probe.path);
+        let request = self.synthetic_request(name, path).await?;
+        self.probe.probe(request).await.map_err(|failure| self.unasked(failure.kind, failure.message))
+    }
+
+    /// The write of a user, wherever DNS leads, with a token of its own; then a look whether it is shown.
+    async fn synthetic_write(&self, name: &HostName) -> Result<Written, ProbeError> {
+        self.may_ask().await?;
+        let Some(write) = &self.topology.synthetic.write else {
+            let why = "the topology names no [synthetic.write]";
+            return Err(self.unasked(ErrorKind::NotConfigured, why.into()));
+        };
+        let clock = self.cloud.clock();
+        let token = format!("switchtower-{}-{:08x}", clock.now().as_millisecond(), fastrand::u32(..));
+        let filled = |text: &str| text.replace(TOKEN, &token);
+        let request = self.synthetic_request(name, &filled(&write.path)).await?;
+        let message = Message {
+            method: write.method.clone(),
+            content_type: write.content_type.clone(),
+            body: filled(&write.body),
+        };
+        let failed = |failure: ProbeFailure| self.unasked(failure.kind, failure.message);
+        let answered = self.probe.exchange(request, message).await.map_err(failed)?;
+        let status = answered.result.status;
+        let accepted = write.accepts(status);
+        let mut shown = None;
+        if let Some(path) = write.read_back.as_ref().filter(|_| accepted) {
+            for pause in READ_BACK {
+                clock.sleep(pause).await;
+                let request = self.synthetic_request(name, &filled(path)).await?;
+                let told = self.probe.exchange(request, Message::get()).await.map_err(failed)?;
+                shown = Some(told.result.status < 400 && told.body.contains(&token));
+                if shown == Some(true) {
+                    break;
+                }
+            }
+        }
+        Ok(Written { token: token.into(), status, accepted, shown })
+    }
+
+    /// Names of a simulated zone lead to strangers in the real one.
+    async fn may_ask(&self) -> Result<(), ProbeError> {
+        self.cloud.dns().ready().await;
+        if self.topology.probe.base.is_none() && self.cloud.custom_endpoint().is_some() {
+            let why = "the endpoint is not AWS's, and the topology names no other place to ask";
+            return Err(self.unasked(ErrorKind::NotConfigured, why.into()));
+        }
+        Ok(())
+    }
+
+    fn unasked(&self, kind: ErrorKind, message: Text) -> ProbeError {
+        ProbeError {
             kind,
             call: OUR_REQUEST.into(),
             region: None,
@@ -450,15 +539,17 @@ impl Acting {
             request_id: None,
             at: self.cloud.clock().now(),
             next_step: Text::default(),
-        };
-        self.cloud.dns().ready().await;
-        if self.topology.probe.base.is_none() && self.cloud.custom_endpoint().is_some() {
-            let why = "the endpoint is not AWS's, and the topology names no other place to ask";
-            return Err(failed(ErrorKind::NotConfigured, why.into()));
         }
-        let request = self.synthetic_request(name).await?;
-        self.probe.probe(request).await.map_err(|failure| failed(failure.kind, failure.message))
     }
+}
+
+/// Those that were wanted: requests and errors of a region come together, though only one may have been asked for.
+fn only(wanted: &BTreeSet<&Fact>, observations: Observations) -> Facts {
+    let mut observed = Facts::new();
+    for (fact, one) in observations.into_iter().filter(|(fact, _)| wanted.contains(fact)) {
+        observed.insert(fact, one);
+    }
+    observed
 }
 
 fn source(kind: SourceKind, call: &'static str, region: Option<&Region>) -> Source {

@@ -59,6 +59,7 @@ pub(super) fn assemble(gathered: &Gathered) -> Discovery {
         replication,
         dns,
         probe,
+        synthetic: crate::domain::topology::SyntheticSettings::default(),
         evacuation: Vec::new(),
         switches: Vec::new(),
         arc: None,

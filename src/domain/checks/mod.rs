@@ -11,6 +11,7 @@ mod dynamodb;
 mod ecs;
 mod identity;
 pub mod next;
+mod pin;
 mod probe;
 mod reading;
 mod renew;
@@ -51,6 +52,11 @@ pub const CHECKS: &[Check] = &[
         subject: "dynamodb",
         title: "replicas, latency, throttles and the 20-hour fuse",
         run: dynamodb::run,
+    },
+    Check {
+        subject: "pin",
+        title: "what keeps a region out by our own act is as it was left",
+        run: pin::run,
     },
     Check { subject: "route53", title: "records, verdicts, checkers and who is answered", run: route53::run },
     Check { subject: "s3", title: "replication rules and backlog", run: s3::run },
@@ -135,6 +141,7 @@ pub fn verdict(topology: &Topology, snapshot: &FleetSnapshot) -> Verdict {
 /// The same for rows that are already derived.
 pub fn judge(fleet: &Fleet<'_>) -> Verdict {
     let mut findings: Vec<Finding> = CHECKS.iter().flat_map(|check| (check.run)(fleet)).collect();
+    pin::own_acts(fleet, &mut findings);
     for finding in &mut findings {
         if finding.next.is_empty() {
             finding.next = next::next(&finding.code).map(Into::into).unwrap_or_default();

@@ -71,6 +71,11 @@ fn row(lb: &LoadBalancer, observed: &RegionSnapshot) -> AlbRow {
         healthy_targets: count(&groups, region, |target| target.state.as_str() == "healthy"),
         targets: count(&groups, region, |_| true),
         groups: groups.iter().map(|(arn, targets)| (group_name(arn), targets.clone())).collect(),
+        histories_end: metrics
+            .get(Metric::AlbRequests, &dimension)
+            .and_then(Observed::reading)
+            .filter(|window| !window.saved)
+            .map(|window| floor_minute(window.as_of)),
         requests_history: requests.1,
         error_history: errors.1,
         p99_history,

@@ -62,6 +62,8 @@ pub struct AlbRow {
     pub healthy_targets: Observed<u32>,
     /// All registered targets over all target groups.
     pub targets: Observed<u32>,
+    /// Where the histories of requests and errors end; `None` before their metrics were read in this session.
+    pub histories_end: Option<Timestamp>,
     /// Each target group: its short name and its targets.
     pub groups: Vec<(Text, Observed<Vec<Target>>)>,
     /// Requests a second, an hour.

@@ -49,6 +49,7 @@ pub fn check(topology: &Topology) -> Vec<Problem> {
     checker.dns();
     checker.wiring();
     checker.probe();
+    checker.synthetic();
     checker.thresholds();
     checker.freshness();
     checker.policy();

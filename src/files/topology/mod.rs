@@ -18,7 +18,7 @@ use crate::domain::Topology;
 use crate::domain::text::Text;
 
 pub use check::check;
-pub use render::render;
+pub use render::{render, render_wiring};
 
 /// The format that this program reads and writes.
 pub const VERSION: u32 = 1;

@@ -24,6 +24,17 @@ pub fn render(topology: &Topology) -> String {
     out
 }
 
+/// The part of the file that discovery cannot write: evacuation switches, routing controls, the lease.
+pub fn render_wiring(topology: &Topology) -> String {
+    let mut out = String::new();
+    let parts = wiring::switches(&mut out, &topology.switches)
+        .and_then(|()| wiring::arc(&mut out, topology.arc.as_ref()))
+        .and_then(|()| wiring::lease(&mut out, topology.lease.as_ref()));
+    // Writing into a String cannot fail.
+    let _ = parts;
+    out
+}
+
 fn document(out: &mut String, topology: &Topology) -> fmt::Result {
     writeln!(out, "# The topology of one application for switchtower: what it consists of, and where.")?;
     writeln!(
@@ -84,6 +95,7 @@ fn document(out: &mut String, topology: &Topology) -> fmt::Result {
     wiring::switches(out, &topology.switches)?;
     wiring::arc(out, topology.arc.as_ref())?;
     probe(out, &topology.probe)?;
+    wiring::synthetic(out, &topology.synthetic)?;
     thresholds(out, &topology.thresholds)?;
     freshness(out, topology)?;
     policy(out, &topology.policy)?;
@@ -405,6 +417,18 @@ fn policy(out: &mut String, found: &Policy) -> fmt::Result {
         default.survivors_healthy_minutes
     )?;
     writeln!(out, "survivors_healthy_minutes = {}", found.survivors_healthy_minutes)?;
+    writeln!(
+        out,
+        "# Seconds that resolvers may go on giving an old answer; Route 53 gives alias records 60; default {}.",
+        default.answers_live_seconds
+    )?;
+    writeln!(out, "answers_live_seconds = {}", found.answers_live_seconds)?;
+    writeln!(
+        out,
+        "# Minutes with less than 1 % of its requests that prove a drained region empty; 0 goes without; default {}.",
+        default.quiet_minutes
+    )?;
+    writeln!(out, "quiet_minutes = {}", found.quiet_minutes)?;
     writeln!(
         out,
         "# The largest Aurora RPO lag at which a planned switchover may start, milliseconds; default {}.",

@@ -9,11 +9,12 @@ use toml::de::DeTable;
 use super::reader::{Reader, SwitchKind, View};
 use crate::domain::Topology;
 use crate::domain::ids::ServiceKey;
+use crate::domain::synthetic::TOKEN;
 use crate::domain::topology::{
     ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, CleanupSettings, DnsEntry,
     Freeze, Freshness, Hostname, LeaseSettings, Levels, LoadBalancer, NetworkStack, NotifySettings, Policy,
-    ProbeSettings, Record, RegionEntry, RoutingControl, Scope, Service, Switch, SwitchWire, Table,
-    Thresholds,
+    ProbeSettings, Record, RegionEntry, RoutingControl, Scope, Service, Switch, SwitchWire,
+    SyntheticSettings, SyntheticWrite, Table, Thresholds,
 };
 
 /// The whole file; problems are left in `reader`.
@@ -36,6 +37,10 @@ pub(super) fn topology(reader: &mut Reader<'_>, document: &Spanned<DeTable<'_>>)
         replication: each(reader, &mut root, "replication", replication),
         dns: reader.table(&mut root, "dns").map(|view| dns(reader, view)).unwrap_or_default(),
         probe: reader.table(&mut root, "probe").map(|view| probe(reader, view)).unwrap_or_default(),
+        synthetic: reader
+            .table(&mut root, "synthetic")
+            .map(|view| synthetic(reader, view))
+            .unwrap_or_default(),
         thresholds: reader
             .table(&mut root, "thresholds")
             .map(|view| thresholds(reader, view))
@@ -288,6 +293,24 @@ fn probe(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> ProbeSettings {
     probe
 }
 
+fn synthetic(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> SyntheticSettings {
+    let path = reader.optional(&mut view, "path");
+    let write = reader.table(&mut view, "write").map(|mut view| {
+        let write = SyntheticWrite {
+            method: reader.or(&mut view, "method", "PUT".to_owned()),
+            path: reader.required(&mut view, "path"),
+            body: reader.or(&mut view, "body", TOKEN.to_owned()),
+            content_type: reader.or(&mut view, "content_type", "text/plain".to_owned()),
+            status: reader.optional(&mut view, "status"),
+            read_back: reader.optional(&mut view, "read_back"),
+        };
+        reader.close(&view);
+        write
+    });
+    reader.close(&view);
+    SyntheticSettings { path, write }
+}
+
 fn thresholds(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> Thresholds {
     let d = Thresholds::default();
     let view = &mut view;
@@ -353,6 +376,8 @@ fn policy(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> Policy {
             "survivors_healthy_minutes",
             d.survivors_healthy_minutes,
         ),
+        answers_live_seconds: reader.or(&mut view, "answers_live_seconds", d.answers_live_seconds),
+        quiet_minutes: reader.or(&mut view, "quiet_minutes", d.quiet_minutes),
         max_rpo_lag_ms: reader.or(&mut view, "max_rpo_lag_ms", d.max_rpo_lag_ms),
         armed_minutes: reader.or(&mut view, "armed_minutes", d.armed_minutes),
         survivors_share: reader.or(&mut view, "survivors_share", d.survivors_share),

@@ -102,7 +102,11 @@ impl Runbook for Drain {
             let proof = evacuation::proof(&view, &region, &evacuation.names, pin, false);
             draft.steps.extend(proof.steps);
             draft.notes.extend(proof.notes);
-            gone.extend(proof.done);
+            gone.extend(proof.done.clone());
+            // Users are elsewhere: their writes must work there before anything here is stopped.
+            let wrote = evacuation::written(view.topology, &evacuation.names, &gone);
+            gone.extend(wrote.iter().map(|step| step.id.clone()));
+            draft.steps.extend(wrote);
         } else {
             draft.notes.push(format!("no public record leads to {region}: it is out of DNS already").into());
         }

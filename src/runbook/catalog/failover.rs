@@ -101,12 +101,20 @@ impl Runbook for Failover {
             ));
         }
         draft.redeploy(&view, &region, &survivors, params, &last, &evacuation.names)?;
+        // Our own request waits for what DNS answers, and for nothing else: recovery time ends with it.
+        let answered = StepId::new("proof/dns");
+        let answered: Vec<StepId> =
+            if draft.steps.iter().any(|step| step.id == answered) { vec![answered] } else { last.clone() };
         for name in &evacuation.names {
             let until = Condition::Synthetic { name: name.clone() };
             let title = format!("{name} answers our own request");
             let step = Step::wait(format!("synthetic/{name}"), title, until, Duration::from_mins(5));
-            draft.steps.push(step.after(last.iter().cloned()));
+            draft.steps.push(step.after(answered.iter().cloned()));
         }
+        // With the writer left in the failing region, writes are known to fail: that is told and passed.
+        let left = choice == DatabaseChoice::Leave && affected(&view, &region).next().is_some();
+        let wrote = evacuation::written(view.topology, &evacuation.names, &last);
+        draft.steps.extend(wrote.into_iter().map(|step| if left { step.passing() } else { step }));
 
         let shaped_by = guards::shaped_by(&view, draft.shape);
         let subject = Subject {
@@ -388,7 +396,12 @@ impl Draft {
                     continue;
                 }
                 let call = Operation::Redeploy { region: survivor.clone(), service: key.clone() };
-                let synthetic = names.iter().map(|name| Condition::Synthetic { name: name.clone() });
+                // Where the topology names a write, it is writes that decide; a page may well be answered without.
+                let writes = view.topology.synthetic.write.is_some();
+                let synthetic = names.iter().map(|name| match writes {
+                    true => Condition::SyntheticWrite { name: name.clone() },
+                    false => Condition::Synthetic { name: name.clone() },
+                });
                 let verify = Condition::All { of: synthetic.collect() };
                 let title = format!("deploy {key} in {survivor} anew, unless our request succeeds");
                 let id = format!("redeploy/{survivor}/{key}");

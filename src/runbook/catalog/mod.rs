@@ -80,6 +80,8 @@ pub enum LeaseState {
     Held(LeaseView),
     /// The table did not answer.
     Unreachable(Text),
+    /// The table has not been asked yet: a first plan, on what is known, waits for nobody.
+    Unread,
 }
 
 /// The highest need of the last 14 days.

@@ -5,7 +5,7 @@
 //! What it must not do: put a default where a saved value is missing, overwrite without asking what someone
 //! else changed meanwhile, or take capacity from a survivor that needs it.
 
-mod items;
+pub(in crate::runbook) mod items;
 mod proof;
 mod stages;
 

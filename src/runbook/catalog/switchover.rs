@@ -20,6 +20,7 @@ use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::operation::Operation;
 use crate::runbook::params::Params;
 use crate::runbook::plan::{Plan, Step, StepId};
+use crate::runbook::situation::words;
 
 /// AWS publishes no figure: minutes, longer with lag.
 const PATIENCE: Duration = Duration::from_mins(20);
@@ -306,17 +307,19 @@ fn release(version: &str) -> (&str, Vec<&str>) {
 fn lag(situation: &Situation<'_>, facts: &Facts, one: &Move<'_>) -> Option<GuardFinding> {
     let most = situation.topology.policy.max_rpo_lag_ms;
     let fact = Fact::RpoLag(one.to.region.clone(), one.to.id.clone());
-    let words = match facts.reading(&fact).zip(facts.number(&fact)) {
+    let told = match facts.reading(&fact).zip(facts.number(&fact)) {
         Some((_, lag)) if *lag <= most => return None,
         Some((reading, lag)) => format!(
-            "{} is {lag:.0} ms behind ({}), more than the {most:.0} ms of the policy",
+            "{} is {} behind ({}), more than the {} of the policy",
             one.to.id,
-            age(situation, reading.as_of)
+            words::millis(*lag),
+            age(situation, reading.as_of),
+            words::millis(most)
         ),
         None => format!("how far {} is behind is not known: {}", one.to.id, why_not(facts, &fact)),
     };
     let next = "nothing would be lost, but writes stop until the target has caught up";
-    Some(GuardFinding::block(GuardId::DataAtRisk, SPEC.emergency, words).next(next))
+    Some(GuardFinding::block(GuardId::DataAtRisk, SPEC.emergency, told).next(next))
 }
 
 /// `12 s ago`.
@@ -410,7 +413,9 @@ impl Move<'_> {
     fn risk(&self, situation: &Situation<'_>, facts: &Facts) -> Text {
         let fact = Fact::RpoLag(self.to.region.clone(), self.to.id.clone());
         let lag = match facts.reading(&fact).zip(facts.number(&fact)) {
-            Some((reading, lag)) => format!("{lag:.0} ms behind, {}", age(situation, reading.as_of)),
+            Some((reading, lag)) => {
+                format!("{} behind, {}", words::millis(*lag), age(situation, reading.as_of))
+            }
             None => "an unknown time behind".to_owned(),
         };
         format!("none: AWS copies what is missing before it promotes {} ({lag}).", self.to.id).into()

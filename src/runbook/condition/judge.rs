@@ -60,6 +60,7 @@ impl Condition {
             Self::ErrorsBelow { region, percent } => proof.errors_below(region, *percent),
             Self::Elapsed { span, name } => Ok(elapsed(moment, *span, name)),
             Self::Synthetic { name } => proof.request(&Fact::Synthetic(name.clone())),
+            Self::SyntheticWrite { name } => proof.written(&Fact::SyntheticWrite(name.clone())),
             Self::Gone { fact, name } => proof.gone(fact, name),
             Self::Owned { region, arn, key, value } => {
                 proof.owned(&Fact::Tags(region.clone(), arn.clone()), key, value)
@@ -141,6 +142,7 @@ impl Proof<'_> {
             | Known::Number(_)
             | Known::Numbers(_)
             | Known::Probe(_)
+            | Known::Written(_)
             | Known::Answers(_)
             | Known::Dependencies(_)
             | Known::Tags(_) => still("is still there"),

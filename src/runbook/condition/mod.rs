@@ -236,6 +236,11 @@ pub enum Condition {
         /// Name.
         name: HostName,
     },
+    /// Our own write to the public name is accepted and, where that is wanted, read back. Each look writes once.
+    SyntheticWrite {
+        /// Name.
+        name: HostName,
+    },
     /// The thing does not exist.
     Gone {
         /// Which.

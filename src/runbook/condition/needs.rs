@@ -65,6 +65,7 @@ impl Condition {
             Self::TrafficBelow { region, .. } => add(Fact::Requests(region.clone())),
             Self::ErrorsBelow { region, .. } => add(Fact::Errors(region.clone())),
             Self::Synthetic { name } => add(Fact::Synthetic(name.clone())),
+            Self::SyntheticWrite { name } => add(Fact::SyntheticWrite(name.clone())),
             Self::Owned { region, arn, .. } => add(Fact::Tags(region.clone(), arn.clone())),
             Self::NoReplica { ask, table, .. } => add(Fact::Table(ask.clone(), table.clone())),
         }

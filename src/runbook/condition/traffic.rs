@@ -86,6 +86,18 @@ impl Proof<'_> {
         })
     }
 
+    /// Our own write: accepted, and shown afterwards where that is asked for.
+    pub(super) fn written(&self, fact: &Fact) -> Ruling {
+        let Known::Written(seen) = self.known(fact)? else { return Ok(strange(fact)) };
+        let what = format!("{}: {} was answered HTTP {}", thing(fact), seen.token, seen.status);
+        Ok(match (seen.accepted, seen.shown) {
+            (true, None) => holds(what),
+            (true, Some(true)) => holds(format!("{what} and read back")),
+            (true, Some(false)) => not_yet(format!("{what} and is not shown")),
+            (false, _) => not_yet(format!("{what}, which does not count as written")),
+        })
+    }
+
     fn each_name(
         &self,
         names: &[HostName],

@@ -81,6 +81,7 @@ impl Condition {
             Self::ErrorsBelow { region, percent } => format!("5XX of {region} stay under {percent} %"),
             Self::Elapsed { span, name } => format!("{name}: {} have passed", time(*span)),
             Self::Synthetic { name } => format!("https://{name} answers our own request without a 5XX"),
+            Self::SyntheticWrite { name } => format!("https://{name} accepts our own write"),
             Self::Gone { name, .. } => format!("{name} does not exist"),
             Self::Owned { arn, key, value, .. } => {
                 format!("{} carries the tag {key}={value}", arn.short_name())
@@ -119,6 +120,7 @@ pub(super) fn thing(fact: &Fact) -> String {
         Fact::Errors(region) => format!("5XX of {region}"),
         Fact::Probe(region) => format!("our own probe of {region}"),
         Fact::Synthetic(name) => format!("our own request to {name}"),
+        Fact::SyntheticWrite(name) => format!("our own write to {name}"),
         Fact::Answers(name) => format!("DNS answers for {name}"),
         Fact::KeepAlive(region, balancer) => format!("keep-alive of {} in {region}", balancer.short_name()),
         Fact::Dependencies(region, service) => format!("images and secrets of {service} in {region}"),

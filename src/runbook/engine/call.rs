@@ -5,6 +5,7 @@
 //! creates or deletes is never sent twice without such a look.
 //! What it must not do: judge the step; a call that was accepted proves nothing.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -57,7 +58,7 @@ impl Context {
         let proof = effect(&operation, topology);
         let mut pause = PAUSE;
         // A call that was sent before, in this process or an earlier one, and whose outcome nobody knows.
-        let mut unknown = self.sent_before(&place, &operation);
+        let mut unknown = self.told_sent(&place, &operation) || proof.is_some() && self.in_doubt(&place);
         for attempt in 0.. {
             if let Err(cause) = self.may_send() {
                 return Called::Stopped(cause);
@@ -76,6 +77,9 @@ impl Context {
             }
             refresh(&mut operation, &saved);
             self.note_lag(&saved);
+            if attempt == 0 {
+                self.tell_lag(&saved).await;
+            }
             if let Err(why) = self.interlocked(&operation, asked_at).await {
                 return Called::Refused(why);
             }
@@ -95,11 +99,7 @@ impl Context {
             if let Err(called) = self.leased().await {
                 return called;
             }
-            self.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((
-                place.step.clone(),
-                place.way,
-                place.call,
-            ));
+            self.sending(&place);
             let failure = match self.setup.executor.apply(&operation, &self.setup.approval).await {
                 Ok(receipt) => {
                     self.tell(Event::Applied {
@@ -120,6 +120,9 @@ impl Context {
                 failure: failure.clone(),
             })
             .await;
+            if !matches!(failure, ActFailure::Unknown { .. }) {
+                self.not_sent(&place);
+            }
             match failure {
                 ActFailure::Refused { why } => return Called::Failed(why),
                 ActFailure::Credentials { why } => return Called::Barred(why),
@@ -142,7 +145,33 @@ impl Context {
             _ => None,
         });
         if let Some(lag) = lag {
-            *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(lag);
+            *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = Some(lag);
+        }
+    }
+
+    /// Says how old the last lag is: a recovery point is worth as much as its age allows.
+    async fn tell_lag(&self, saved: &Facts) {
+        let lags: Vec<String> = saved
+            .iter()
+            .filter_map(|(fact, seen)| {
+                match (fact, seen.reading().map(|reading| (&reading.value, reading.as_of))) {
+                    (Fact::RpoLag(region, cluster), Some((Known::Number(lag), as_of))) => {
+                        let age = self.setup.clock.now().duration_since(as_of).as_secs().max(0);
+                        Some(format!(
+                            "{cluster} in {region} was {lag:.0} ms behind at {}, {age} s ago",
+                            as_of.strftime("%H:%M:%SZ")
+                        ))
+                    }
+                    (Fact::RpoLag(region, cluster), _) => {
+                        Some(format!("how far {cluster} in {region} is behind is not known"))
+                    }
+                    _ => None,
+                }
+            })
+            .collect();
+        if !lags.is_empty() {
+            let words = format!("before the promotion: {}", lags.join("; "));
+            self.tell(Event::Noted { words: words.into() }).await;
         }
     }
 
@@ -167,8 +196,35 @@ impl Context {
         (facts, words)
     }
 
+    /// Notes that a call is on its way.
+    fn sending(&self, place: &Place<'_>) {
+        let key = (place.step.clone(), place.way, place.call);
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(key.clone());
+        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+    }
+
+    /// Notes that the call on its way was definitely refused; earlier tries of it may still be in doubt.
+    fn not_sent(&self, place: &Place<'_>) {
+        let mut doubtful = self.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = doubtful
+            .iter()
+            .rposition(|(step, way, call)| step == place.step && *way == place.way && *call == place.call);
+        if let Some(last) = last {
+            doubtful.remove(last);
+        }
+    }
+
+    /// True when this process sent this call and it was not definitely refused. An accepted call counts: its
+    /// effect may take a while to be seen.
+    fn in_doubt(&self, place: &Place<'_>) -> bool {
+        let doubtful = self.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+        doubtful
+            .iter()
+            .any(|(step, way, call)| step == place.step && *way == place.way && *call == place.call)
+    }
+
     /// True when the journal has an intent for this call and no definite answer to it.
-    fn sent_before(&self, place: &Place<'_>, operation: &Operation) -> bool {
+    fn told_sent(&self, place: &Place<'_>, operation: &Operation) -> bool {
         let mut sent = false;
         for entry in &self.setup.told {
             match &entry.event {
@@ -240,15 +296,15 @@ impl Context {
             let wanted = survivors_facts(topology, leaving);
             // What the plan was shaped by stands in where a control plane is dark: flags do not change by themselves.
             let mut facts = self.setup.plan.shaped_by.only(wanted.iter());
-            facts.absorb(self.setup.executor.observe(&wanted).await);
+            facts.absorb(self.glance(&wanted).await);
             let recent = asked_at - SignedDuration::from_secs(60);
             match survivors(topology, &facts, leaving, recent) {
                 WayOut::Open(_) => {}
                 WayOut::Doubtful(regions) => {
                     let listed: Vec<&str> = regions.iter().map(crate::domain::ids::Region::as_str).collect();
                     let words = format!(
-                        "nobody can tell now whether {} live and are answered; they are taken for alive",
-                        listed.join(", ")
+                        "nobody can tell now whether anybody else is alive and in DNS; {} may be, and is taken for it",
+                        listed.join(" or ")
                     );
                     self.tell(Event::Noted { words: words.into() }).await;
                 }

@@ -28,6 +28,8 @@ pub(super) struct Hold {
     store: Option<Arc<dyn LeaseStore>>,
     lease: Mutex<Option<Lease>>,
     copies: Mutex<Option<mpsc::Sender<Entry>>>,
+    /// What is to be copied once this run is known to go on; whoever gives way writes nothing.
+    waiting: Mutex<Option<mpsc::Receiver<Entry>>>,
     copier: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -42,16 +44,25 @@ pub(super) enum Held {
 }
 
 impl Hold {
-    /// Nothing taken yet; copies are made from now on.
-    pub(super) fn new(store: Option<Arc<dyn LeaseStore>>, run: &RunId, clock: Clock) -> Self {
-        let mut hold =
-            Self { store, lease: Mutex::default(), copies: Mutex::default(), copier: Mutex::default() };
-        if let Some(store) = hold.store.clone() {
-            let (sender, receiver) = mpsc::channel(WAITING);
-            hold.copies = Mutex::new(Some(sender));
-            hold.copier = Mutex::new(Some(tokio::spawn(copy(store, run.clone(), receiver, clock))));
+    /// Nothing taken yet; what is to be copied is kept until it is.
+    pub(super) fn new(store: Option<Arc<dyn LeaseStore>>) -> Self {
+        let (sender, receiver) = store.is_some().then(|| mpsc::channel(WAITING)).unzip();
+        Self {
+            store,
+            lease: Mutex::default(),
+            copies: Mutex::new(sender),
+            waiting: Mutex::new(receiver),
+            copier: Mutex::default(),
         }
-        hold
+    }
+
+    /// From now on copies are made: this run goes on, with the lease or, in an emergency, without.
+    fn copy_from_now(&self, setup: &Setup) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(store), Some(waiting)) = (self.store.clone(), waiting) {
+            let copier = tokio::spawn(copy(store, setup.opening.run.clone(), waiting, setup.clock));
+            *self.copier.lock().unwrap_or_else(PoisonError::into_inner) = Some(copier);
+        }
     }
 
     /// Copies an entry beside the lease, some time soon, if it can be.
@@ -75,8 +86,12 @@ impl Hold {
         };
         let taking = self.taken(store, &claim, setup);
         if !setup.emergency {
-            return taking.await;
+            let outcome = taking.await?;
+            self.copy_from_now(setup);
+            return Ok(outcome);
         }
+        // Copies come before the lease here: should the table let anybody write, they are all that another host gets.
+        self.copy_from_now(setup);
         match setup.clock.timeout(LEASE_PATIENCE, taking).await {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(why)) => Ok(LeaseOutcome::Unreachable { why: why.to_string().into() }),

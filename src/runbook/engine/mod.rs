@@ -14,6 +14,7 @@
 //! | `effect` | what a call touches and what proves it |
 //! | `hold` | the lease: taking, renewing, losing |
 //! | `recorder` | where events go |
+//! | `sampling` | what users feel beside the steps |
 
 mod call;
 pub mod effect;
@@ -21,13 +22,15 @@ mod hold;
 pub mod interlock;
 mod recorder;
 mod run;
+mod sampling;
 mod step;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -38,13 +41,14 @@ use super::executor::Executor;
 use super::fact::{Fact, Facts};
 use super::lease::{LeaseStore, LeaseView};
 use super::plan::{Plan, StepId};
+use super::sample::Sampler;
 use crate::domain::Topology;
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
 use crate::ports::Clock;
 
 pub use recorder::{InMemory, Recorder};
-pub use run::run;
+pub use run::{failed_steps, run};
 
 /// How long a failover waits for its journal before it goes on without.
 pub const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
@@ -70,6 +74,9 @@ fn look_after(condition: &Condition, waited: SignedDuration) -> Duration {
     }
 }
 
+/// How long an emergency looks at what it could do without, before a call that users wait for.
+const GLANCE: Duration = Duration::from_secs(2);
+
 /// Everything that a run needs.
 pub struct Setup {
     /// Observes and acts.
@@ -78,6 +85,8 @@ pub struct Setup {
     pub lease: Option<Arc<dyn LeaseStore>>,
     /// Where events go.
     pub recorder: Arc<dyn Recorder>,
+    /// Tells what users feel meanwhile; `None` where nobody watches.
+    pub sampler: Option<Arc<dyn Sampler>>,
     /// The clock.
     pub clock: Clock,
     /// The topology.
@@ -98,6 +107,8 @@ pub struct Setup {
     pub take_over: Option<(LeaseView, Text)>,
     /// True when somebody will decide at a halt; otherwise a halt ends the run as halted.
     pub attended: bool,
+    /// On resume: the answer to the halt at which the run was left, brought by whoever takes it up.
+    pub decided: Option<Decided>,
 }
 
 /// A decision and who made it.
@@ -143,10 +154,14 @@ struct Context {
     superseded: AtomicBool,
     /// Set once the journal could not be written in time.
     unjournaled: AtomicBool,
+    /// The last number of a copy that has no place in the journal.
+    last_apart: AtomicU64,
     hold: hold::Hold,
     alive_since: Mutex<BTreeMap<Region, Timestamp>>,
     /// Calls that were sent, in this process or, as the journal tells, before.
     sent: Mutex<Vec<(StepId, usize, usize)>>,
+    /// Calls of this process that were sent and not definitely refused: a retry looks before it sends them again.
+    doubtful: Mutex<Vec<(StepId, usize, usize)>>,
     /// When users were first proven to be answered elsewhere.
     proven: Mutex<Option<Timestamp>>,
     /// The last lag that was read before a promotion, milliseconds.
@@ -194,7 +209,7 @@ impl Context {
             }
             Err(why) if self.setup.emergency => {
                 let at = self.setup.clock.now();
-                self.hold.copy(Entry { seq: u64::MAX, at, event });
+                self.hold.copy(self.apart(at, event));
                 if !self.unjournaled.swap(true, Ordering::SeqCst) {
                     tracing::error!("the run goes on without its journal: {why}");
                     let marked = Event::Unjournaled { why };
@@ -207,11 +222,45 @@ impl Context {
         }
     }
 
+    /// An entry that only its copy keeps, with a number after that of the one before.
+    fn apart(&self, at: Timestamp, event: Event) -> Entry {
+        let entry = Entry::unnumbered(at, event, self.last_apart.load(Ordering::SeqCst));
+        // Copies of steps that run side by side must not share a number; all of a run's futures run on one task.
+        self.last_apart.store(entry.seq, Ordering::SeqCst);
+        entry
+    }
+
     /// Records what is only told, never acted on; losing it costs nothing but words.
     async fn tell(&self, event: Event) {
         if let Err(why) = self.record(event, false).await {
             tracing::warn!("an event of the run was not recorded: {why}");
         }
+    }
+
+    /// Observes facts. In an emergency what does not answer within a glance is not known: Route 53, and each other
+    /// fact, for itself, so that one dark control plane costs users two seconds and takes nothing else with it.
+    async fn glance(&self, wanted: &[Fact]) -> Facts {
+        let executor = &self.setup.executor;
+        if !self.setup.emergency {
+            return executor.observe(wanted).await;
+        }
+        let (dns, others): (Vec<Fact>, Vec<Fact>) =
+            wanted.iter().cloned().partition(|fact| matches!(fact, Fact::HealthCheck(_) | Fact::Records(..)));
+        let groups =
+            others.into_iter().map(|fact| vec![fact]).chain([dns].into_iter().filter(|dns| !dns.is_empty()));
+        let seen = join_all(groups.map(|group| async move {
+            self.setup.clock.timeout(GLANCE, executor.observe(&group)).await.unwrap_or_default()
+        }));
+        let mut facts = Facts::new();
+        seen.await.into_iter().for_each(|some| facts.absorb(some));
+        facts
+    }
+
+    /// Looks whether a step holds before anything was done for it.
+    async fn look_first(&self, condition: &Condition) -> Facts {
+        let facts = self.glance(&condition.facts()).await;
+        self.track(condition, &facts);
+        facts
     }
 
     /// Observes what conditions need, and keeps track of which regions are alive.

@@ -18,7 +18,7 @@ use super::{Context, Decisions, Ending, NotBegun, Setup, Stop};
 use crate::domain::ids::Arn;
 use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
-use crate::runbook::event::{Decision, Event, LeaseOutcome, Outcome};
+use crate::runbook::event::{Decision, Entry, Event, LeaseOutcome, Outcome};
 use crate::runbook::plan::{OnFailure, Step, StepId};
 
 /// How long telling people may take at the end of a run.
@@ -45,7 +45,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
             plan: plan.short().to_owned(),
         });
     }
-    let hold = Hold::new(setup.lease.clone(), &setup.opening.run, setup.clock);
+    let hold = Hold::new(setup.lease.clone());
     let began = setup.clock.now();
     let sent = setup.told.iter().filter_map(|entry| match &entry.event {
         Event::Intent { step, way, call, .. } => Some((step.clone(), *way, *call)),
@@ -53,6 +53,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
     });
     let context = Context {
         sent: std::sync::Mutex::new(sent.collect()),
+        doubtful: std::sync::Mutex::default(),
         proven: std::sync::Mutex::default(),
         lag: std::sync::Mutex::default(),
         began,
@@ -60,6 +61,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         aborted: AtomicBool::new(false),
         superseded: AtomicBool::new(false),
         unjournaled: AtomicBool::new(false),
+        last_apart: std::sync::atomic::AtomicU64::default(),
         hold,
         alive_since: std::sync::Mutex::default(),
     };
@@ -69,7 +71,9 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         Err(not_begun) => {
             let words = Event::Noted { words: not_begun.to_string().into() };
             context.tell(words).await;
-            context.tell(Event::Ended { outcome: Outcome::Aborted, rto: None, rpo_ms: None }).await;
+            // A run that was to be taken up stays where it was left.
+            let outcome = if context.setup.told.is_empty() { Outcome::Aborted } else { Outcome::Halted };
+            context.tell(Event::Ended { outcome, rto: None, rpo_ms: None }).await;
             return Err(not_begun);
         }
     }
@@ -113,7 +117,9 @@ impl Context {
             ending = self.steps(decisions) => ending,
             () = beat => unreachable_ending(),
             () = notify => unreachable_ending(),
+            () = self.sampling() => unreachable_ending(),
         };
+        self.last_sample().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
         let words =
@@ -132,8 +138,18 @@ impl Context {
     /// Runs steps until all are settled, or the run is stopped.
     async fn steps(&self, mut decisions: Decisions) -> Ending {
         let mut board = self.told_board().await;
+        if let Some((decision, by)) = self.setup.decided.clone() {
+            // What had failed when the run was left is what is decided about; it is tried again otherwise.
+            let failed =
+                failed_steps(&self.setup.told).into_iter().find(|step| !board.settled.contains(step));
+            self.tell_durably(Event::Decided { decision: decision.clone(), by }).await;
+            if let Some(ending) = self.decide(&mut board, decision, failed).await {
+                return ending;
+            }
+        }
         let mut running: Running<'_> = FuturesUnordered::new();
         let mut listening = true;
+        let mut attended = self.setup.attended;
         loop {
             if board.failed.is_empty() && self.may_send().is_ok() {
                 for step in self.ready(&board) {
@@ -142,7 +158,7 @@ impl Context {
                 }
             }
             if running.is_empty() {
-                match self.pause(&mut board, &mut decisions).await {
+                match self.pause(&mut board, &mut decisions, attended).await {
                     Some(ending) => return ending,
                     None => continue,
                 }
@@ -154,6 +170,8 @@ impl Context {
                         self.aborted.store(true, Ordering::SeqCst);
                         self.tell(Event::Decided { decision: Decision::Abort { reason }, by }).await;
                     }
+                    // Whoever would have answered at the next halt has gone.
+                    Some((Decision::HandOver, _)) => attended = false,
                     // Other decisions are answers to a halt; while steps run there is nothing to answer.
                     Some(_) => {}
                     None => listening = false,
@@ -167,7 +185,7 @@ impl Context {
         board.running.remove(&id);
         match settled {
             Settled::Done => {
-                if self.setup.plan.step(&id).is_some_and(|step| proves_recovery(&step.verify)) {
+                if self.proves(&id) {
                     let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     proven.get_or_insert(self.setup.clock.now());
                 }
@@ -199,7 +217,7 @@ impl Context {
     }
 
     /// Nothing runs: the end, a halt, or a stop. `None`: go on.
-    async fn pause(&self, board: &mut Board, decisions: &mut Decisions) -> Option<Ending> {
+    async fn pause(&self, board: &mut Board, decisions: &mut Decisions, attended: bool) -> Option<Ending> {
         match self.may_send() {
             Err(Stop::Superseded) => {
                 let why = "another run has the lease now; nothing more was sent".into();
@@ -236,19 +254,31 @@ impl Context {
             format!("{}: {} halted: {words}", self.setup.opening.application, self.setup.opening.run);
         let _ = self.setup.clock.timeout(NOTIFYING, self.notify("halted", &message)).await;
         let halted = Ending { outcome: Outcome::Halted, why: words };
-        if !self.setup.attended {
+        if !attended {
             return Some(halted);
         }
         let Some((decision, by)) = decisions.recv().await else { return Some(halted) };
         self.tell_durably(Event::Decided { decision: decision.clone(), by }).await;
+        if decision == Decision::HandOver {
+            return Some(halted);
+        }
+        self.decide(board, decision, Some(id)).await
+    }
+
+    /// Carries a decision about a failed step out. `None`: go on.
+    async fn decide(&self, board: &mut Board, decision: Decision, failed: Option<StepId>) -> Option<Ending> {
         match decision {
-            Decision::Retry => board.failed.retain(|(failed, _)| failed != &id),
+            Decision::Retry => board.failed.retain(|(known, _)| Some(known) != failed.as_ref()),
             Decision::Skip { reason } => {
-                board.failed.retain(|(failed, _)| failed != &id);
-                board.settled.insert(id.clone());
-                self.tell_durably(Event::StepSkipped { step: id, reason }).await;
+                board.failed.retain(|(known, _)| Some(known) != failed.as_ref());
+                if let Some(step) = failed {
+                    board.settled.insert(step.clone());
+                    self.tell_durably(Event::StepSkipped { step, reason }).await;
+                }
             }
-            Decision::HandOver => return Some(halted),
+            Decision::HandOver => {
+                return Some(Ending { outcome: Outcome::Halted, why: "handed over".into() });
+            }
             Decision::Abort { .. } => {
                 self.aborted.store(true, Ordering::SeqCst);
                 return Some(Ending {
@@ -256,7 +286,7 @@ impl Context {
                     why: "stopped on the operator's word".into(),
                 });
             }
-            Decision::Undo { .. } => return Some(self.undo_all(board).await),
+            Decision::Undo { .. } => return Some(self.undo_all().await),
         }
         None
     }
@@ -276,12 +306,16 @@ impl Context {
         self.tell_durably(Event::Halted { why, done: board.done.clone(), undoable, not_run, failed }).await;
     }
 
-    /// Undoes what was sent, the last step of the plan first.
-    async fn undo_all(&self, board: &Board) -> Ending {
+    /// Undoes what was sent, the last step of the plan first. What has no undo is named, never called undone.
+    async fn undo_all(&self) -> Ending {
         let used = self.used();
-        let _ = board;
+        let mut lasting: Vec<&str> = Vec::new();
         for step in self.setup.plan.steps.iter().rev() {
             let Some(ways) = used.get(&step.id) else { continue };
+            if ways.iter().filter_map(|way| step.ways.get(*way)).all(|way| way.undo.is_empty()) {
+                lasting.push(step.id.as_str());
+                continue;
+            }
             if let Settled::Failed(why) = self.undo(step, ways).await {
                 let why: Text = format!("the undo of {} failed: {why}", step.id).into();
                 self.tell_durably(Event::StepFailed {
@@ -293,7 +327,13 @@ impl Context {
                 return Ending { outcome: Outcome::Halted, why };
             }
         }
-        Ending { outcome: Outcome::Undone, why: "everything that was done is undone".into() }
+        let why = if lasting.is_empty() {
+            "everything that was done is undone".into()
+        } else {
+            format!("what can be undone is undone; {} cannot be and stay as they are", lasting.join(", "))
+                .into()
+        };
+        Ending { outcome: Outcome::Undone, why }
     }
 
     /// Ways of which a call was sent, in this process or before, by step.
@@ -309,51 +349,77 @@ impl Context {
         used
     }
 
-    /// On resume: the steps that were settled and still are. What acted is looked at again, for the world may
-    /// have changed; what waited is not waited for twice.
+    /// On resume: the steps that were settled and still are. What acted is looked at again, all of it at once,
+    /// for the world may have changed; what waited is not waited for twice, and what the operator skipped stays
+    /// skipped.
     async fn told_board(&self) -> Board {
         let mut board = Board::default();
+        let mut skipped: BTreeSet<StepId> = BTreeSet::new();
+        let mut passed: BTreeSet<StepId> = BTreeSet::new();
         for entry in &self.setup.told {
             match &entry.event {
-                Event::StepDone { step, .. }
-                | Event::StepHeld { step, .. }
-                | Event::StepSkipped { step, .. }
-                | Event::StepFailed { step, passed: true, .. } => {
+                Event::StepDone { step, .. } | Event::StepHeld { step, .. } => {
                     board.settled.insert(step.clone());
+                    skipped.remove(step);
+                    passed.remove(step);
+                }
+                Event::StepFailed { step, passed: true, .. } => {
+                    board.settled.insert(step.clone());
+                    passed.insert(step.clone());
+                }
+                Event::StepSkipped { step, .. } => {
+                    board.settled.insert(step.clone());
+                    skipped.insert(step.clone());
                 }
                 Event::StepUndone { step } => {
                     board.settled.remove(step);
+                    skipped.remove(step);
+                    passed.remove(step);
                 }
                 _ => {}
             }
         }
-        let acted: Vec<&Step> = self
-            .setup
-            .plan
-            .steps
-            .iter()
-            .filter(|step| board.settled.contains(&step.id) && !step.ways.is_empty())
-            .collect();
+        let again = |step: &&Step| {
+            board.settled.contains(&step.id) && !skipped.contains(&step.id) && !step.ways.is_empty()
+        };
+        let acted: Vec<&Step> = self.setup.plan.steps.iter().filter(again).collect();
+        let proofs: Vec<&Condition> = acted.iter().map(|step| &step.verify).collect();
+        let now = self.setup.clock.now();
+        let facts = self.look(&proofs).await;
         for step in acted {
-            let now = self.setup.clock.now();
-            let facts = self.look(&[&step.verify]).await;
             if let crate::runbook::Judgement::NotYet { progress, .. } =
                 self.judge(&step.verify, &facts, now, now)
             {
                 let words =
-                    format!("{} was done and is not so any more: {progress}; it is done again", step.id);
+                    format!("{} was settled and does not hold now: {progress}; it is done again", step.id);
                 self.tell(Event::Noted { words: words.into() }).await;
                 board.settled.remove(&step.id);
             }
         }
-        board.done = board.settled.iter().cloned().collect();
+        board.done = board
+            .settled
+            .iter()
+            .filter(|id| !skipped.contains(*id) && !passed.contains(*id))
+            .cloned()
+            .collect();
         board
+    }
+
+    /// True for the step that proves users are answered elsewhere: our own request, or what DNS answers where the plan
+    /// makes none.
+    fn proves(&self, id: &StepId) -> bool {
+        let asks = self.setup.plan.steps.iter().any(|step| is_request(&step.verify) && step.ways.is_empty());
+        self.setup.plan.step(id).is_some_and(|step| {
+            step.ways.is_empty() && if asks { is_request(&step.verify) } else { proves_by_dns(&step.verify) }
+        })
     }
 
     /// Recovery time and recovery point, as far as this run can tell.
     fn measures(&self) -> (Option<Duration>, Option<f64>) {
         let proven = *self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let began = self.setup.told.first().map_or(self.began, |entry| entry.at);
+        // The operator may know better than this run when users began to suffer.
+        let told = self.setup.told.first().map_or(self.began, |entry| entry.at);
+        let began = self.setup.plan.params.since.map_or(told, |since| since.min(told));
         let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
         let lag = *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         (rto, lag)
@@ -381,16 +447,42 @@ impl Context {
     }
 }
 
+/// The steps that had failed when a run was left, as its record tells, in the order in which they did.
+pub fn failed_steps(told: &[Entry]) -> Vec<StepId> {
+    let mut failed: Vec<StepId> = Vec::new();
+    for entry in told {
+        match &entry.event {
+            Event::StepFailed { step, passed: false, .. } if !failed.contains(step) => {
+                failed.push(step.clone())
+            }
+            Event::StepBegan { step }
+            | Event::StepDone { step, .. }
+            | Event::StepHeld { step, .. }
+            | Event::StepSkipped { step, .. }
+            | Event::StepUndone { step } => failed.retain(|known| known != step),
+            _ => {}
+        }
+    }
+    failed
+}
+
 /// The arms that never end are listed only so that they run beside the steps.
 fn unreachable_ending() -> Ending {
     Ending { outcome: Outcome::Halted, why: "the run's own upkeep ended".into() }
 }
 
-/// True for the step that proves users are answered elsewhere.
-fn proves_recovery(condition: &Condition) -> bool {
+fn is_request(condition: &Condition) -> bool {
     match condition {
-        Condition::All { of } | Condition::Any { of } => of.iter().any(proves_recovery),
-        Condition::Synthetic { .. } | Condition::AnswersOmit { .. } => true,
+        Condition::All { of } | Condition::Any { of } => of.iter().any(is_request),
+        Condition::Synthetic { .. } => true,
+        _ => false,
+    }
+}
+
+fn proves_by_dns(condition: &Condition) -> bool {
+    match condition {
+        Condition::All { of } | Condition::Any { of } => of.iter().any(proves_by_dns),
+        Condition::AnswersOmit { .. } => true,
         _ => false,
     }
 }

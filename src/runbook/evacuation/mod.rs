@@ -24,7 +24,8 @@ use crate::domain::snapshot::{HealthCheckConfig, RecordSet};
 use crate::domain::text::Text;
 use crate::domain::topology::{Switch, SwitchWire};
 
-pub(super) use steps::{held_at_zero, pin, prescale, proof};
+pub use steps::LINGERING;
+pub(super) use steps::{held_at_zero, pin, prescale, proof, written};
 
 /// How a region can be taken out of DNS.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::Evacuation;
+use crate::domain::Topology;
 use crate::domain::ids::{HostName, Region};
 use crate::domain::snapshot::ScalableTarget;
 use crate::domain::text::Text;
@@ -21,16 +22,14 @@ const SERVE: Duration = Duration::from_mins(10);
 const SERVE_USUAL: Duration = Duration::from_secs(70);
 /// A call that sets limits or counts, with its observation.
 const SET: Duration = Duration::from_mins(2);
-/// The effective TTL of alias records.
-const TTL: Duration = Duration::from_mins(1);
 /// Keep-alive of HTTP clients that a load balancer allows unless told otherwise (aws-facts section 1).
 const KEEP_ALIVE: f64 = 3_600.0;
 /// How long the proof that no answer leads to the region may take.
 const DNS_PROOF: Duration = Duration::from_mins(10);
 /// The same where the run goes on without it.
 const DNS_PASSING: Duration = Duration::from_mins(3);
-/// Minutes of nearly no traffic that prove a region empty.
-const QUIET_MINUTES: usize = 3;
+/// How long writes may take to work again.
+const WRITES: Duration = Duration::from_mins(5);
 /// Percent of the traffic before that counts as none.
 const QUIET_PERCENT: f64 = 1.0;
 
@@ -130,6 +129,9 @@ fn grow(need: &Need, tasks: i32) -> Option<Step> {
     }
 }
 
+/// How the note begins that says how long clients may stay after they were sent elsewhere.
+pub const LINGERING: &str = "clients with open connections";
+
 /// The step that takes a region out of DNS by the first way that works.
 pub(in crate::runbook) fn pin(region: &Region, evacuation: Evacuation, timeout: Duration) -> Option<Step> {
     if evacuation.ways.is_empty() {
@@ -186,11 +188,13 @@ pub(in crate::runbook) fn proof(
         (most >= 1.0).then(|| most.log2().floor().exp2())
     });
     let omit = Condition::AnswersOmit { names: names.to_vec(), region: region.clone() };
-    let quiet = before.map(|before| Condition::TrafficBelow {
+    let minutes = usize::try_from(view.topology.policy.quiet_minutes).unwrap_or(usize::MAX);
+    let known = before.is_some();
+    let quiet = before.filter(|_| minutes > 0).map(|before| Condition::TrafficBelow {
         region: region.clone(),
         before,
         percent: QUIET_PERCENT,
-        minutes: QUIET_MINUTES,
+        minutes,
     });
     // Where DNS cannot be asked, traffic proves the same, later.
     let gone = match &quiet {
@@ -200,10 +204,11 @@ pub(in crate::runbook) fn proof(
     let title = format!("no answer leads to {region}, or hardly a request arrives there");
     let patience = if pass { DNS_PASSING } else { DNS_PROOF };
     let dns = Step::wait("proof/dns", title, gone, patience).at(region).after([pin.clone()]);
-    let ttl = Condition::Elapsed { span: TTL, name: "TTL of 60 s".into() };
-    let ttl = Step::wait("proof/ttl", "resolvers forget the old answer", ttl, TTL * 2);
+    let span = Duration::from_secs(view.topology.policy.answers_live_seconds);
+    let ttl = Condition::Elapsed { span, name: format!("TTL of {} s", span.as_secs()).into() };
+    let ttl = Step::wait("proof/ttl", "resolvers forget the old answer", ttl, span.saturating_mul(2));
     // In an emergency nothing waits for a proof that may never come.
-    let ttl = ttl.after([if pass { pin.clone() } else { dns.id.clone() }]).at(region).usually(TTL);
+    let ttl = ttl.after([if pass { pin.clone() } else { dns.id.clone() }]).at(region).usually(span);
     parts.done = vec![ttl.id.clone()];
     let keep_alive = keep_alive(view, region);
     match quiet {
@@ -216,6 +221,10 @@ pub(in crate::runbook) fn proof(
             parts.steps.extend([passing(dns), ttl, step]);
         }
         Some(_) => parts.steps.extend([passing(dns), ttl]),
+        None if known => {
+            parts.notes.push("the policy wants no proof by traffic (quiet_minutes = 0)".into());
+            parts.steps.extend([passing(dns), ttl]);
+        }
         None => {
             parts
                 .notes
@@ -225,12 +234,24 @@ pub(in crate::runbook) fn proof(
     }
     parts.notes.push(
         format!(
-            "clients with open connections may use {region} for up to {} more (HTTP client keep-alive of its load balancers)",
+            "{LINGERING} may use {region} for up to {} more (HTTP client keep-alive of its load balancers)",
             words::span(Duration::from_secs_f64(keep_alive.max(0.0)))
         )
         .into(),
     );
     parts
+}
+
+/// A write through each public name after `after`, where the topology names one: the proof that writes work again.
+pub(in crate::runbook) fn written(topology: &Topology, names: &[HostName], after: &[StepId]) -> Vec<Step> {
+    let Some(write) = &topology.synthetic.write else { return Vec::new() };
+    let step = |name: &HostName| {
+        let until = Condition::SyntheticWrite { name: name.clone() };
+        let title = format!("{name} accepts our own {} ({})", write.method, write.wanted());
+        let step = Step::wait(format!("write/{name}"), title, until, WRITES);
+        step.after(after.iter().cloned())
+    };
+    names.iter().map(step).collect()
 }
 
 /// The longest keep-alive of the region's load balancers, seconds.

@@ -190,8 +190,8 @@ pub fn fresh(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding> {
             }
             continue;
         };
-        let dark = subject.dark && region_of(&fact).is_some() && region_of(&fact) == subject.region;
-        let about = match region_of(&fact) {
+        let dark = subject.dark && fact.region().is_some() && fact.region() == subject.region;
+        let about = match fact.region() {
             Some(region) => format!("{} of {region}", seen.source().kind.label()),
             None => seen.source().kind.label().to_owned(),
         };
@@ -228,41 +228,6 @@ fn is_told_elsewhere(view: &View<'_>, fact: &Fact) -> bool {
             .iter()
             .any(|member| view.is_fresh(&Fact::GlobalCluster(member.region.clone(), id.clone())))
     })
-}
-
-/// The region whose API tells a fact; `None` for Route 53, ARC and DNS.
-fn region_of(fact: &Fact) -> Option<&Region> {
-    match fact {
-        Fact::Service(region, _)
-        | Fact::Scaling(region, _)
-        | Fact::Targets(region, _)
-        | Fact::SwitchObject(region, ..)
-        | Fact::SwitchMetric(region, ..)
-        | Fact::GlobalCluster(region, _)
-        | Fact::DbCluster(region, _)
-        | Fact::DbInstances(region, _)
-        | Fact::RpoLag(region, _)
-        | Fact::Table(region, _)
-        | Fact::Requests(region)
-        | Fact::Errors(region)
-        | Fact::Probe(region)
-        | Fact::KeepAlive(region, _)
-        | Fact::Dependencies(region, _)
-        | Fact::VcpuQuota(region)
-        | Fact::Tags(region, _)
-        | Fact::Alarm(region, _)
-        | Fact::Cluster(region, _)
-        | Fact::Balancer(region, _)
-        | Fact::Protection(region, _)
-        | Fact::Bucket(region, _)
-        | Fact::Stack(region, _) => Some(region),
-        Fact::Identity(_)
-        | Fact::HealthCheck(_)
-        | Fact::Records(..)
-        | Fact::RoutingControl(_)
-        | Fact::Synthetic(_)
-        | Fact::Answers(_) => None,
-    }
 }
 
 /// The facts that shape a plan, without what changes by itself. What is not known shapes nothing. A global cluster

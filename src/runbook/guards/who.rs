@@ -8,6 +8,7 @@ use crate::domain::topology::ACTED_PARTITION;
 use crate::runbook::catalog::LeaseState;
 use crate::runbook::fact::Fact;
 use crate::runbook::guard::{GuardFinding, GuardId};
+use crate::runbook::operation::FailureDomain;
 use crate::runbook::situation::{View, words};
 
 pub(super) fn armed(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding> {
@@ -21,13 +22,13 @@ pub(super) fn armed(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding>
     ]
 }
 
-/// The account and partition of every scope must be the topology's. A scope that did not answer is told; any other
-/// one may answer for the credentials, but not for its account.
+/// The account and partition of every scope must be the topology's. A scope that was asked, did not answer and is one
+/// that the plan calls is told; any other one may answer for the credentials, but not for its account.
 pub(super) fn identity(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding> {
     let emergency = subject.emergency();
     let mut findings = Vec::new();
     let ends = view.now + SignedDuration::try_from(subject.expected()).unwrap_or_default();
-    let mut unknown = Vec::new();
+    let mut silent: Vec<String> = Vec::new();
     let (mut answered, mut refused) = (0, Vec::new());
     let mut soonest = None;
     for scope in view.scopes() {
@@ -39,8 +40,8 @@ pub(super) fn identity(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFindi
         }
         let Some(who) = view.facts.identity(&fact) else {
             let lost = subject.dark && subject.region.is_some_and(|region| region.as_str() == scope.as_str());
-            if !lost {
-                unknown.push(scope.clone());
+            if let Some(kind) = kind.filter(|_| !lost && is_called(subject, scope.as_str())) {
+                silent.push(format!("{} ({})", fact.place(), kind.label()));
             }
             continue;
         };
@@ -71,9 +72,11 @@ pub(super) fn identity(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFindi
                 .next("run `aws sso login` for the profile, or renew the credentials"),
         );
     }
-    if !unknown.is_empty() {
-        let message = format!("who we are is not known for {}", words::list(unknown));
+    if !silent.is_empty() && findings.is_empty() {
+        let message = format!("whose account answers was not told by {}", words::list(silent));
         findings.push(GuardFinding::warn(GuardId::Identity, message));
+    } else if answered == 0 && refused.is_empty() {
+        findings.push(GuardFinding::warn(GuardId::Identity, "whose account answers was not read yet"));
     }
     if let Some((expires, scope)) = soonest {
         let left = std::time::Duration::try_from(expires.duration_since(view.now)).unwrap_or_default();
@@ -84,6 +87,17 @@ pub(super) fn identity(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFindi
             .push(GuardFinding::warn(GuardId::Identity, message).next("renew them before or during the run"));
     }
     findings
+}
+
+/// Whether the plan sends anything there. The lease is not a plan's: its own guard speaks of it.
+fn is_called(subject: &Subject<'_>, scope: &str) -> bool {
+    let mut calls = subject.steps.iter().flat_map(|step| &step.ways).flat_map(|way| &way.calls);
+    calls.any(|call| match call.domain() {
+        FailureDomain::Regional(region) => region.as_str() == scope,
+        FailureDomain::Global => scope == "dns",
+        FailureDomain::DataPlane => scope == "arc",
+        FailureDomain::None => false,
+    })
 }
 
 pub(super) fn endpoint(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding> {
@@ -100,7 +114,7 @@ pub(super) fn lease(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding>
     let warn = |message: String| GuardFinding::warn(GuardId::Lease, message);
     let mut findings = Vec::new();
     match &view.situation.lease {
-        LeaseState::Free => {}
+        LeaseState::Free | LeaseState::Unread => {}
         LeaseState::NotConfigured => {
             findings.push(warn(
                 "the topology names no lease table: runs of two hosts do not see each other".into(),

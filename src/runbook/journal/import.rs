@@ -15,9 +15,6 @@ use super::line::{Segment, encode, hex};
 use crate::domain::text::Text;
 use crate::runbook::event::{Entry, Event, RunId};
 
-/// The number of an entry that was copied while the journal could not be written.
-const UNNUMBERED: u64 = u64::MAX;
-
 /// Writes a copied run into a new folder under `runs` and gives that folder. The copy was made at best effort:
 /// entries keep their numbers, and what is missing between them is counted in a note at the end. Entries of a run
 /// that went unjournaled have no number: such a run is put in order by time, and numbered anew. Blocks: call it
@@ -30,7 +27,7 @@ pub fn import(
     at: Timestamp,
 ) -> Result<PathBuf, JournalError> {
     let folder = folder_of(runs, run)?;
-    let missing = order(&mut entries);
+    let missing = in_order(&mut entries);
     let not_a_run = |why| JournalError::NotARun { run: run.as_str().into(), why };
     match entries.first().map(|entry| &entry.event) {
         Some(Event::Opened { opening, .. }) if &opening.run == run => {}
@@ -63,19 +60,29 @@ pub fn import(
 }
 
 /// Brings copied entries into their order, each once, and tells how many are missing as far as their numbers do.
-fn order(entries: &mut Vec<Entry>) -> u64 {
-    let unnumbered = entries.iter().any(|entry| entry.seq == UNNUMBERED);
-    if unnumbered {
-        entries.sort_by_key(|entry| (entry.at, entry.seq));
-        entries.dedup();
-    } else {
-        entries.sort_by_key(|entry| entry.seq);
-        entries.dedup_by_key(|entry| entry.seq);
+pub fn in_order(entries: &mut Vec<Entry>) -> u64 {
+    let (mut apart, mut numbered): (Vec<Entry>, Vec<Entry>) =
+        std::mem::take(entries).into_iter().partition(Entry::is_unnumbered);
+    numbered.sort_by_key(|entry| entry.seq);
+    numbered.dedup_by_key(|entry| entry.seq);
+    apart.sort_by_key(|entry| (entry.seq, entry.at));
+    apart.dedup();
+    let whole = apart.is_empty();
+    let all = numbered.last().map_or(0, |last| last.seq + 1);
+    let missing = all.saturating_sub((numbered.len() + apart.len()) as u64);
+    let mut apart = apart.into_iter().peekable();
+    let mut next = 0;
+    for entry in numbered {
+        // Of what happened at one moment, that stands first which fills a gap before the other.
+        let gap = entry.seq > next;
+        while let Some(one) = apart.next_if(|one| one.at < entry.at || gap && one.at == entry.at) {
+            entries.push(one);
+        }
+        next = entry.seq + 1;
+        entries.push(entry);
     }
-    let numbers = entries.iter().map(|entry| entry.seq).filter(|seq| *seq != UNNUMBERED);
-    let all = numbers.max().map_or(0, |last| last + 1);
-    let missing = all.saturating_sub(entries.len() as u64);
-    if unnumbered {
+    entries.extend(apart);
+    if !whole {
         for (seq, entry) in (0..).zip(entries) {
             entry.seq = seq;
         }

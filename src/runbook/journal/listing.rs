@@ -54,6 +54,14 @@ pub struct RunSummary {
     pub unreadable: Option<Text>,
 }
 
+impl RunSummary {
+    /// True when its process went before the first entry was on disk: nothing was done, nothing can be taken up, and
+    /// nothing stands in the way of another run.
+    pub fn never_began(&self) -> bool {
+        self.last.is_none() && self.holder.is_none() && self.damage.is_empty() && self.unreadable.is_none()
+    }
+}
+
 /// All runs in a folder of runs, newest first; none when the folder is not there yet. Blocks: call it where
 /// waiting for a disk is allowed.
 pub fn list(runs: &Path) -> Result<Vec<RunSummary>, JournalError> {
@@ -82,21 +90,13 @@ fn summary(runs: &Path, id: RunId) -> Result<RunSummary, JournalError> {
     let holder = Lock::holder(&folder);
     let (told, unreadable) = match read(&folder.join(JOURNAL_FILE)) {
         Ok(told) => (told, None),
+        // A folder without a journal, as a process leaves it that goes in between.
+        Err(JournalError::NoRun(_)) => (super::Told::default(), None),
         Err(error) => (super::Told::default(), Some(error.to_string().into())),
     };
     let damage = told.damage;
     let last = told.entries.last().cloned();
-    let standing = standing(&told.entries);
-    let outcome = match standing {
-        Standing::Ended(outcome) => Some(outcome),
-        Standing::Going | Standing::Waiting => None,
-    };
-    let state = match standing {
-        _ if holder.is_some() => RunState::Running,
-        Standing::Waiting | Standing::Ended(Outcome::Halted) => RunState::Halted,
-        Standing::Ended(_) => RunState::Ended,
-        Standing::Going => RunState::Interrupted,
-    };
+    let Stand { state, outcome, waits } = stand(&told.entries, holder.is_some());
     let mut opening = None;
     let mut began = None;
     for entry in told.entries {
@@ -106,9 +106,35 @@ fn summary(runs: &Path, id: RunId) -> Result<RunSummary, JournalError> {
             break;
         }
     }
-    let waits = standing == Standing::Waiting;
     let imported = told.imported;
     Ok(RunSummary { id, opening, began, last, outcome, state, holder, waits, damage, imported, unreadable })
+}
+
+/// Where a run stands, as its entries leave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stand {
+    /// Where it stands.
+    pub state: RunState,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// True when the last thing that happened is a halt.
+    pub waits: bool,
+}
+
+/// Where entries leave a run; `held` when a process has it.
+pub fn stand(entries: &[Entry], held: bool) -> Stand {
+    let standing = standing(entries);
+    let outcome = match standing {
+        Standing::Ended(outcome) => Some(outcome),
+        Standing::Going | Standing::Waiting => None,
+    };
+    let state = match standing {
+        _ if held => RunState::Running,
+        Standing::Waiting | Standing::Ended(Outcome::Halted) => RunState::Halted,
+        Standing::Ended(_) => RunState::Ended,
+        Standing::Going => RunState::Interrupted,
+    };
+    Stand { state, outcome, waits: standing == Standing::Waiting }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -127,6 +153,7 @@ fn standing(entries: &[Entry]) -> Standing {
         | Event::Noted { .. }
         | Event::Lease { .. }
         | Event::Unjournaled { .. }
+        | Event::Sampled { .. }
         | Event::Progress { .. } => standing,
         Event::Opened { .. }
         | Event::Resumed { .. }

@@ -18,6 +18,7 @@
 //! | [`control`] | decisions from other processes |
 //! | `follow` | a run, live, from another process |
 //! | `listing` | all runs |
+//! | `past` | how long steps took in runs that are over |
 //! | `import` | a run from another host |
 //!
 //! **The chain.** A line is `{"v":1, …entry…, "prev":"…", "hash":"…"}`. `hash` is SHA-256 over the bytes of the
@@ -35,6 +36,7 @@ mod import;
 mod line;
 mod listing;
 mod lock;
+mod past;
 mod reading;
 mod recorder;
 mod tail;
@@ -44,10 +46,11 @@ pub use disk::{Disk, FileDisk};
 pub use error::{Failure, JournalError};
 pub use follow::{Follow, Followed};
 pub use handle::{Journal, Recorded};
-pub use import::import;
+pub use import::{import, in_order};
 pub use line::Flaw;
-pub use listing::{RunState, RunSummary, list};
+pub use listing::{RunState, RunSummary, Stand, list, stand};
 pub use lock::{Holder, Lock};
+pub use past::Past;
 pub use reading::{Damage, Told, read, tell};
 
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::Topology;
 use crate::domain::ids::{Arn, GlobalClusterId, Region, ServiceKey};
+use crate::domain::synthetic::TOKEN;
 use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
 use crate::runbook::fact::Fact;
@@ -213,6 +214,7 @@ impl At<'_> {
             | Condition::ErrorsBelow { .. }
             | Condition::Elapsed { .. }
             | Condition::Synthetic { .. }
+            | Condition::SyntheticWrite { .. }
             | Condition::Gone { .. }
             | Condition::NoReplica { .. } => None,
         }
@@ -304,8 +306,26 @@ impl At<'_> {
                 names.iter().map(|name| format!("dig +noall +answer {}", quoted(name.as_str()))).collect()
             }
             Condition::Synthetic { name } => {
-                let url = format!("https://{name}{}", self.topology.probe.path);
-                vec![format!("{CURL} {}", quoted(&url))]
+                let path = self.topology.synthetic.path.as_ref().unwrap_or(&self.topology.probe.path);
+                vec![format!("{CURL} {}", quoted(&format!("https://{name}{path}")))]
+            }
+            // By hand one writes with a token of one's own.
+            Condition::SyntheticWrite { name } => {
+                let write = self.topology.synthetic.write.iter();
+                let by_hand = |text: &str| text.replace(TOKEN, "by-hand");
+                write
+                    .map(|write| {
+                        let url = format!("https://{name}{}", by_hand(&write.path));
+                        let kind = format!("Content-Type: {}", write.content_type);
+                        format!(
+                            "{CURL} -X {} -H {} --data {} {}",
+                            write.method,
+                            quoted(&kind),
+                            quoted(&by_hand(&write.body)),
+                            quoted(&url)
+                        )
+                    })
+                    .collect()
             }
             Condition::RpoLag { region, cluster, .. } => vec![
                 self.call("cloudwatch", "list-metrics", region)

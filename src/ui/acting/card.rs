@@ -1,13 +1,19 @@
 //! The decision card: wait, drain, drain --now, failover.
 //!
-//! What it is for: what each way costs users and data, how long it takes, what it never brings back and what it
-//! needs, side by side where there is room and one under the other where there is not.
+//! What it is for: what users feel now and what data is only here, said once; then the ways side by side in figures,
+//! at any width; then the way that the cursor is on, in full sentences.
 //! What it must not do: recommend; the operator decides.
 //!
 //! ```text
 //! ─ decide: us-east-1 ─────────────────────── ✖ failing ─ not in DNS ─
-//!   6.9k requests fail a minute (1m old)
-//!  ▸ wait          │   drain         │   drain --now   │   failover
+//!   users  6.9k requests a minute fail here (1m old)
+//!   data   Aurora my-global: 160 s not yet in eu-west-1 (1m old)
+//!
+//!                    wait          ▸ drain       drain --now   failover
+//!   way              changes nothing ● open      ● open        ● open
+//!   users are out    …
+//!
+//!   drain: …
 //! ```
 
 use std::time::Duration;
@@ -16,10 +22,10 @@ use ratatui::style::Style;
 
 use super::estimate;
 use crate::app::App;
-use crate::app::acting::card::{Card, Failing, Way, failing};
+use crate::app::acting::card::{Behind, Card, Failing, Lag, Way, behind, failing};
+use crate::app::acting::estimate::Estimate;
 use crate::app::acting::{Planning, estimate as reckon};
-use crate::domain::text::Text;
-use crate::runbook::{Force, GuardFinding, GuardId, Plan, PlanError};
+use crate::runbook::{DatabaseChoice, Force, GuardFinding, GuardId, Plan, PlanError};
 use crate::ui::columns;
 use crate::ui::format;
 use crate::ui::page::Page;
@@ -27,221 +33,328 @@ use crate::ui::pen::{Pen, fit, width};
 use crate::ui::theme::{Mark, Theme};
 use crate::ui::timeline::rule;
 
-/// From this width on the ways stand side by side.
-const BESIDE: u16 = 110;
+/// Columns of the labels in front of the figures.
+const LABEL: u16 = 13;
 
-/// A line of a way: label, words, style.
-type Said = (&'static str, String, Style);
+/// The widest that a column of figures needs to be.
+const COLUMN: u16 = 30;
+
+/// What is known of the region, whichever way is taken.
+struct Felt {
+    fails: Option<Failing>,
+    /// Whether DNS sends users there, when that is known.
+    in_dns: Option<bool>,
+    behind: Vec<Behind>,
+}
+
+/// A figure of a way, short enough for a column.
+type Figure = (String, Style);
 
 /// Paints the card into all of `pen`.
 pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, card: &Card, theme: Theme) {
     rule(pen, 0, &format!("decide: {}", card.region), theme);
-    let view = app.fleet.region(&card.region);
     let wide = pen.width();
-    let mut top = 1;
-    let fails = view.as_ref().and_then(failing);
+    let view = app.fleet.region(&card.region);
     if let Some(view) = &view {
         let mark = Mark::of_health(view.health());
         let (dns, style) = columns::dns(view, theme, true);
         let at = pen.put_right(wide.saturating_sub(1), 0, 14, &format!(" {dns} "), style);
         pen.put_right(at, 0, 14, &format!(" {} {} ", mark.symbol(), view.word()), theme.mark(mark));
     }
-    let (words, style) = match fails {
-        Some(fails) if fails.per_minute > 0.0 => (
-            format!(
-                "{} requests a minute fail here ({} old)",
-                format::count(fails.per_minute),
-                format::since(fails.as_of, app.fleet.now())
-            ),
-            theme.strong(),
-        ),
+    let felt = Felt {
+        fails: view.as_ref().and_then(failing),
+        in_dns: view.as_ref().and_then(|view| view.rows.in_dns.value().copied()),
+        behind: behind(&app.fleet, &card.region),
+    };
+    let room = wide.saturating_sub(1);
+    let mut page = Page::default();
+    users(&mut page, app, card, &felt, room, theme);
+    data(&mut page, app, &felt, room, theme);
+    page.gap();
+    figures(&mut page, card, &felt, room, theme);
+    page.gap();
+    sentences(&mut page, card, &felt, room, theme);
+    let high = pen.height().saturating_sub(1);
+    page.paint(&mut pen.part(0, 1, wide, high), &card.scroll, theme);
+}
+
+/// What users feel now, and whether it ends by itself.
+fn users(page: &mut Page, app: &App, card: &Card, felt: &Felt, room: u16, theme: Theme) {
+    let fails = felt.fails.is_some_and(|fails| fails.per_minute > 0.0);
+    let (mut words, style) = match felt.fails {
+        Some(seen) if fails => {
+            let old = format::since(seen.as_of, app.fleet.now());
+            (
+                format!("{} requests a minute fail here ({old} old)", format::count(seen.per_minute)),
+                theme.strong(),
+            )
+        }
         Some(_) => ("no request fails here".to_owned(), theme.plain()),
         None => ("how many requests fail here is not known".to_owned(), theme.missing()),
     };
-    pen.put(2, top, wide.saturating_sub(2), &words, style);
-    top += 1;
-    let room = pen.height().saturating_sub(top);
-    let mut body = pen.part(0, top, wide, room);
-    if wide >= BESIDE {
-        beside(&mut body, card, fails, theme);
-    } else {
-        below(&mut body, card, fails, theme);
+    match felt.in_dns {
+        Some(false) if fails => {
+            let lingering = card.lingering().and_then(|note| note.as_str().split(" (").next());
+            let lingering = lingering
+                .unwrap_or("clients with open connections stay up to their keep-alive, 60 min or as set");
+            let ends = "and that should end: DNS sends nobody here any more; kept answers live 60 s";
+            words = format!("{words}, {ends}, {lingering}");
+        }
+        Some(false) => words.push_str("; DNS sends nobody here"),
+        Some(true) => {}
+        None => words.push_str("; whether DNS sends users here is not known"),
     }
+    page.text(("  users  ", theme.quiet()), &words, room, style);
 }
 
-/// The ways as columns.
-fn beside(pen: &mut Pen<'_>, card: &Card, fails: Option<Failing>, theme: Theme) {
-    let (wide, high) = (pen.width(), pen.height());
-    let count = Way::ALL.len() as u16;
-    let room = wide / count;
-    for (index, (way, planning)) in Way::ALL.iter().zip(&card.ways).enumerate() {
-        let x = index as u16 * room;
-        let here = index == card.selected;
-        let (mark, word) = standing(*way, planning);
-        let style = if here { theme.cursor() } else { theme.strong() };
-        if here {
-            pen.put(x + 1, 1, 1, "▸", theme.key());
-        }
-        let at = pen.put(x + 3, 1, room - 4, &format!(" {} ", way.title()), style);
-        let rest = (x + room).saturating_sub(at + 2);
-        pen.put(at + 1, 1, rest, &format!("{} {word}", mark.symbol()), theme.mark(mark));
-        let mut page = Page::default();
-        for (label, words, style) in said(*way, planning, card, fails, theme) {
-            page.gap();
-            page.line(vec![(label.to_owned(), theme.quiet())]);
-            page.text(("", theme.plain()), &words, room.saturating_sub(4), style);
-        }
-        // Columns are not scrolled: what does not fit is in the way's own dialog.
-        let scroll = crate::app::screen::Scroll::default();
-        page.paint(&mut pen.part(x + 3, 3, room.saturating_sub(3), high.saturating_sub(3)), &scroll, theme);
-        if index > 0 {
-            for y in 1..high {
-                pen.put(x, y, 1, "│", theme.quiet());
-            }
-        }
+/// What data is only here.
+fn data(page: &mut Page, app: &App, felt: &Felt, room: u16, theme: Theme) {
+    let now = app.fleet.now();
+    let mut lead = "  data   ";
+    let mut line = |words: &str, style| {
+        page.text((lead, theme.quiet()), words, room, style);
+        lead = "         ";
+    };
+    if felt.behind.is_empty() {
+        return line("nothing is written only here", theme.plain());
     }
-}
-
-/// The ways as a list.
-fn below(pen: &mut Pen<'_>, card: &Card, fails: Option<Failing>, theme: Theme) {
-    const LABEL: usize = 14;
-    let room = pen.width().saturating_sub(1);
-    let mut page = Page::default();
-    for (index, (way, planning)) in Way::ALL.iter().zip(&card.ways).enumerate() {
-        let here = index == card.selected;
-        if here {
-            page.select_next();
+    // With one other region its name is said once.
+    let first = felt.behind.first().map(|behind| &behind.place);
+    let one = first.filter(|place| felt.behind.iter().all(|behind| behind.place == **place));
+    for (promoted, fate, style) in [
+        (true, "lost by a promotion", theme.strong()),
+        (false, "there when the region returns", theme.plain()),
+    ] {
+        let mut oldest = None;
+        let mut said = Vec::new();
+        for behind in felt.behind.iter().filter(|behind| behind.promoted == promoted) {
+            let place = if one.is_some() { String::new() } else { format!(" ({})", behind.place) };
+            said.push(match behind.lag {
+                Some((lag, as_of)) => {
+                    oldest = Some(oldest.map_or(as_of, |oldest| as_of.min(oldest)));
+                    format!("{} {}{place}", behind.what, amount(lag))
+                }
+                None => format!("{} not known{place}", behind.what),
+            });
         }
-        let (mark, word) = standing(*way, planning);
-        let style = if here { theme.cursor() } else { theme.strong() };
-        page.line(vec![
-            ("  ".to_owned(), theme.plain()),
-            (format!(" {} ", way.title()), style),
-            (format!("  {} {word}", mark.symbol()), theme.mark(mark)),
-        ]);
-        let said = said(*way, planning, card, fails, theme);
-        if !here {
-            // One line of the others, so that all four are in sight.
-            let words: Vec<String> =
-                said.iter().map(|(label, words, _)| format!("{label}: {words}")).collect();
-            let words = fit(&words.join(" · "), usize::from(room.saturating_sub(4)));
-            page.line(vec![("    ".to_owned(), theme.plain()), (words, theme.plain())]);
+        if said.is_empty() {
             continue;
         }
-        for (label, words, style) in said {
-            let blank = " ".repeat(LABEL.saturating_sub(width(label) as usize));
-            page.text((&format!("    {label}{blank}"), theme.quiet()), &words, room, style);
-        }
+        let place = one.map_or_else(|| "elsewhere".to_owned(), ToString::to_string);
+        let old = oldest.map(|oldest| format!(" ({} old)", format::since(oldest, now))).unwrap_or_default();
+        line(&format!("not yet in {place}, {fate}: {}{old}", said.join(", ")), style);
     }
-    page.paint(pen, &card.scroll, theme);
+}
+
+fn amount(lag: Lag) -> String {
+    match lag {
+        Lag::Ms(ms) => format::millis(ms),
+        Lag::Bytes(bytes) => format::bytes(bytes),
+    }
+}
+
+/// The ways side by side.
+fn figures(page: &mut Page, card: &Card, felt: &Felt, room: u16, theme: Theme) {
+    let columns = (room.saturating_sub(LABEL) / Way::ALL.len() as u16).min(COLUMN);
+    let ways = || Way::ALL.iter().copied().zip(&card.ways).enumerate();
+    let cell = |words: &str| {
+        let words = fit(words, usize::from(columns.saturating_sub(1)));
+        let blank = usize::from(columns.saturating_sub(width(&words)));
+        format!("{words}{}", " ".repeat(blank))
+    };
+    let label = |words: &str| (format!(" {words:<width$}", width = usize::from(LABEL - 1)), theme.quiet());
+    let mut heads = vec![label("")];
+    for (index, (way, _)) in ways() {
+        let here = index == card.selected;
+        let head = cell(&format!("{} {}", if here { "▸" } else { " " }, way.title()));
+        heads.push((head, if here { theme.cursor() } else { theme.strong() }));
+    }
+    page.line(heads);
+    type Row = (&'static str, fn(Way, &Planning, &Card, &Felt, Theme) -> Figure);
+    let rows: [Row; 7] = [
+        ("", standing),
+        ("users out", out),
+        ("more fail", failing_until),
+        ("all done", done),
+        ("writes lost", lost),
+        ("never back", never_back),
+        ("needs", needs),
+    ];
+    for (name, figure) in rows {
+        let mut line = vec![label(name)];
+        for (_, (way, planning)) in ways() {
+            let (words, style) = figure(way, planning, card, felt, theme);
+            line.push((cell(&format!("  {words}")), style));
+        }
+        page.line(line);
+    }
 }
 
 /// Whether the way is open, in a word.
-fn standing(way: Way, planning: &Planning) -> (Mark, String) {
-    if way == Way::Wait {
-        return (Mark::None, "changes nothing".to_owned());
-    }
-    match (&planning.plan, &planning.error) {
-        (Some(plan), _) => {
-            let blocks = plan.findings.iter().filter(|finding| finding.force == Force::Block);
-            let blocks = blocks.filter(|finding| finding.guard != GuardId::Armed).count();
-            match blocks {
-                0 => (Mark::Healthy, "open".to_owned()),
-                _ => (Mark::Critical, "BLOCKED".to_owned()),
-            }
-        }
-        (None, Some(PlanError::Choose { .. })) => (Mark::Warning, "a choice first".to_owned()),
-        (None, Some(_)) => (Mark::Critical, "no plan".to_owned()),
-        (None, None) => (Mark::Pending, "planning".to_owned()),
-    }
-}
-
-/// What a way means, line by line.
-fn said(way: Way, planning: &Planning, card: &Card, fails: Option<Failing>, theme: Theme) -> Vec<Said> {
-    let normal = theme.plain();
-    if way == Way::Wait {
-        let users = match fails {
-            Some(fails) if fails.per_minute > 0.0 => {
-                format!("{} fail each minute, with no end in sight", format::count(fails.per_minute))
-            }
-            Some(_) => "none fail".to_owned(),
-            None => "not known".to_owned(),
-        };
-        return vec![
-            ("users", users, normal),
-            ("data", "as it is; what is not copied yet waits".to_owned(), normal),
-            ("never back", "nothing".to_owned(), normal),
-        ];
-    }
-    let plan = match (&planning.plan, &planning.error) {
-        (Some(made), _) => made,
-        (None, Some(PlanError::Choose { question, choices, .. })) => {
-            let words: Vec<&str> = choices.iter().map(|(word, _)| word.as_str()).collect();
-            return vec![
-                ("needs", question.to_string(), theme.strong()),
-                ("choices", words.join(", "), normal),
-            ];
-        }
-        (None, Some(error)) => return vec![("needs", error.to_string(), theme.strong())],
-        (None, None) => return Vec::new(),
+fn standing(way: Way, planning: &Planning, _: &Card, _: &Felt, theme: Theme) -> Figure {
+    let (mark, word) = match (way, &planning.plan, &planning.error) {
+        (Way::Wait, ..) => return ("–".to_owned(), theme.plain()),
+        (_, Some(plan), _) if blocks(plan).next().is_some() => (Mark::Critical, "BLOCKED"),
+        (_, Some(_), _) => (Mark::Healthy, "open"),
+        (_, None, Some(PlanError::Choose { .. })) => (Mark::Warning, "choose"),
+        (_, None, Some(_)) => (Mark::Critical, "no plan"),
+        (_, None, None) => (Mark::Pending, "planning"),
     };
-    let time = reckon::of(plan);
-    let mut lines = Vec::new();
-    if let (Way::Failover, Some(database)) = (way, card.assumed) {
-        lines.push(("if you choose", format!("--database {}", database.word()), theme.mark(Mark::Warning)));
-    }
-    lines.extend([
-        ("users", users(fails, reckon::until_out(plan).map(|out| out.likely)), normal),
-        ("time", estimate(time), normal),
-        ("data", joined(&plan.data_at_risk, "none named"), normal),
-    ]);
-    let style = if plan.irreversible.is_empty() { normal } else { theme.mark(Mark::Critical) };
-    lines.push(("never back", joined(&plan.irreversible, "nothing"), style));
-    lines.push(needs(plan, theme));
-    lines
+    // On what was known; the reading may change it.
+    let mark = if planning.is_reading() { Mark::Pending } else { mark };
+    (format!("{} {word}", mark.symbol()), theme.mark(mark))
 }
 
-/// How many requests fail until users are sent elsewhere, at the present rate.
-fn users(fails: Option<Failing>, out: Option<Duration>) -> String {
-    let Some(time) = out else { return "they stay where they are".to_owned() };
-    match fails {
-        None => "not known".to_owned(),
-        Some(fails) if fails.per_minute <= 0.0 => "none fail now".to_owned(),
-        Some(fails) => {
-            let sum = fails.per_minute * time.as_secs_f64() / 60.0;
-            format!(
-                "about {} more fail before they are out, after {}",
-                format::count(sum),
-                format::span(time)
-            )
+/// When users are out.
+fn out(way: Way, planning: &Planning, _: &Card, felt: &Felt, theme: Theme) -> Figure {
+    if felt.in_dns == Some(false) {
+        return ("out of DNS".to_owned(), theme.plain());
+    }
+    let Some(plan) = planning.plan.as_ref().filter(|_| way != Way::Wait) else {
+        return (if way == Way::Wait { "not at all" } else { "–" }.to_owned(), theme.plain());
+    };
+    (reckon::until_out(plan).map_or_else(|| "they stay".to_owned(), short), theme.plain())
+}
+
+/// How many requests fail until then, at the present rate.
+fn failing_until(way: Way, planning: &Planning, _: &Card, felt: &Felt, theme: Theme) -> Figure {
+    let Some(fails) = felt.fails else { return ("not known".to_owned(), theme.missing()) };
+    if fails.per_minute <= 0.0 {
+        return ("none fail now".to_owned(), theme.plain());
+    }
+    if felt.in_dns == Some(false) {
+        return ("it ends".to_owned(), theme.plain());
+    }
+    let per_minute = || (format!("{} a minute", format::count(fails.per_minute)), theme.plain());
+    if way == Way::Wait {
+        return per_minute();
+    }
+    let Some(plan) = &planning.plan else { return ("–".to_owned(), theme.plain()) };
+    match reckon::until_out(plan) {
+        Some(out) => {
+            let word = if out.known { "~" } else { "≤" };
+            let sum = fails.per_minute * out.likely.as_secs_f64() / 60.0;
+            (format!("{word}{}", format::count(sum)), theme.plain())
         }
+        None => per_minute(),
     }
 }
 
-fn joined(lines: &[Text], none: &str) -> String {
-    if lines.is_empty() {
-        return none.to_owned();
+/// When everything is done.
+fn done(way: Way, planning: &Planning, _: &Card, _: &Felt, theme: Theme) -> Figure {
+    match &planning.plan {
+        Some(plan) if way != Way::Wait => (short(reckon::of(plan)), theme.plain()),
+        _ => ("–".to_owned(), theme.plain()),
     }
-    lines.iter().map(Text::as_str).collect::<Vec<_>>().join("; ")
 }
 
-fn needs(plan: &Plan, theme: Theme) -> Said {
-    let read_only = |finding: &&GuardFinding| finding.guard == GuardId::Armed;
-    let blocks: Vec<&GuardFinding> =
-        plan.findings.iter().filter(|finding| finding.force == Force::Block && !read_only(finding)).collect();
-    let warnings = plan.findings.iter().filter(|finding| finding.force == Force::Warn).count();
-    let mut parts: Vec<String> =
-        plan.findings.iter().filter(read_only).map(|_| "arming: A".to_owned()).collect();
-    let blocked = blocks.iter().map(|finding| format!("{}: {}", finding.guard.word(), finding.message));
-    parts.extend(blocked);
-    match warnings {
-        0 => {}
-        1 => parts.push("a reason for 1 warning".to_owned()),
-        several => parts.push(format!("a reason for {several} warnings")),
+/// `~9m`, `≤25m`: likely, or at most when nothing better is known.
+fn short(estimate: Estimate) -> String {
+    let word = if estimate.known { "~" } else { "≤" };
+    let span: Duration = if estimate.known { estimate.likely } else { estimate.most };
+    format!("{word}{}", format::span(span))
+}
+
+/// What a promotion gives up.
+fn lost(way: Way, planning: &Planning, _: &Card, felt: &Felt, theme: Theme) -> Figure {
+    let Some(plan) = planning.plan.as_ref().filter(|_| way != Way::Wait) else {
+        return (if way == Way::Wait { "none" } else { "–" }.to_owned(), theme.plain());
+    };
+    if !matches!(plan.params.database, Some(DatabaseChoice::Failover | DatabaseChoice::Detach)) {
+        return ("none".to_owned(), theme.plain());
     }
-    if parts.is_empty() {
-        parts.push("nothing more".to_owned());
+    let lags = felt.behind.iter().filter(|behind| behind.promoted).map(|behind| behind.lag);
+    let worst = lags.fold(Some(0.0), |worst: Option<f64>, lag| match (worst, lag) {
+        (Some(worst), Some((Lag::Ms(ms), _))) => Some(worst.max(ms)),
+        _ => None,
+    });
+    let words = worst.map_or_else(|| "not known".to_owned(), |ms| format::millis(ms));
+    (words, theme.mark(Mark::Critical))
+}
+
+fn never_back(way: Way, planning: &Planning, _: &Card, _: &Felt, theme: Theme) -> Figure {
+    match &planning.plan {
+        Some(plan) if way != Way::Wait && !plan.irreversible.is_empty() => {
+            let count = plan.irreversible.len();
+            (format!("{count} thing{}", if count == 1 { "" } else { "s" }), theme.mark(Mark::Critical))
+        }
+        None if way != Way::Wait => ("–".to_owned(), theme.plain()),
+        _ => ("nothing".to_owned(), theme.plain()),
     }
-    let style = if blocks.is_empty() { theme.plain() } else { theme.mark(Mark::Critical) };
-    ("needs", fit(&parts.join("; "), 600), style)
+}
+
+fn needs(way: Way, planning: &Planning, _: &Card, _: &Felt, theme: Theme) -> Figure {
+    let Some(plan) = planning.plan.as_ref().filter(|_| way != Way::Wait) else {
+        return ("–".to_owned(), theme.plain());
+    };
+    let arm = plan.findings.iter().any(|finding| finding.guard == GuardId::Armed);
+    let hard = blocks(plan).any(|finding| !finding.may_override);
+    let soft = blocks(plan).next().is_some();
+    let word = match (hard, soft) {
+        (true, _) => "impossible",
+        (_, true) => "override",
+        _ => "reason",
+    };
+    let style = if soft { theme.mark(Mark::Critical) } else { theme.plain() };
+    (if arm && !hard { format!("arm, {word}") } else { word.to_owned() }, style)
+}
+
+/// What blocks, being read-only left out: that is the operator's to change.
+fn blocks(plan: &Plan) -> impl Iterator<Item = &GuardFinding> {
+    let findings = plan.findings.iter().filter(|finding| finding.force == Force::Block);
+    findings.filter(|finding| finding.guard != GuardId::Armed)
+}
+
+/// The way that the cursor is on, in full.
+fn sentences(page: &mut Page, card: &Card, felt: &Felt, room: u16, theme: Theme) {
+    let way = card.way();
+    let normal = theme.plain();
+    let Some(planning) = card.ways.get(card.selected).filter(|_| way != Way::Wait) else {
+        let words = match (felt.in_dns, felt.fails) {
+            (Some(false), _) => {
+                "wait: DNS has taken users out by itself, and brings them back by itself once the region looks well again"
+            }
+            (_, Some(fails)) if fails.per_minute > 0.0 => {
+                "wait: requests go on failing until the region recovers or DNS takes it out by itself"
+            }
+            _ => "wait: nothing changes",
+        };
+        page.text(("  ", normal), words, room, normal);
+        return;
+    };
+    let plan = match (&planning.plan, &planning.error) {
+        (Some(plan), _) => plan,
+        (None, Some(PlanError::Choose { question, choices, .. })) => {
+            page.text(("  ▲ ", theme.mark(Mark::Warning)), question.as_str(), room, theme.strong());
+            for (word, sentence) in choices {
+                page.text((&format!("    {word}: "), theme.key()), sentence.as_str(), room, normal);
+            }
+            return;
+        }
+        (None, Some(error)) => {
+            page.text(("  ✖ ", theme.mark(Mark::Critical)), &error.to_string(), room, theme.strong());
+            return;
+        }
+        (None, None) => return,
+    };
+    page.text(("  ", normal), plan.summary.as_str(), room, theme.strong());
+    if let (Way::Failover, Some(database)) = (way, card.assumed) {
+        let words = format!("taken for granted here, asked there: --database {}", database.word());
+        page.text(("  ▲ ", theme.mark(Mark::Warning)), &words, room, normal);
+    }
+    let count = plan.steps.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let words = format!("{count} step{plural}, {}", estimate(reckon::of(plan)));
+    page.text(("  ", normal), &words, room, normal);
+    for line in &plan.irreversible {
+        page.text(("  ✖ never back: ", theme.mark(Mark::Critical)), line.as_str(), room, normal);
+    }
+    for finding in blocks(plan) {
+        let lead = format!("  ✖ {}: ", finding.guard.word());
+        page.text((&lead, theme.mark(Mark::Critical)), finding.message.as_str(), room, normal);
+    }
+    for finding in plan.findings.iter().filter(|finding| finding.force == Force::Warn) {
+        let lead = format!("  ▲ {}: ", finding.guard.word());
+        page.text((&lead, theme.mark(Mark::Warning)), finding.message.as_str(), room, normal);
+    }
 }

@@ -12,7 +12,7 @@ use super::format;
 use super::theme::Mark;
 use crate::app::acting::estimate::Estimate;
 use crate::app::{App, Standing};
-use crate::runbook::{FailureDomain, Force, GuardFinding};
+use crate::runbook::{FailureDomain, Force, GuardFinding, Step};
 
 /// How long something takes, in words that say how far they may be trusted.
 fn estimate(estimate: Estimate) -> String {
@@ -22,6 +22,13 @@ fn estimate(estimate: Estimate) -> String {
         true => format!("about {likely}, at most {most}"),
         false => format!("at most {most}"),
     }
+}
+
+/// How long a step took before: `usually 1m10s (3 past runs)`; `None` when no past run tells.
+fn usual(step: &Step) -> Option<String> {
+    let measured = step.measured?;
+    let plural = if measured.runs == 1 { "" } else { "s" };
+    Some(format!("usually {} ({} past run{plural})", format::span(measured.median), measured.runs))
 }
 
 /// What a call leans on, and whether that looks ill.

@@ -13,17 +13,22 @@
 //!  read-only: this is a preview; A arms
 //! ```
 
-use super::{domain, estimate, guard_mark};
+use std::time::Duration;
+
+use super::{domain, estimate, guard_mark, usual};
 use crate::app::App;
-use crate::app::acting::{Book, PlanDialog, estimate as reckon};
+use crate::app::acting::{Basis, Book, PlanDialog, estimate as reckon};
 use crate::app::keymap::Layer;
 use crate::domain::text::Text;
-use crate::runbook::{Force, GuardId, OnFailure, Plan, PlanError, Step};
+use crate::runbook::{Force, GuardFinding, GuardId, OnFailure, Plan, PlanError, Step};
 use crate::ui::format;
 use crate::ui::page::Page;
 use crate::ui::pen::Pen;
 use crate::ui::theme::{Mark, Theme};
 use crate::ui::timeline::rule;
+
+/// What is younger than this is not told to be old.
+const MOMENT: Duration = Duration::from_secs(5);
 
 /// Paints the dialog into all of `pen`.
 pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, dialog: &PlanDialog, theme: Theme) {
@@ -57,8 +62,10 @@ fn heading(pen: &mut Pen<'_>, dialog: &PlanDialog, theme: Theme) {
 
 /// What the guards say, in a word.
 fn standing(dialog: &PlanDialog) -> (Mark, String) {
-    if dialog.planning.awaited.is_some() {
-        return (Mark::Pending, "planning".to_owned());
+    match dialog.planning.basis {
+        None => return (Mark::Pending, "planning".to_owned()),
+        Some(Basis::Known | Basis::Partly { .. }) => return (Mark::Pending, "reading anew".to_owned()),
+        Some(Basis::Read) => {}
     }
     let Some(plan) = dialog.plan() else {
         return match dialog.planning.error {
@@ -86,8 +93,10 @@ fn status(pen: &mut Pen<'_>, app: &App, dialog: &PlanDialog, theme: Theme) {
     let soft = dialog.blocks().next();
     let (mark, words) = if dialog.starting {
         (Mark::Pending, "confirmed; waiting for the run to begin".to_owned())
-    } else if dialog.planning.awaited.is_some() {
-        (Mark::Pending, "the world is read and the plan is made; nothing is changed".to_owned())
+    } else if dialog.planning.basis.is_none() {
+        (Mark::Pending, "the plan is being made; nothing is changed".to_owned())
+    } else if dialog.eager.is_some() {
+        (Mark::Pending, "Enter: asks for the name once all is read; any key takes it back".to_owned())
     } else if !dialog.choices().is_empty() {
         let keys = if dialog.is_restoring() { "b brings back, y keeps" } else { "Enter" };
         (Mark::Warning, format!("choose with the arrow keys and {keys}"))
@@ -101,6 +110,8 @@ fn status(pen: &mut Pen<'_>, app: &App, dialog: &PlanDialog, theme: Theme) {
         (Mark::Critical, format!("blocked by {}; nothing overrides it", finding.guard.word()))
     } else if let Some(finding) = soft {
         (Mark::Critical, format!("blocked by {}; o overrides it, with a reason", finding.guard.word()))
+    } else if dialog.planning.is_reading() && !dialog.book.is_emergency() {
+        (Mark::Pending, "reading; Enter waits for it, then asks for the name".to_owned())
     } else {
         let confirm = dialog.plan().map_or("", |plan| plan.confirm.as_str());
         (Mark::Warning, format!("Enter, then type {confirm} and a reason: this changes AWS"))
@@ -116,17 +127,16 @@ fn page(app: &App, dialog: &PlanDialog, room: u16, theme: Theme) -> Page {
         page.text(indent, plan.summary.as_str(), room, theme.strong());
     }
     choices(&mut page, dialog, room, theme);
+    basis(&mut page, app, dialog, room, theme);
     if let Some(why) = &dialog.refused {
         page.text(("  ✖ not started: ", theme.mark(Mark::Critical)), why.as_str(), room, theme.strong());
     }
     if !dialog.differs.is_empty() {
-        list(
-            &mut page,
-            (Mark::Warning, "the world has moved; what differs now:"),
-            &dialog.differs,
-            room,
-            theme,
-        );
+        let title = match dialog.refused {
+            Some(_) => "the world has moved; what differs now:",
+            None => "what the reading changed:",
+        };
+        list(&mut page, (Mark::Warning, title), &dialog.differs, room, theme);
     }
     if let Some(error) = &dialog.planning.error {
         trouble(&mut page, dialog, error, room, theme);
@@ -141,7 +151,8 @@ fn page(app: &App, dialog: &PlanDialog, room: u16, theme: Theme) -> Page {
     let time = estimate(reckon::of(plan));
     let count = plan.steps.len();
     let plural = if count == 1 { "" } else { "s" };
-    page.line(vec![(format!("  {count} step{plural}, {time}"), theme.strong())]);
+    let basis = reckon::basis(plan).map(|basis| format!(" ({basis})")).unwrap_or_default();
+    page.text(("  ", theme.plain()), &format!("{count} step{plural}, {time}{basis}"), room, theme.strong());
     for (index, step) in plan.steps.iter().enumerate() {
         self::step(&mut page, app, plan, index, step, room, theme);
     }
@@ -151,6 +162,32 @@ fn page(app: &App, dialog: &PlanDialog, room: u16, theme: Theme) -> Page {
         page.text(("  digest ", theme.quiet()), digest.as_str(), room, theme.quiet());
     }
     page
+}
+
+/// What the plan rests on, while the world is still being read.
+fn basis(page: &mut Page, app: &App, dialog: &PlanDialog, room: u16, theme: Theme) {
+    let words = match &dialog.planning.basis {
+        Some(Basis::Known) => "on what was known; reading it anew".to_owned(),
+        Some(Basis::Partly { waits }) => {
+            let waits: Vec<&str> = waits.iter().map(Text::as_str).collect();
+            format!("read anew but for {}; of them on what was known", waits.join(", "))
+        }
+        Some(Basis::Read) | None => return,
+    };
+    let age = dialog.plan().and_then(|plan| oldest(app, plan)).unwrap_or_default();
+    let lead = format!("  {} ", Mark::Pending.symbol());
+    page.text((&lead, theme.mark(Mark::Pending)), &format!("{words}{age}"), room, theme.plain());
+}
+
+/// The oldest of what shaped a plan, with its age.
+fn oldest(app: &App, plan: &Plan) -> Option<String> {
+    let seen = plan.shaped_by.iter().filter_map(|(_, seen)| Some((seen.reading()?, seen.source())));
+    let (reading, source) = seen.min_by_key(|(reading, _)| reading.as_of)?;
+    let place = source.region.as_ref().map(|region| format!(" of {region}")).unwrap_or_default();
+    let saved = if reading.saved { ", saved" } else { "" };
+    let age = app.fleet.now().duration_since(reading.as_of).unsigned_abs();
+    (age >= MOMENT)
+        .then(|| format!(" (the oldest: {}{place}, {} old{saved})", source.kind.label(), format::span(age)))
 }
 
 /// How the dialog's wishes stand, each behind its key.
@@ -185,15 +222,21 @@ fn trouble(page: &mut Page, dialog: &PlanDialog, error: &PlanError, room: u16, t
 }
 
 fn guards(page: &mut Page, dialog: &PlanDialog, plan: &Plan, room: u16, theme: Theme) {
-    if plan.findings.is_empty() {
+    // Being read-only is told by the line that stays in sight, with what to do about it.
+    let guards = || plan.findings.iter().filter(|finding| finding.guard != GuardId::Armed);
+    if guards().next().is_none() {
         page.line(vec![
             (format!("  {} ", Mark::Healthy.symbol()), theme.mark(Mark::Healthy)),
             ("no guard complains".to_owned(), theme.plain()),
         ]);
     }
-    let mut findings: Vec<_> = plan.findings.iter().collect();
+    // What is lost for good stands below in the same words, and once is enough.
+    let said = |finding: &&GuardFinding| {
+        finding.force == Force::Warn && plan.irreversible.contains(&finding.message)
+    };
+    let mut findings: Vec<_> = guards().filter(|finding| !said(finding)).collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.force));
-    for finding in findings {
+    for (index, finding) in findings.iter().enumerate() {
         let overridden = finding.force == Force::Block && finding.may_override && dialog.overrides;
         let mark = if overridden { Mark::Warning } else { guard_mark(finding) };
         let force = match (finding.force, overridden) {
@@ -201,9 +244,15 @@ fn guards(page: &mut Page, dialog: &PlanDialog, plan: &Plan, room: u16, theme: T
             (Force::Block, _) => "BLOCKS ",
             (Force::Warn, _) => "",
         };
-        let lead = format!("  {} {force}{}: ", mark.symbol(), finding.guard.word());
+        // What the runbook itself examines needs no name.
+        let word = if finding.guard == GuardId::Runbook { "" } else { finding.guard.word() };
+        let lead = format!("  {} {force}{word}", mark.symbol());
+        let colon = if force.is_empty() && word.is_empty() { "" } else { ":" };
+        let lead = format!("{}{colon} ", lead.trim_end());
         page.text((&lead, theme.mark(mark)), finding.message.as_str(), room, theme.plain());
-        if !finding.next_step.is_empty() {
+        // What is to be done about several in a row is said once, after the last of them.
+        let again = findings.get(index + 1).is_some_and(|next| next.next_step == finding.next_step);
+        if !finding.next_step.is_empty() && !again {
             page.text(("      → ", theme.quiet()), finding.next_step.as_str(), room, theme.plain());
         }
     }
@@ -222,9 +271,11 @@ fn list(page: &mut Page, (mark, title): (Mark, &str), lines: &[Text], room: u16,
 
 fn step(page: &mut Page, app: &App, plan: &Plan, index: usize, step: &Step, room: u16, theme: Theme) {
     let number = format!("  {:>2} ", index + 1);
-    let time = match step.usual {
-        Some(usual) => format!("usually {}, at most {}", format::span(usual), format::span(step.timeout)),
-        None => format!("at most {}", format::span(step.timeout)),
+    let most = format::span(step.timeout);
+    let time = match (usual(step), step.expected()) {
+        (Some(measured), _) => format!("{measured}, at most {most}"),
+        (None, Some(expected)) => format!("usually {}, at most {most}", format::span(expected)),
+        (None, None) => format!("at most {most}"),
     };
     let after: Vec<String> = step
         .after

@@ -12,8 +12,8 @@
 
 use ratatui::style::Modifier;
 
-use crate::app::App;
-use crate::app::acting::{Field, Prompt};
+use crate::app::acting::{Field, Prompt, Purpose};
+use crate::app::{App, Screen};
 use crate::ui::pen::{Pen, width};
 use crate::ui::theme::{Mark, Theme};
 use crate::ui::timeline::rule;
@@ -44,7 +44,13 @@ pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, theme: Theme) {
             let at = pen.put(2, y, u16::MAX, "✖ ", theme.mark(Mark::Critical));
             pen.put(at, y, u16::MAX, wrong.as_str(), theme.strong());
         }
-        None => drop(pen.put(2, y, u16::MAX, hint(prompt), theme.quiet())),
+        None => match newer(app, prompt) {
+            Some(words) => {
+                let at = pen.put(2, y, u16::MAX, "▲ ", theme.mark(Mark::Warning));
+                pen.put(at, y, u16::MAX, words, theme.strong());
+            }
+            None => drop(pen.put(2, y, u16::MAX, &hint(prompt), theme.quiet())),
+        },
     }
 }
 
@@ -56,12 +62,26 @@ fn words(field: &Field) -> String {
     }
 }
 
-fn hint(prompt: &Prompt) -> &'static str {
-    match prompt.fields.len() {
-        0 => "Enter does it",
-        1 => "then Enter",
-        _ => "Enter goes on to the next line, and on the last one does it",
+fn hint(prompt: &Prompt) -> String {
+    match (&prompt.purpose, prompt.fields.len()) {
+        (Purpose::Confirm { digest, .. }, _) => format!("Enter on the last line starts plan {digest}"),
+        (_, 0) => "Enter does it".to_owned(),
+        (_, 1) => "then Enter".to_owned(),
+        _ => "Enter goes on to the next line, and on the last one does it".to_owned(),
     }
+}
+
+/// A reading that came while the name was typed, and would change what is shown.
+fn newer(app: &App, prompt: &Prompt) -> Option<&'static str> {
+    let Purpose::Confirm { dialog: id, .. } = prompt.purpose else { return None };
+    let Screen::Plan(dialog) = app.screen() else { return None };
+    let held = dialog.held.as_ref().filter(|held| dialog.id == id && held.differs)?;
+    let readable = held.answer.plan.is_ok();
+    Some(match (dialog.book.is_emergency(), readable) {
+        (true, true) => "the world was read since and differs: Esc shows it; Enter starts what is shown",
+        (true, false) => "the world was read since and asks a choice: Esc shows it; Enter starts this",
+        (false, _) => "the reading changed the plan: Esc shows it",
+    })
 }
 
 /// What was typed, and where the cursor is. The end is kept in sight.

@@ -5,7 +5,7 @@
 //! its events.
 //!
 //! ```text
-//! ─ run: drain us-east-1 ─ step 3 of 7 ─ 4m10s, about 5m left ─ lease 12 ────
+//! ─ run: drain us-east-1, 2 of 7 done, 4m10s, about 5m left ───── ▶ RUNNING ─
 //!   ● 1 notify                                   done     2s │ ✖ us-east-1
 //!   ▶ 2 raise eu-west-1 prod/api                 running 40s │   0 req/s  5XX 62 %
 //!       4 of 6 tasks serve                                   │ ● eu-west-1
@@ -44,9 +44,9 @@ pub(in crate::ui) fn in_a_word(app: &App, theme: Theme) -> Option<(String, Style
     let (at, of) = run.progress();
     let name = run.name();
     Some(match &run.standing {
-        Standing::Running => (format!("run: {name} step {at}/{of}: v"), theme.strong()),
+        Standing::Running => (format!("run: {name} {at}/{of} done: v"), theme.strong()),
         Standing::Stopping => (format!("run: {name} stopping"), theme.mark(Mark::Warning)),
-        Standing::Halted(_) => (format!("run HALTED: {name} step {at}/{of}: v"), theme.sign(Mark::Critical)),
+        Standing::Halted(_) => (format!("run HALTED: {name} {at}/{of} done: v"), theme.sign(Mark::Critical)),
         Standing::Ended { outcome, .. } => {
             (format!("run: {name} {}", outcome_word(*outcome)), theme.mark(ended(*outcome)))
         }
@@ -65,7 +65,12 @@ pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, view: &RunView, theme: 
     let regions = app.fleet.regions().len() as u16;
     let (steps, side) = if wide >= BESIDE { (wide - REGIONS - 1, high) } else { (wide, 0) };
     let under = if side == 0 && high >= 10 { (regions + 1).min(high / 3) } else { 0 };
-    let page = page(app, run, view, steps.saturating_sub(1), theme);
+    let room = steps.saturating_sub(1);
+    let mut page = self::page(app, run, view, room, false, theme);
+    // What is over gives way to what goes on, where there is no room for both.
+    if page.len() > usize::from(high - under) && run.is_live() {
+        page = self::page(app, run, view, room, true, theme);
+    }
     page.paint(&mut pen.part(0, 1, steps, high - under), &view.scroll, theme);
     if side > 0 {
         for y in 1..=high {
@@ -90,7 +95,7 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
         format!(", {word} {} left", format::span(left.likely))
     });
     let left = left.unwrap_or_default();
-    rule(pen, 0, &format!("run: {}, step {at} of {of}{spent}{left}", run.name()), theme);
+    rule(pen, 0, &format!("run: {}, {at} of {of} done{spent}{left}", run.name()), theme);
     let (mark, word) = match &run.standing {
         Standing::Running => (Mark::Warning, "▶ RUNNING"),
         Standing::Stopping => (Mark::Warning, "STOPPING"),
@@ -112,8 +117,12 @@ fn ended(outcome: Outcome) -> Mark {
     }
 }
 
-fn page(app: &App, run: &RunState, view: &RunView, room: u16, theme: Theme) -> Page {
+fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme: Theme) -> Page {
     let mut page = Page::default();
+    // What waits for the operator, and how it ended, come before what went on.
+    if run.standing != Standing::Running {
+        page.select_next();
+    }
     match &run.standing {
         Standing::Halted(halt) => halted(&mut page, app, run, halt, room, theme),
         Standing::Ended { outcome, rto, rpo_ms } => {
@@ -141,12 +150,12 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, theme: Theme) -> P
         Standing::Running => {}
     }
     // What is under way is kept in sight.
-    let current = run.steps.iter().rposition(|step| step.phase == Phase::Running);
+    let current = run.steps.iter().position(|step| matches!(step.phase, Phase::Running | Phase::Failed));
     for (index, step) in run.steps.iter().enumerate() {
-        if Some(index) == current {
+        if Some(index) == current && run.standing == Standing::Running {
             page.select_next();
         }
-        self::step(&mut page, app, run, index, step, room, theme);
+        self::step(&mut page, app, run, index, step, (room, short), theme);
     }
     page.gap();
     page.text(("  lease ", theme.quiet()), &lease(run), room, theme.plain());
@@ -164,17 +173,6 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, theme: Theme) -> P
 
 fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, theme: Theme) {
     page.text(("  ✖ waits for you: ", theme.mark(Mark::Critical)), halt.why.as_str(), room, theme.strong());
-    let names = |steps: &[StepId]| {
-        let titles: Vec<&str> =
-            steps.iter().map(|id| run.step(id).map_or(id.as_str(), |step| step.title.as_str())).collect();
-        if titles.is_empty() { "nothing".to_owned() } else { titles.join("; ") }
-    };
-    for (label, steps) in
-        [("done", &halt.done), ("can be undone", &halt.undoable), ("not begun", &halt.not_run)]
-    {
-        let lead = format!("    {label}{}", " ".repeat(15 - label.len()));
-        page.text((&lead, theme.quiet()), &names(steps), room, theme.plain());
-    }
     let armed = app.acting.armed(app.fleet.now()).is_some();
     let words = "r retry · s skip it · u undo what is done · o hand over · a abort";
     page.text(("  → ", theme.key()), words, room, theme.strong());
@@ -186,10 +184,31 @@ fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, th
             theme.plain(),
         );
     }
+    let names = |steps: &[StepId]| {
+        let titles: Vec<&str> =
+            steps.iter().map(|id| run.step(id).map_or(id.as_str(), |step| step.title.as_str())).collect();
+        if titles.is_empty() { "nothing".to_owned() } else { titles.join("; ") }
+    };
+    // Which steps are done stands in the list below; what an undo would take back is a choice to be made here.
+    let done = format!("{} of {} steps", halt.done.len(), run.steps.len());
+    let lines =
+        [("done", done), ("can be undone", names(&halt.undoable)), ("not begun", names(&halt.not_run))];
+    for (label, words) in lines {
+        let lead = format!("    {label}{}", " ".repeat(15 - label.len()));
+        page.text((&lead, theme.quiet()), &words, room, theme.plain());
+    }
     page.gap();
 }
 
-fn step(page: &mut Page, app: &App, run: &RunState, index: usize, step: &StepState, room: u16, theme: Theme) {
+fn step(
+    page: &mut Page,
+    app: &App,
+    run: &RunState,
+    index: usize,
+    step: &StepState,
+    (room, short): (u16, bool),
+    theme: Theme,
+) {
     const RIGHT: usize = 26;
     let now = app.fleet.now();
     let (symbol, style) = phase(step.phase, theme);
@@ -197,7 +216,7 @@ fn step(page: &mut Page, app: &App, run: &RunState, index: usize, step: &StepSta
     let time = match (step.phase, step.elapsed(now)) {
         (Phase::Running, Some(elapsed)) => {
             let elapsed = format::span(elapsed);
-            match planned.map(|step| (step.usual, step.timeout)) {
+            match planned.map(|step| (step.expected(), step.timeout)) {
                 Some((Some(usual), _)) => format!("{elapsed} of ~{}", format::span(usual)),
                 Some((None, timeout)) => format!("{elapsed} of at most {}", format::span(timeout)),
                 None => elapsed,
@@ -221,14 +240,16 @@ fn step(page: &mut Page, app: &App, run: &RunState, index: usize, step: &StepSta
         (fit(right, RIGHT), style),
     ]);
     let indent = "       ";
-    if !step.words.is_empty() {
+    if !step.words.is_empty() && !(short && matches!(step.phase, Phase::Done | Phase::Held)) {
         let share = step.share.map(|share| format!("{:.0} %, ", share.clamp(0.0, 1.0) * 100.0));
-        let words = format!("{}{}", share.unwrap_or_default(), step.words);
+        let before = planned.filter(|_| step.phase == Phase::Running).and_then(super::usual);
+        let before = before.map(|before| format!("; {before}")).unwrap_or_default();
+        let words = format!("{}{}{before}", share.unwrap_or_default(), step.words);
         let style = if step.phase == Phase::Running { theme.strong() } else { theme.plain() };
         page.text((indent, theme.plain()), &words, room, style);
     }
-    // Calls of steps that went well are proven by their evidence.
-    if !matches!(step.phase, Phase::Running | Phase::Failed | Phase::Passed) {
+    // Calls of steps that are over are told by their evidence; the journal has them all.
+    if !matches!(step.phase, Phase::Running | Phase::Failed) {
         return;
     }
     if let Some(ways) = planned.map(|step| step.ways.len()).filter(|ways| *ways > 1) {

@@ -3,6 +3,7 @@
 use super::Checker;
 use super::values::{Expected, url_like};
 use crate::domain::ids::Region;
+use crate::domain::synthetic::TOKEN;
 use crate::domain::topology::{DNS_REGION, Levels};
 
 impl Checker<'_> {
@@ -24,6 +25,43 @@ impl Checker<'_> {
         }
         if !(1..=60).contains(&probe.timeout_seconds) {
             self.say("probe.timeout_seconds", "must be from 1 to 60 seconds");
+        }
+    }
+
+    pub(super) fn synthetic(&mut self) {
+        let synthetic = &self.topology.synthetic;
+        let path_like = |path: &str| {
+            path.starts_with('/') && !path.contains(|c: char| c.is_whitespace() || c.is_control())
+        };
+        let write = synthetic.write.as_ref();
+        let paths = [
+            ("synthetic.path", synthetic.path.as_ref()),
+            ("synthetic.write.path", write.map(|write| &write.path)),
+            ("synthetic.write.read_back", write.and_then(|write| write.read_back.as_ref())),
+        ];
+        for (key, path) in paths {
+            if path.is_some_and(|path| !path_like(path)) {
+                self.say(
+                    key,
+                    "is no path; it starts with / and holds no blanks, such as \"/canary/{token}\"",
+                );
+            }
+        }
+        let Some(write) = write else { return };
+        if !["POST", "PUT", "PATCH"].contains(&write.method.as_str()) {
+            self.say("synthetic.write.method", "writes nothing; write POST, PUT or PATCH");
+        }
+        if !write.path.contains(TOKEN) && !write.body.contains(TOKEN) {
+            self.say(
+                "synthetic.write.body",
+                "two writes could not be told apart: put {token} into the body or the path",
+            );
+        }
+        if write.status.is_some_and(|status| !(200..400).contains(&status)) {
+            self.say("synthetic.write.status", "is no status of success; write one from 200 to 399");
+        }
+        if write.content_type.is_empty() || write.content_type.contains(char::is_control) {
+            self.say("synthetic.write.content_type", "is no type, such as \"application/json\"");
         }
     }
 

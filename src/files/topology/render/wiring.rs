@@ -10,7 +10,7 @@ use crate::domain::ids::{Arn, HealthCheckId};
 use crate::domain::text::Text;
 use crate::domain::topology::{
     ArcSettings, CleanupSettings, EvacuationMethod, LeaseSettings, NotifySettings, OnEvacuate, Service,
-    Switch, SwitchWire,
+    Switch, SwitchWire, SyntheticSettings,
 };
 
 /// Ways to take a region out of service; a key of the whole file, so before its first table.
@@ -152,4 +152,38 @@ pub(super) fn cleanup(out: &mut String, cleanup: Option<&CleanupSettings>) -> fm
         entry(out, "region", stack.region.as_str())?;
         entry(out, "name", stack.name.as_str())
     })
+}
+
+/// What runbooks send through the public name as proof; an example where nothing is set.
+pub(super) fn synthetic(out: &mut String, synthetic: &SyntheticSettings) -> fmt::Result {
+    writeln!(out)?;
+    writeln!(
+        out,
+        "# Proof that users are served, sent through each hostname by failover and drain at their end."
+    )?;
+    writeln!(out, "[synthetic]")?;
+    match &synthetic.path {
+        Some(path) => entry(out, "path", path)?,
+        None => writeln!(out, "# path = \"/health\"      # default: that of [probe]")?,
+    }
+    writeln!(
+        out,
+        "# A small write that does no harm proves that writes work too. {{token}} is a word of its own each time."
+    )?;
+    let Some(write) = &synthetic.write else {
+        writeln!(out, "# [synthetic.write]")?;
+        writeln!(out, "# method = \"PUT\"")?;
+        writeln!(out, "# path = \"/canary/{{token}}\"")?;
+        writeln!(out, "# body = \"{{token}}\"")?;
+        return writeln!(out, "# read_back = \"/canary/{{token}}\"");
+    };
+    writeln!(out, "[synthetic.write]")?;
+    entry(out, "method", &write.method)?;
+    entry(out, "path", &write.path)?;
+    entry(out, "body", &write.body)?;
+    entry(out, "content_type", &write.content_type)?;
+    if let Some(status) = write.status {
+        writeln!(out, "status = {status}")?;
+    }
+    write.read_back.as_ref().map_or(Ok(()), |path| entry(out, "read_back", path))
 }

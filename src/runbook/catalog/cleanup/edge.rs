@@ -163,8 +163,10 @@ pub(super) fn forgotten(chain: &mut Chain<'_>, scope: &Scope<'_>) {
             of.push(Condition::AnswersOmit { names, region: entry.name.clone() });
         }
     }
-    let title =
-        format!("wait until no name server tells of {}", listed(scope.regions.iter().map(|entry| &entry.name)));
+    let title = format!(
+        "wait until no name server tells of {}",
+        listed(scope.regions.iter().map(|entry| &entry.name))
+    );
     let after = chain.steps.last().map(|step| step.id.clone());
     let step = Step::wait("forgotten", title, Condition::All { of }, SYNC).after(after).passing();
     chain.steps.push(step.usually(SETTLED));

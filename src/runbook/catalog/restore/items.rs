@@ -7,36 +7,15 @@ use std::collections::BTreeMap;
 
 use crate::domain::Topology;
 use crate::domain::evacuation::EvacuationMethod;
-use crate::domain::ids::{Arn, BucketName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
-use crate::domain::snapshot::{AliasTarget, RecordSet, ScalableTarget};
+use crate::domain::ids::{Arn, BucketName, Region, ZoneId};
+pub(in crate::runbook) use crate::domain::pin::{Subject, Value};
+use crate::domain::snapshot::{AliasTarget, RecordSet};
 use crate::domain::text::Text;
 use crate::domain::topology::{RegionEntry, RoutingPolicy, Switch, SwitchWire};
 use crate::runbook::condition::Condition;
 use crate::runbook::event::{ActFailure, Entry, Event};
 use crate::runbook::fact::{Fact, Facts};
 use crate::runbook::operation::{Operation, RecordAction, RecordChange, Suspended};
-
-/// A setting that a run changes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Subject {
-    Check(HealthCheckId),
-    Control(Arn),
-    Object(Region, BucketName, String),
-    Metric(Region, String, String),
-    Record(ZoneId, HostName, Text, Option<Text>),
-    Desired(Region, ServiceKey),
-    Limits(Region, ServiceKey),
-}
-
-/// What a setting is set to.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
-    Flags { inverted: bool, disabled: bool },
-    On(bool),
-    Record(Option<Box<RecordSet>>),
-    Desired(i32),
-    Limits { min: i32, max: i32, suspended: Suspended },
-}
 
 /// One setting with everything that is known of it.
 #[derive(Clone, Debug)]
@@ -59,57 +38,9 @@ pub(super) struct Told {
     pub(super) lossy: bool,
 }
 
-impl Value {
-    /// As an operator says it.
-    pub(super) fn words(&self) -> String {
-        match self {
-            Self::Flags { inverted, disabled } => {
-                let inverted = if *inverted { "inverted" } else { "not inverted" };
-                format!("{inverted}, {}", if *disabled { "disabled" } else { "enabled" })
-            }
-            Self::On(on) => if *on { "on" } else { "off" }.to_owned(),
-            Self::Record(None) => "no record".to_owned(),
-            Self::Record(Some(record)) => match (&record.alias, &record.health_check) {
-                (Some(alias), Some(check)) => format!("alias of {} with check {check}", alias.dns_name),
-                (Some(alias), None) => format!("alias of {} without a check", alias.dns_name),
-                (None, _) => format!("{} values", record.values.len()),
-            },
-            Self::Desired(tasks) => format!("desired {tasks}"),
-            Self::Limits { min, max, suspended } => {
-                let parts = [
-                    (suspended.scale_in, "in"),
-                    (suspended.scale_out, "out"),
-                    (suspended.scheduled, "scheduled"),
-                ];
-                let off: Vec<&str> =
-                    parts.into_iter().filter(|(off, _)| *off).map(|(_, name)| name).collect();
-                let off = if off.is_empty() { "nothing".to_owned() } else { off.join("+") };
-                format!("min {min}, max {max}, {off} suspended")
-            }
-        }
-    }
-}
-
 impl Subject {
-    /// The name on command lines.
-    pub(super) fn name(&self) -> Text {
-        match self {
-            Self::Check(check) => format!("health-check/{check}"),
-            Self::Control(arn) => format!("routing-control/{}", arn.short_name()),
-            Self::Object(_, bucket, key) => format!("switch-object/{bucket}/{key}"),
-            Self::Metric(_, namespace, name) => format!("switch-metric/{namespace}/{name}"),
-            Self::Record(_, name, kind, set) => {
-                let set = set.as_ref().map(|set| format!("/{set}")).unwrap_or_default();
-                format!("record/{name}/{kind}{set}")
-            }
-            Self::Desired(region, key) => format!("desired/{region}/{key}"),
-            Self::Limits(region, key) => format!("limits/{region}/{key}"),
-        }
-        .into()
-    }
-
     /// The fact that tells its value; `steered` is the region that a switch metric steers.
-    pub(super) fn fact(&self, steered: &Region) -> Fact {
+    pub(in crate::runbook) fn fact(&self, steered: &Region) -> Fact {
         match self {
             Self::Check(check) => Fact::HealthCheck(check.clone()),
             Self::Control(arn) => Fact::RoutingControl(arn.clone()),
@@ -138,7 +69,7 @@ impl Subject {
     }
 
     /// Its value among facts.
-    pub(super) fn value(&self, steered: &Region, facts: &Facts) -> Option<Value> {
+    pub(in crate::runbook) fn value(&self, steered: &Region, facts: &Facts) -> Option<Value> {
         let fact = self.fact(steered);
         match self {
             Self::Check(_) => facts
@@ -154,7 +85,7 @@ impl Subject {
                 Value::Record(sets.iter().find(same).cloned().map(Box::new))
             }),
             Self::Desired(..) => facts.service(&fact).map(|state| Value::Desired(state.desired)),
-            Self::Limits(..) => facts.scaling(&fact)?.as_ref().map(limits),
+            Self::Limits(..) => facts.scaling(&fact)?.as_ref().map(Value::of_limits),
         }
     }
 
@@ -254,21 +185,8 @@ impl Subject {
     }
 }
 
-/// Limits as a value.
-fn limits(target: &ScalableTarget) -> Value {
-    Value::Limits {
-        min: target.min,
-        max: target.max,
-        suspended: Suspended {
-            scale_in: target.scale_in_suspended,
-            scale_out: target.scale_out_suspended,
-            scheduled: target.scheduled_suspended,
-        },
-    }
-}
-
 /// What a call sets, and to what; for limits that leave the suspension, `before` tells it.
-fn settings(operation: &Operation, before: &Facts) -> Vec<(Subject, Region, Value)> {
+pub(in crate::runbook) fn settings(operation: &Operation, before: &Facts) -> Vec<(Subject, Region, Value)> {
     match operation {
         Operation::SetHealthCheck { check, steers, inverted, disabled, .. } => {
             let value = Value::Flags { inverted: *inverted, disabled: *disabled };
@@ -357,7 +275,7 @@ pub(super) fn from_journal(entries: &[Entry]) -> Told {
 }
 
 /// Whether the intent at the head of `entries` took effect, or may have.
-fn took_effect(entries: &[Entry]) -> bool {
+pub(in crate::runbook) fn took_effect(entries: &[Entry]) -> bool {
     let Some(Event::Intent { step, way, call, .. }) = entries.first().map(|entry| &entry.event) else {
         return false;
     };

@@ -1,0 +1,281 @@
+//! Planning at the desk: reading what a runbook wants to know, and making the plan of it.
+//!
+//! What it is for: a console has a plan at once, on what it has seen, and a better one as answers come; a command line
+//! reads everything at the same time. What it must not do: wait for a dark region where an emergency is planned, or
+//! change anything.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use super::Desk;
+use super::reading::Awaited;
+use crate::app::acting::Basis;
+use crate::domain::FleetSnapshot;
+use crate::files::Baseline;
+use crate::poll;
+use crate::ports::Clock;
+use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
+use crate::runbook::engine;
+use crate::runbook::journal::Past;
+use crate::runbook::{Entry, Fact, Facts, GuardFinding, GuardId, Params, Plan, RunId, Runbook, guards};
+
+/// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
+/// is late; this must be longer, since what it cuts off loses every fact.
+const READING: Duration = Duration::from_secs(15);
+
+/// An emergency waits no longer for anybody, and plans on what is known by then.
+const EMERGENCY: Duration = Duration::from_secs(5);
+
+/// The one observation of a command line waits no longer than this in an emergency.
+const GLANCE: Duration = Duration::from_secs(3);
+
+/// While answers come in, the plan is made again this often; in the machine's time.
+const PACE: Duration = Duration::from_millis(500);
+
+/// Who held the lease is taken for so for this long.
+const LEASE_KNOWN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+
+/// A plan is asked for.
+#[derive(Clone, Copy)]
+pub(in crate::cli) struct Asked<'a> {
+    /// Of which runbook.
+    pub(in crate::cli) runbook: &'static dyn Runbook,
+    /// By which wishes.
+    pub(in crate::cli) params: &'a Params,
+    /// Whether the console is armed for it, or the command line confirmed.
+    pub(in crate::cli) armed: bool,
+    /// Read everything anew, also what was read a moment ago.
+    pub(in crate::cli) afresh: bool,
+}
+
+/// How long reading past runs may hold up a plan; without them it says what is usual.
+const PAST: Duration = Duration::from_secs(1);
+
+/// What planning takes from this host's disk.
+struct Ground {
+    peaks: Peaks,
+    saved: Option<Facts>,
+    journal: Option<Vec<Entry>>,
+    unfinished: Vec<RunId>,
+    past: Past,
+}
+
+impl Desk {
+    /// One observation of everything, for a command line that has no console beside it.
+    async fn fleet(&self, deadline: Duration) -> FleetSnapshot {
+        let session = &self.session;
+        let observed = poll::observe_once(
+            session.cloud.clone(),
+            session.topology.clone(),
+            session.probe.clone(),
+            session.clock,
+            deadline,
+        );
+        let (snapshot, baseline) = tokio::join!(observed, self.baseline());
+        match baseline {
+            Some(baseline) => baseline.fill(snapshot),
+            None => snapshot,
+        }
+    }
+
+    async fn baseline(&self) -> Option<Baseline> {
+        match &self.session.store {
+            Some(store) => store.load().await.0,
+            None => None,
+        }
+    }
+
+    /// Plans for a console: at once on what it has seen, again while answers come in, and at last on all of them. A
+    /// dark region keeps nobody waiting for the others.
+    pub(in crate::cli) async fn plan_as_told(
+        &self,
+        asked: Asked<'_>,
+        fleet: &FleetSnapshot,
+        mut tell: impl FnMut(Basis, Result<Plan, PlanError>) + Send,
+    ) {
+        let mut reading = self.read(asked);
+        let ground = self.ground(asked).await;
+        let seen = Facts::of_fleet(fleet, &self.session.topology);
+        let mut lease = self.lease_known();
+        let facts = reading.known(&seen);
+        tell(Basis::Known, self.make(asked, fleet, &facts, &ground, lease.clone()));
+        let machine = Clock::real();
+        let mut pace = machine.interval(PACE);
+        pace.tick().await;
+        let awaiting = reading.all();
+        let all = async {
+            let everybody = self.patiently(asked, awaiting);
+            tokio::join!(self.lease_state(), everybody).0
+        };
+        tokio::pin!(all);
+        loop {
+            tokio::select! {
+                biased;
+                told = &mut all => {
+                    lease = told;
+                    break;
+                }
+                _ = pace.tick() => {
+                    if reading.has_news() {
+                        let facts = reading.known(&seen);
+                        let waits = reading.missing();
+                        tell(Basis::Partly { waits }, self.make(asked, fleet, &facts, &ground, lease.clone()));
+                    }
+                }
+            }
+        }
+        let facts = reading.known(&seen);
+        tell(Basis::Read, self.make(asked, fleet, &facts, &ground, lease));
+    }
+
+    /// Plans for a command line, which has seen nothing yet: everything is read at the same time.
+    pub(in crate::cli) async fn plan(&self, asked: Asked<'_>) -> Result<Plan, PlanError> {
+        let mut reading = self.read(asked);
+        let patience = if asked.runbook.spec().emergency { GLANCE } else { READING };
+        let (fleet, (), lease, ground) = tokio::join!(
+            self.fleet(patience),
+            self.patiently(asked, reading.all()),
+            self.lease_state(),
+            self.ground(asked)
+        );
+        let facts = reading.known(&Facts::of_fleet(&fleet, &self.session.topology));
+        self.make(asked, &fleet, &facts, &ground, lease)
+    }
+
+    /// Begins to read what a plan wants to know.
+    fn read(&self, asked: Asked<'_>) -> Awaited {
+        let wanted = asked.runbook.wants(&self.session.topology, asked.params);
+        let dark = asked.params.region.clone().filter(|_| asked.runbook.spec().emergency);
+        self.reading.begin(wanted, dark, asked.afresh)
+    }
+
+    /// Waits for answers, in an emergency not for long.
+    async fn patiently(&self, asked: Asked<'_>, all: impl Future<Output = ()>) {
+        let patience = if asked.runbook.spec().emergency { EMERGENCY } else { READING };
+        // What is not there by then is missing, and the plan says so.
+        let _ = self.session.clock.timeout(patience, all).await;
+    }
+
+    async fn ground(&self, asked: Asked<'_>) -> Ground {
+        let journal = async {
+            let restores = asked.runbook.spec().id == "restore";
+            if restores { self.last_evacuation(asked.params).await } else { None }
+        };
+        let (baseline, journal, unfinished, past) =
+            tokio::join!(self.baseline(), journal, self.unfinished(), self.past());
+        let saved = baseline.as_ref().and_then(|baseline| baseline.snapshot(self.session.clock.now()));
+        Ground {
+            peaks: self.peaks(baseline.as_ref()),
+            saved: saved.map(|saved| Facts::of_fleet(&saved, &self.session.topology)),
+            journal,
+            unfinished,
+            past,
+        }
+    }
+
+    fn make(
+        &self,
+        asked: Asked<'_>,
+        fleet: &FleetSnapshot,
+        facts: &Facts,
+        ground: &Ground,
+        lease: LeaseState,
+    ) -> Result<Plan, PlanError> {
+        let situation = Situation {
+            topology: &self.session.topology,
+            fleet,
+            facts,
+            peaks: &ground.peaks,
+            now: self.session.clock.now(),
+            armed: asked.armed,
+            foreign_endpoint: self.foreign_endpoint.clone(),
+            lease,
+            unfinished: &ground.unfinished,
+            journal: ground.journal.as_deref(),
+            baseline: ground.saved.as_ref(),
+        };
+        let mut plan = asked.runbook.plan(&situation, asked.params)?;
+        ground.past.fill(&mut plan);
+        Ok(plan)
+    }
+
+    /// How long steps took before; nothing when the disk does not say so soon.
+    async fn past(&self) -> Past {
+        let (known, runs, topology) = (self.past.clone(), self.runs.clone(), self.session.topology.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.renew(&runs, &topology);
+            known.clone()
+        });
+        match self.session.clock.timeout(PAST, reading).await {
+            Ok(Ok(past)) => past,
+            Ok(Err(_)) | Err(_) => Past::default(),
+        }
+    }
+
+    /// What differs now from what the plan was made on. An emergency waits only a little for who does not answer.
+    pub(in crate::cli) async fn drift(&self, plan: &Plan) -> Vec<GuardFinding> {
+        let emergency = catalog::by_id(plan.runbook.as_str()).is_some_and(|book| book.spec().emergency);
+        let wanted: Vec<Fact> = plan.shaped_by.iter().map(|(fact, _)| fact.clone()).collect();
+        let mut reading = self.reading.begin(wanted, None, true);
+        let limit = if emergency { EMERGENCY } else { READING };
+        let read = self.session.clock.timeout(limit, reading.all());
+        let (_, lease) = tokio::join!(read, self.lease_state());
+        let mut moved = guards::drift(plan, &reading.known(&Facts::new()));
+        // Somebody who took the lease meanwhile is the reason for whatever else has moved, and is told first.
+        let told = plan.findings.iter().any(|finding| finding.guard == GuardId::Lease);
+        if let LeaseState::Held(view) = &lease
+            && !told
+        {
+            moved.insert(0, GuardFinding::block(GuardId::Lease, emergency, Self::held_by(view)));
+        }
+        moved
+    }
+
+    fn peaks(&self, baseline: Option<&Baseline>) -> Peaks {
+        let Some(baseline) = baseline else { return Peaks::default() };
+        let mut peaks = Peaks::default();
+        for entry in &self.session.topology.regions {
+            if let Some(requests) = baseline.peak_requests(&entry.name) {
+                peaks.requests.insert(entry.name.clone(), requests);
+            }
+            for service in &entry.services {
+                if let Some(tasks) = baseline.peak_tasks(&entry.name, &service.key) {
+                    peaks.tasks.insert((entry.name.clone(), service.key.clone()), tasks);
+                }
+            }
+        }
+        peaks
+    }
+
+    /// Who holds the lease, for guards and for `runs`.
+    pub(in crate::cli) async fn lease_state(&self) -> LeaseState {
+        let state = self.ask_lease().await;
+        let known = Some((self.session.clock.now(), state.clone()));
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        state
+    }
+
+    /// Who held it when it was asked a moment ago.
+    fn lease_known(&self) -> LeaseState {
+        if self.lease.is_none() {
+            return LeaseState::NotConfigured;
+        }
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = self.session.clock.now();
+        let recent = held.filter(|(at, _)| now.duration_since(*at) <= LEASE_KNOWN);
+        recent.map_or(LeaseState::Unread, |(_, state)| state)
+    }
+
+    async fn ask_lease(&self) -> LeaseState {
+        let Some(store) = &self.lease else { return LeaseState::NotConfigured };
+        let asking = store.holder(&self.session.topology.application);
+        match self.session.clock.timeout(engine::LEASE_PATIENCE, asking).await {
+            Ok(Ok(None)) => LeaseState::Free,
+            Ok(Ok(Some(view))) if view.released => LeaseState::Free,
+            Ok(Ok(Some(view))) => LeaseState::Held(view),
+            Ok(Err(error)) => LeaseState::Unreachable(error.to_string().into()),
+            Err(elapsed) => LeaseState::Unreachable(elapsed.to_string().into()),
+        }
+    }
+}

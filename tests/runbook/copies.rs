@@ -1,0 +1,88 @@
+//! A run whose disk failed half-way: what was copied beside the lease is whole, in order, and taken up elsewhere.
+
+// The helpers below are tests too, though they carry no attribute that says so.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::sync::{Arc, Mutex};
+
+use switchtower::domain::text::Text;
+use switchtower::ports::{BoxFuture, Clock};
+use switchtower::runbook::engine::{Recorder, Setup};
+use switchtower::runbook::journal::{JOURNAL_FILE, import, read};
+use switchtower::runbook::{DatabaseChoice, Entry, Event, Outcome, Params, pin};
+use switchtower::sim::SimOptions;
+
+use super::stage::{Stage, leaving, play};
+
+/// A disk that takes lines up to one and none after it; in `gap` it comes back for a while.
+struct Half {
+    until: usize,
+    gap: Option<usize>,
+    hangs: bool,
+    clock: Clock,
+    told: Mutex<Vec<Event>>,
+}
+
+impl Recorder for Half {
+    fn record(&self, event: Event, _durable: bool) -> BoxFuture<'_, Result<Entry, Text>> {
+        let mut told = self.told.lock().unwrap();
+        told.push(event.clone());
+        let number = told.len() - 1;
+        let works = number < self.until || self.gap.is_some_and(|gap| number > self.until + gap);
+        if works {
+            let entry = Entry { seq: number as u64, at: self.clock.now(), event };
+            Box::pin(std::future::ready(Ok(entry)))
+        } else if self.hangs {
+            Box::pin(std::future::pending())
+        } else {
+            Box::pin(async { Err("disk full".into()) })
+        }
+    }
+}
+
+/// An event as text; shares of progress lose their last digit on the way.
+fn words(event: &Event) -> String {
+    match event {
+        Event::Progress { step, judgement } => format!("{step}: {}", judgement.words()),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_entry_of_a_run_without_its_disk_reaches_another_bastion() {
+    let failover = Params { database: Some(DatabaseChoice::Failover), ..leaving() };
+    for (until, gap, hangs) in [(0, None, false), (6, None, false), (6, None, true), (6, Some(20), false)] {
+        play(async || {
+            let stage =
+                Stage::new(SimOptions { scenario: "regional-outage".into(), ..SimOptions::default() });
+            let plan = stage.plan("failover", &failover).await;
+            let half = Arc::new(Half { until, gap, hangs, clock: stage.clock, told: Mutex::default() });
+            let setup = Setup { recorder: half.clone(), ..stage.setup(&plan) };
+            let run = setup.opening.run.clone();
+            let ending = stage.carry_out(setup).await.unwrap().unwrap();
+            assert_eq!(ending.outcome, Outcome::Done, "{}", ending.why);
+
+            let copied = stage.lease.entries(&stage.topology.application, &run).await.unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let from = Text::from("the lease table");
+            let here = import(folder.path(), &run, copied, &from, stage.clock.now()).unwrap();
+            let read = read(&here.join(JOURNAL_FILE)).unwrap();
+            assert!(read.is_trusted() && read.imported, "{:?}", read.damage);
+
+            // All that was told up to the end, in the order in which it was; the mark that the journal is lost is told
+            // by the recorder alone.
+            let told = half.told.lock().unwrap().clone();
+            let end = told.iter().position(|event| matches!(event, Event::Ended { .. })).unwrap();
+            let marks = |event: &&Event| !matches!(event, Event::Unjournaled { .. });
+            let wanted: Vec<&Event> = told[..=end].iter().filter(marks).collect();
+            let found: Vec<&Event> = read.entries.iter().map(|entry| &entry.event).filter(marks).collect();
+            assert_eq!(found.len(), wanted.len() + 1, "and the note of the import");
+            for (found, wanted) in found.iter().zip(&wanted) {
+                assert_eq!(words(found), words(wanted), "until {until}, gap {gap:?}, hangs {hangs}");
+            }
+            // So the other bastion knows what is to stay as it is.
+            let pins = pin::pins(std::slice::from_ref(&read.entries));
+            assert_eq!(pins.len(), 1);
+        });
+    }
+}

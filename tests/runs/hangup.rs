@@ -1,0 +1,129 @@
+//! A run and its terminal: it goes on without one, and other terminals follow and stop it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::judge;
+use super::scene::{Bastion, LEAVING, Live, PATIENCE, World, events};
+use crate::pty::terminal::Terminal;
+
+const DRAIN: [&str; 8] = ["run", "drain", "--region", LEAVING, "--confirm", LEAVING, "--reason", "game day"];
+
+/// The console on a bastion, armed, with a drain of the leaving region begun, by keys alone.
+fn drained_by_keys(bastion: &Bastion) -> Terminal {
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", bastion.key()),
+        ("AWS_SECRET_ACCESS_KEY", "sim"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    let mut terminal = Terminal::start_with(&bastion.home, &bastion.whereabouts(), &environment, 120, 40);
+    terminal.wait("a verdict", |screen| screen.contents().contains("HEALTHY"));
+    terminal.keys("A");
+    terminal.wait("what to type", |screen| screen.contents().contains("type orders"));
+    terminal.keys("orders\r");
+    terminal.wait("the red frame", |screen| screen.contents().contains("ARMED"));
+    terminal.keys("D");
+    terminal.wait("a plan", |screen| screen.contents().contains("Enter, then type us-east-1"));
+    terminal.keys("\r");
+    terminal.wait("the question", |screen| screen.contents().contains("type us-east-1"));
+    terminal.keys("us-east-1\r");
+    terminal.keys("game day\r");
+    terminal
+}
+
+/// A run's process follows its journal and stops at nothing: the first line that has `words` in it.
+fn follow(bastion: &Bastion) -> (String, Live) {
+    let run = bastion.first_run();
+    let attached = bastion.live(&["runs", "attach", &run, "--json"]);
+    (run, attached)
+}
+
+#[test]
+fn a_run_outlives_its_terminal() {
+    let world = World::start(&["--speed", "60"]);
+    let bastion = Bastion::new(&world, "bastion");
+    // Long enough to be looked at.
+    bastion.edit("answers_live_seconds = 1", "answers_live_seconds = 9");
+    let terminal = drained_by_keys(&bastion);
+    let id = terminal.id();
+    let (run, attached) = follow(&bastion);
+    attached.until("\"intent\"");
+    let mut child = terminal.hang_up();
+
+    // It goes on, nearly idle: nothing is painted any more.
+    attached.until("\"step_began\",\"step\":\"proof/ttl\"");
+    let (before, began) = (ticks(id), std::time::Instant::now());
+    let waited = attached.until("\"step_done\",\"step\":\"proof/ttl\"");
+    let (used, took) = (ticks(id) - before, began.elapsed());
+    assert!(waited.len() > 2, "progress is told live: {waited:#?}");
+    let percent = used as f64 / took.as_secs_f64();
+    assert!(percent < 10.0, "without a screen it takes {percent} % of a core, for {took:?}");
+    let followed = attached.ended();
+    assert_eq!((followed.code, followed.err.as_str()), (Some(0), ""), "{followed:?}");
+
+    let mut left = PATIENCE;
+    let step = Duration::from_millis(20);
+    while child.try_wait().unwrap().is_none() {
+        left = left.checked_sub(step).expect("it ends with its run");
+        std::thread::park_timeout(step);
+    }
+    let told = bastion.told(&run);
+    assert_eq!(judge::journal(&told, "done"), Vec::<String>::new());
+    assert_eq!(judge::calls(&world, &told), Vec::<String>::new());
+    assert_eq!(judge::moved(&world.view()), Vec::<String>::new());
+}
+
+/// The word of another terminal reaches a run that has lost its own.
+#[test]
+fn a_run_without_its_terminal_can_still_be_stopped() {
+    let world = World::start(&["--speed", "60"]);
+    let bastion = Bastion::new(&world, "bastion");
+    bastion.edit("survivors_healthy_minutes = 0", "survivors_healthy_minutes = 5");
+    let terminal = drained_by_keys(&bastion);
+    let (run, attached) = follow(&bastion);
+    attached.until("\"step_began\"");
+    drop(terminal.hang_up());
+    let stopped = bastion.run(&["runs", "abort", &run, "--reason", "wrong region"]);
+    assert_eq!(stopped.code, Some(0), "{stopped:?}");
+    let followed = attached.ended();
+    assert_eq!(followed.code, Some(6), "{followed:?}");
+    assert_eq!(judge::journal(&bastion.told(&run), "aborted"), Vec::<String>::new());
+    assert_eq!(world.changes(), Vec::<Value>::new());
+}
+
+#[test]
+fn another_terminal_follows_a_run_and_stops_it_before_its_next_call() {
+    // Tasks take some seconds to start.
+    let world = World::start(&["--speed", "4"]);
+    let bastion = Bastion::new(&world, "bastion");
+    let running = bastion.live(&DRAIN);
+    let (run, attached) = follow(&bastion);
+    attached.until("\"step_began\",\"step\":\"serve/");
+    let stopped = bastion.run(&["runs", "abort", &run, "--reason", "wrong region"]);
+    assert_eq!(stopped.code, Some(0), "{stopped:?}");
+    let (ended, followed) = (running.ended(), attached.ended());
+    assert_eq!((ended.code, followed.code), (Some(6), Some(6)), "{ended:?}\n{followed:?}");
+    let said = ended.out.lines().any(|line| line.contains("decided: abort"));
+    assert!(said && ended.out.contains("ended: aborted"), "{ended:?}");
+
+    let told = bastion.told(&run);
+    let live = events(&followed.out);
+    assert_eq!(told.last(), live.last(), "who follows sees the end");
+    assert_eq!(judge::journal(&told, "aborted"), Vec::<String>::new());
+    assert_eq!(judge::calls(&world, &told), Vec::<String>::new());
+    let changes = world.changes();
+    let scaled = changes.iter().all(|call| call["operation"] == "RegisterScalableTarget");
+    assert!(scaled && changes.len() == 3, "nothing after the word: {changes:#?}");
+    assert_eq!(judge::moment(&world.view()), Vec::<String>::new());
+    // What was stopped has given the lease back, and another run may begin.
+    assert_eq!(bastion.run(&["plan", "drain", "--region", LEAVING]).code, Some(0));
+}
+
+/// CPU time of a process, user and system, in hundredths of a second; 0 when it has gone.
+fn ticks(id: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // The name in parentheses may hold blanks; fields count from behind it.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
+}
