@@ -192,7 +192,7 @@ impl Draw {
             }
             if !matches!(&ending, Some(ending) if ending.outcome == Outcome::Done) {
                 stage.sim.clear_faults();
-                stage.clock.sleep(Duration::from_mins(60)).await;
+                stage.clock.sleep(Duration::from_hours(1)).await;
                 stage.sign_in();
                 let again = stage.ended(&plan).await;
                 wrong.extend(stage.faults(&plan, &again));

@@ -85,7 +85,7 @@ fn what_aws_demands_is_examined_before() {
             |sim| sim.black_out(&Region::new(SURVIVOR), SignedDuration::ZERO, None),
             "is not known",
         ),
-        ("aurora-lag", "a target that lags", |_| {}, "more than the 1000 ms of the policy"),
+        ("aurora-lag", "a target that lags", |_| {}, "of the policy"),
         (
             "calm",
             "a cluster that is deleted",

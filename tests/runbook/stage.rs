@@ -219,7 +219,7 @@ impl Stage {
         let floor = self.witness.floor.lock().unwrap().clone();
         let told = self.recorder.entries();
         let (at, topology, run) = (self.clock.now(), self.topology.clone(), self.run.clone());
-        Frozen { at, sim, topology, journal, floor, run, told }
+        Frozen { sim, at, topology, journal, floor, run, told }
     }
 
     /// Runs a plan of one step after the other, and gives what was so where each of them began.
@@ -298,7 +298,7 @@ impl Stage {
         let view = self.sim.view();
         let left = params.region.as_ref().map_or(LEAVING, Region::as_str);
         let survivors = view.regions.iter().filter(|region| region.region != left);
-        if runbook != "restore" && !self.takes_all(&plan) {
+        if runbook != "restore" && !takes_all(&plan) {
             *self.witness.floor.lock().unwrap() =
                 survivors.map(|region| (region.region.clone(), region.desired_tasks)).collect();
         }
@@ -306,17 +306,12 @@ impl Stage {
         Ok(plan)
     }
 
-    /// True for a cleanup of everything.
-    fn takes_all(&self, plan: &Plan) -> bool {
-        plan.runbook.as_str() == "cleanup" && plan.params.region.is_none()
-    }
-
     /// What a plan does on purpose is no fault.
     fn excuse(&self, plan: &Plan) {
         if plan.runbook.as_str() != "cleanup" {
             return;
         }
-        let all = self.takes_all(plan);
+        let all = takes_all(plan);
         let regions = self.topology.regions.iter().map(|entry| &entry.name);
         let down = regions.filter(|name| all || plan.params.region.as_ref() == Some(name));
         *self.witness.taken_down.lock().unwrap() = down.map(ToString::to_string).collect();
@@ -595,6 +590,11 @@ impl Stage {
         let facts = self.witness.observe(std::slice::from_ref(&fact)).await;
         facts.value(&fact).cloned()
     }
+}
+
+/// True for a cleanup of everything.
+fn takes_all(plan: &Plan) -> bool {
+    plan.runbook.as_str() == "cleanup" && plan.params.region.is_none()
 }
 
 /// Calls of the lease, of notices, and the many of which one emptied bucket is made.
