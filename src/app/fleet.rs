@@ -57,10 +57,9 @@ pub struct Fleet {
 const TICK: SignedDuration = SignedDuration::from_secs(1);
 
 impl Fleet {
-    /// Before anything was asked.
-    pub fn new(topology: Arc<Topology>, now: Timestamp) -> Self {
+    /// Before anything was asked; `sight` is what is known then.
+    pub fn new(topology: Arc<Topology>, sight: Arc<Sight>, now: Timestamp) -> Self {
         let panes = PaneId::ALL.into_iter().filter(|pane| pane.configured(&topology)).collect();
-        let sight = Arc::new(Sight::skeleton(&topology, now));
         Self {
             topology,
             panes,

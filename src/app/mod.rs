@@ -82,7 +82,13 @@ pub struct Update {
 impl App {
     /// A console that has seen nothing yet.
     pub fn new(topology: Arc<Topology>, session: Session, now: Timestamp) -> Self {
-        let fleet = Fleet::new(topology, now);
+        let skeleton = Sight::skeleton(&topology, now);
+        Self::opening(topology, session, Arc::new(skeleton), now)
+    }
+
+    /// The same, with the skeleton that was made of the topology elsewhere.
+    pub fn opening(topology: Arc<Topology>, session: Session, skeleton: Arc<Sight>, now: Timestamp) -> Self {
+        let fleet = Fleet::new(topology, skeleton, now);
         let region = fleet.regions().next().cloned().unwrap_or_else(|| Region::new(""));
         let pane = fleet.panes().first().copied().unwrap_or(PaneId::Alb);
         Self {

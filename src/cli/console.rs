@@ -37,7 +37,9 @@ const AGEING: Duration = Duration::from_secs(5);
 
 /// The console on the configured topology.
 pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
-    show(&Session::configured(global)?, global, None)
+    let now = Clock::real().now();
+    let (session, skeleton) = Session::looked_at(global, move |topology| Sight::skeleton(topology, now))?;
+    show(&session, skeleton, global, None)
 }
 
 /// The console on the simulated AWS.
@@ -46,10 +48,12 @@ pub(super) fn demo(global: &Global, args: &Demo) -> Result<Exit, Failure> {
     let keep = tempfile::tempdir().map_err(|error| {
         Failure::error(format_args!("no folder for the runs of the demo: {error}; set TMPDIR"))
     })?;
-    show(&Session::simulated(&args.world, args.speed)?, global, Some(keep.path()))
+    let session = Session::simulated(&args.world, args.speed)?;
+    let skeleton = Sight::skeleton(&session.topology, session.clock.now());
+    show(&session, skeleton, global, Some(keep.path()))
 }
 
-fn show(session: &Session, global: &Global, keep: Option<&Path>) -> Result<Exit, Failure> {
+fn show(session: &Session, skeleton: Sight, global: &Global, keep: Option<&Path>) -> Result<Exit, Failure> {
     let (sights, seen) = watch::channel(None);
     let (events, told) = mpsc::unbounded_channel();
     let (count, mut runs) = watch::channel(0);
@@ -66,8 +70,8 @@ fn show(session: &Session, global: &Global, keep: Option<&Path>) -> Result<Exit,
     };
     session::watch(observe(session.clone(), hands, sights, wanted, cancel.clone()))?;
     let last = seen.clone();
-    let ended =
-        tui::run(options, session.topology.clone(), tui::Feed { sights: seen, events: told, effects });
+    let opening = tui::Opening { topology: session.topology.clone(), skeleton: Arc::new(skeleton) };
+    let ended = tui::run(options, opening, tui::Feed { sights: seen, events: told, effects });
     let left = *runs.borrow_and_update();
     cancel.cancel();
     if left > 0 {

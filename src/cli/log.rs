@@ -7,10 +7,13 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::files::atomic;
 
@@ -25,7 +28,7 @@ pub struct Log {
 }
 
 /// Starts logging into `folder`, or into `file` when it is given. `verbose` is the number of `-v`;
-/// `SWITCHTOWER_LOG` overrides it with a filter in tracing's syntax.
+/// `SWITCHTOWER_LOG` overrides it: levels by target, `warn,switchtower=debug`.
 pub fn start(folder: &Path, file: Option<&Path>, verbose: u8) -> io::Result<Log> {
     let (appender, place) = match file {
         Some(file) => {
@@ -48,14 +51,13 @@ pub fn start(folder: &Path, file: Option<&Path>, verbose: u8) -> io::Result<Log>
             (build(&builder, folder)?, folder.to_owned())
         }
     };
-    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(appender);
-    let filter =
-        EnvFilter::try_from_env("SWITCHTOWER_LOG").unwrap_or_else(|_| EnvFilter::new(level(verbose)));
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(lines(verbose)).finish(appender);
+    let wanted = std::env::var("SWITCHTOWER_LOG").ok().and_then(|text| text.parse().ok());
+    let writing = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Plain(writer));
     // A second call in one process (tests) leaves the first subscriber in place.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(Plain(writer))
+    let _ = tracing_subscriber::registry()
+        .with(wanted.unwrap_or_else(|| levels(verbose)))
+        .with(writing)
         .try_init();
     Ok(Log { place, _guard: guard })
 }
@@ -66,17 +68,20 @@ fn build(builder: &tracing_appender::rolling::Builder, directory: &Path) -> io::
 }
 
 /// The SDK's own words are worth reading only when something is looked for.
-fn level(verbose: u8) -> &'static str {
-    match verbose {
-        0 => "warn,switchtower=info",
-        1 => "info,switchtower=debug",
-        _ => "debug,switchtower=trace",
-    }
+fn levels(verbose: u8) -> Targets {
+    let (others, ours) = match verbose {
+        0 => (LevelFilter::WARN, LevelFilter::INFO),
+        1 => (LevelFilter::INFO, LevelFilter::DEBUG),
+        _ => (LevelFilter::DEBUG, LevelFilter::TRACE),
+    };
+    Targets::new().with_default(others).with_target("switchtower", ours)
 }
 
-/// Lines that wait for the disk; more are dropped. The default of 128,000 costs four megabytes and a
-/// millisecond of start-up before the first line is written.
-const LINES: usize = 4_096;
+/// Lines that wait for the disk; more are dropped. Room for each is taken at the start: the default of 128,000 costs
+/// four megabytes and a millisecond before the first frame. Who asks for more words gets more room.
+fn lines(verbose: u8) -> usize {
+    if verbose == 0 { 1_024 } else { 8_192 }
+}
 
 /// Makes writers that escape control characters: one event is one line, whatever AWS put into it.
 struct Plain(NonBlocking);

@@ -15,6 +15,7 @@ use crate::cloud::{Cloud, CloudOptions, Keys};
 use crate::domain::snapshot::{FleetSnapshot, ProbeResult};
 use crate::domain::{ErrorKind, Topology};
 use crate::files::baseline::{self, Baseline};
+use crate::files::topology::TopologyError;
 use crate::files::{Places, topology};
 use crate::ports::{
     BoxFuture, Clock, DnsLookup, Exchanged, HttpsProbe, Message, ProbeFailure, ProbeRequest, RealDns,
@@ -47,9 +48,18 @@ pub(super) struct Session {
 impl Session {
     /// The session of the topology that the command line, or the configuration folder, names.
     pub(super) fn configured(global: &Global) -> Result<Self, Failure> {
+        Self::looked_at(global, |_| ()).map(|(session, ())| session)
+    }
+
+    /// The same, with what `look` makes of the topology.
+    pub(super) fn looked_at<T: Send + 'static>(
+        global: &Global,
+        look: impl FnOnce(&Topology) -> T + Send + 'static,
+    ) -> Result<(Self, T), Failure> {
         let places = Places::of_environment()?;
         let path = places.find(global.topology.as_deref())?;
-        let topology = Arc::new(topology::read(&path)?);
+        let (topology, seen) = read(path.clone(), look)?;
+        let topology = Arc::new(topology);
         tracing::info!(topology = %path.display(), application = %topology.application, "topology read");
         let clock = Clock::real();
         let cloud = real_cloud(CloudOptions::of(&topology), global, clock);
@@ -64,7 +74,9 @@ impl Session {
         // Names of a simulated zone lead to strangers in the real one: without a server of its own, nobody is asked.
         let asked = topology.dns.server.is_some() || cloud.custom_endpoint().is_none();
         let dns = asked.then(|| Arc::new(RealDns::new(clock)) as Arc<dyn DnsLookup>);
-        Ok(Self { topology, cloud, clock, probe: Arc::new(probe), dns, store: Some(store), demo: None })
+        let session =
+            Self { topology, cloud, clock, probe: Arc::new(probe), dns, store: Some(store), demo: None };
+        Ok((session, seen))
     }
 
     /// Where the journals of this application's runs lie.
@@ -93,6 +105,24 @@ impl Session {
         let probe: Arc<dyn HttpsProbe> = sim.probe();
         let dns: Option<Arc<dyn DnsLookup>> = Some(sim.probe());
         Ok(Self { topology, cloud, clock, probe, dns, store: None, demo: Some(described(world, speed)) })
+    }
+}
+
+/// Reads a topology, and takes a first look at it, on a thread that lives no longer. Taken apart, the file of a large
+/// fleet fills megabytes, and so does what is painted before any answer. The allocator keeps them for the thread that
+/// had them, and gives them to the next one that is started: that one watches, and uses them; this one never would.
+fn read<T: Send + 'static>(
+    path: PathBuf,
+    look: impl FnOnce(&Topology) -> T + Send + 'static,
+) -> Result<(Topology, T), Failure> {
+    let reading = std::thread::Builder::new().name("switchtower-read".to_owned()).spawn(move || {
+        let topology = topology::read(&path)?;
+        let seen = look(&topology);
+        Ok::<_, TopologyError>((topology, seen))
+    });
+    match reading.map_err(|error| Failure::error(format_args!("no thread can be started: {error}")))?.join() {
+        Ok(read) => Ok(read?),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

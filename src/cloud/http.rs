@@ -1,41 +1,32 @@
 //! The one HTTP client that all SDK clients share, and the count of what goes through it.
 //!
-//! What it is for: connections to AWS over rustls on ring, through the proxy that the environment names,
-//! kept alive and shared. Connectors are cached by their time-outs and built at the first request, so
-//! that certificate roots never load before the first frame, nor once a client.
+//! What it is for: connections are cached by their time-outs and made at the first request, so that certificate
+//! roots never load before the first frame, nor once a client.
 //! What it must not do: know any service.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
 use super::budget::Meter;
-use super::time::{SdkClock, stamp};
-
-/// Open connections kept a host. One of AWS's hosts gets fewer calls at once and so never has as many; but behind
-/// one custom endpoint all services and regions share a host, and a sweep makes a few dozen calls at once.
-const IDLE_CONNECTIONS: usize = 64;
-
-/// How long an unused connection is kept: longer than the slowest schedule that runs each minute.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+use super::connect::Means;
+use super::time::stamp;
+use crate::ports::Clock;
 
 /// The client for the real AWS.
-pub(super) fn real(clock: SdkClock) -> SharedHttpClient {
-    SharedHttpClient::new(Direct { clock, connectors: Mutex::default() })
+pub(super) fn real(clock: Clock) -> SharedHttpClient {
+    SharedHttpClient::new(Direct { clock, means: OnceLock::new(), connectors: Mutex::default() })
 }
 
 /// The same client, with every request counted and AWS's clock compared with ours.
@@ -46,7 +37,9 @@ pub(super) fn counted(inner: SharedHttpClient, meter: Arc<Meter>) -> SharedHttpC
 type Timeouts = (Option<Duration>, Option<Duration>);
 
 struct Direct {
-    clock: SdkClock,
+    clock: Clock,
+    /// Whom all connections trust; the reason why there can be none, where rustls refuses its own provider.
+    means: OnceLock<Result<Means, rustls::Error>>,
     connectors: Mutex<HashMap<Timeouts, SharedHttpConnector>>,
 }
 
@@ -63,21 +56,22 @@ impl HttpClient for Direct {
         _components: &RuntimeComponents,
     ) -> SharedHttpConnector {
         let key = (settings.connect_timeout(), settings.read_timeout());
+        let means = match self.means.get_or_init(|| Means::of_environment(self.clock)) {
+            Ok(means) => means,
+            Err(error) => return SharedHttpConnector::new(Without(error.clone())),
+        };
         let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        connectors
-            .entry(key)
-            .or_insert_with(|| {
-                let connector = Connector::builder()
-                    .connector_settings(settings.clone())
-                    .sleep_impl(self.clock)
-                    .pool_idle_timeout(IDLE_TIMEOUT)
-                    .pool_max_idle_per_host(IDLE_CONNECTIONS)
-                    .proxy_config(ProxyConfig::from_env())
-                    .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                    .build();
-                SharedHttpConnector::new(connector)
-            })
-            .clone()
+        connectors.entry(key).or_insert_with(|| SharedHttpConnector::new(means.connections(settings))).clone()
+    }
+}
+
+/// No connection can be made.
+#[derive(Debug)]
+struct Without(rustls::Error);
+
+impl HttpConnector for Without {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::ready(Err(ConnectorError::user(self.0.clone().into())))
     }
 }
 

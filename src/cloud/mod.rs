@@ -8,7 +8,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `http`, `time` | one HTTP client and one clock for all SDK clients |
+//! | `http`, `connect`, `time` | one HTTP client, its connections and one clock for all SDK clients |
 //! | `config`, `credentials` | profiles, roles and endpoints; one load of credentials for all who need them |
 //! | `errors`, `budget` | what went wrong; what watching may take and takes |
 //! | `place` | one scope in one region: its clients, its way of asking |
@@ -21,6 +21,7 @@ mod act;
 mod budget;
 mod cloudwatch;
 mod config;
+mod connect;
 mod credentials;
 pub mod discover;
 mod dynamodb;
@@ -151,7 +152,7 @@ impl Cloud {
     pub fn real(options: CloudOptions, clock: Clock) -> Self {
         let partition = options.scopes.get(DNS_SCOPE).and_then(|scope| scope.partition.clone());
         let meter = Arc::new(Meter::new(clock));
-        let http = http::counted(http::real(time::SdkClock(clock)), meter.clone());
+        let http = http::counted(http::real(clock), meter.clone());
         Self::new(clock, meter, config::World::real(options, http, clock), partition)
     }
 

@@ -1,7 +1,7 @@
 //! One scope in one region: its clients, and the one way in which all of its calls are asked.
 //!
-//! What it is for: clients built once and shared, and every failure explained with the profile and the
-//! identity that met it. What it must not do: know what any call is for.
+//! What it is for: clients, those in daily use built once and shared, and every failure explained with the
+//! profile and the identity that met it. What it must not do: know what any call is for.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -58,12 +58,11 @@ const SLACK: Duration = Duration::from_secs(4);
 const SKEWED: SignedDuration = SignedDuration::from_mins(4);
 
 macro_rules! clients {
-    ($($name:ident: $sdk:ident;)+) => {
+    (kept { $($name:ident: $sdk:ident;)+ } passing { $($rare:ident: $rare_sdk:ident;)+ }) => {
         #[derive(Debug, Default)]
         struct Clients {
             $($name: OnceLock<$sdk::Client>,)+
             route53: OnceLock<aws_sdk_route53::Client>,
-            s3: OnceLock<aws_sdk_s3::Client>,
         }
 
         impl Place {
@@ -79,21 +78,36 @@ macro_rules! clients {
                     })
                 }
             )+
+            $(
+                /// A client of this service here, for a few calls.
+                pub(super) async fn $rare(&self) -> $rare_sdk::Client {
+                    use $rare_sdk::config::{Builder, retry::RetryPartition};
+                    let retries = RetryPartition::custom(RETRIES).build();
+                    let config = Builder::from(&self.access().await.config).retry_partition(retries).build();
+                    $rare_sdk::Client::from_conf(config)
+                }
+            )+
         }
     };
 }
 
+// A client is ten to twenty kilobytes, in each of thirty regions. Who is asked every minute keeps one; for who is asked
+// every ten minutes, or in a run alone, one is made each time.
 clients! {
-    cloudwatch: aws_sdk_cloudwatch;
-    dynamodb: aws_sdk_dynamodb;
-    ecs: aws_sdk_ecs;
-    elb: aws_sdk_elasticloadbalancingv2;
-    quotas: aws_sdk_servicequotas;
-    rds: aws_sdk_rds;
-    scaling: aws_sdk_applicationautoscaling;
-    stacks: aws_sdk_cloudformation;
-    sns: aws_sdk_sns;
-    sts: aws_sdk_sts;
+    kept {
+        cloudwatch: aws_sdk_cloudwatch;
+        dynamodb: aws_sdk_dynamodb;
+        ecs: aws_sdk_ecs;
+        elb: aws_sdk_elasticloadbalancingv2;
+        rds: aws_sdk_rds;
+        scaling: aws_sdk_applicationautoscaling;
+    }
+    passing {
+        quotas: aws_sdk_servicequotas;
+        stacks: aws_sdk_cloudformation;
+        sns: aws_sdk_sns;
+        sts: aws_sdk_sts;
+    }
 }
 
 impl Seat {
@@ -142,16 +156,14 @@ impl Place {
         })
     }
 
-    /// The client of S3. Names of buckets go into the path where the endpoint is not AWS's own.
-    pub(super) async fn s3(&self) -> &aws_sdk_s3::Client {
+    /// A client of S3, for a few calls. Names of buckets go into the path where the endpoint is not AWS's own.
+    pub(super) async fn s3(&self) -> aws_sdk_s3::Client {
         let access = self.access().await;
-        self.seat.clients.s3.get_or_init(|| {
-            let config = aws_sdk_s3::config::Builder::from(&access.config)
-                .force_path_style(access.custom_endpoint)
-                .retry_partition(aws_sdk_s3::config::retry::RetryPartition::custom(RETRIES).build())
-                .build();
-            aws_sdk_s3::Client::from_conf(config)
-        })
+        let config = aws_sdk_s3::config::Builder::from(&access.config)
+            .force_path_style(access.custom_endpoint)
+            .retry_partition(aws_sdk_s3::config::retry::RetryPartition::custom(RETRIES).build())
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
     }
 
     /// Makes one call and explains its failure.

@@ -60,7 +60,7 @@ pub fn start(
     seed: Option<&FleetSnapshot>,
     cancel: CancellationToken,
 ) -> FleetFeed {
-    begin(Sources { cloud, topology, probe, clock }, None, seed, cancel)
+    begin(&Sources { cloud, topology, probe, clock }, None, seed, cancel)
 }
 
 /// Watches what samples of a run are made of and nothing else: each region's series, in one request a minute, and its
@@ -72,11 +72,11 @@ pub fn start_sampling(
     clock: Clock,
     cancel: CancellationToken,
 ) -> FleetFeed {
-    begin(Sources { cloud, topology, probe, clock }, Some(&SAMPLED), None, cancel)
+    begin(&Sources { cloud, topology, probe, clock }, Some(&SAMPLED), None, cancel)
 }
 
 fn begin(
-    sources: Sources,
+    sources: &Sources,
     wanted: Option<&[SourceKind]>,
     seed: Option<&FleetSnapshot>,
     cancel: CancellationToken,
@@ -92,11 +92,11 @@ fn begin(
         let publisher = Publisher { latest: watch::Sender::new(Arc::new(known)), version: version.clone() };
         regions.push(publisher.latest.subscribe());
         let turn = (Turn::of(index, count), beat);
-        watch_region(&sources, wanted, &controls, &publisher, turn, &cancel);
+        watch_region(sources, wanted, &controls, &publisher, turn, &cancel);
     }
     let publisher = Publisher { latest: watch::Sender::new(Arc::new(dns)), version: version.clone() };
     if wanted.is_none() {
-        watch_dns(&sources, &controls, &publisher, beat, &cancel);
+        watch_dns(sources, &controls, &publisher, beat, &cancel);
     }
     FleetFeed {
         regions,

@@ -244,13 +244,19 @@ impl Book {
 fn settled(condition: &Condition, region: &Region, found: &mut Vec<(Subject, Value)>) {
     let mut push = |subject, value| found.push((subject, value));
     match condition {
-        Condition::All { of } => of.iter().for_each(|part| settled(part, region, found)),
+        Condition::All { of } => {
+            for part in of {
+                settled(part, region, found);
+            }
+        }
         Condition::HealthCheckFlags { check, inverted, disabled } => {
             let flags = Value::Flags { inverted: *inverted, disabled: *disabled };
             push(Subject::Check(check.clone()), flags);
         }
         Condition::RoutingControls { controls, on } => {
-            controls.iter().for_each(|arn| push(Subject::Control(arn.clone()), Value::On(*on)));
+            for arn in controls {
+                push(Subject::Control(arn.clone()), Value::On(*on));
+            }
         }
         Condition::Flag { fact, is, .. } => match fact {
             Fact::SwitchObject(home, bucket, key) => {

@@ -20,6 +20,14 @@ use crate::domain::Topology;
 use crate::ports::Clock;
 use session::Seconds;
 
+/// What the first frame shows.
+pub struct Opening {
+    /// The topology.
+    pub topology: Arc<Topology>,
+    /// Its resources, with nothing known of them.
+    pub skeleton: Arc<Sight>,
+}
+
 /// What connects the console to whoever observes.
 pub struct Feed {
     /// The newest sight; `None` until the first. Closed when nobody observes any more.
@@ -63,9 +71,8 @@ pub enum TuiError {
     Terminal(#[from] std::io::Error),
 }
 
-/// Shows the console until it ends. The first frame, the topology's resources with nothing known of them,
-/// is painted before anything is waited for.
-pub fn run(options: Options, topology: Arc<Topology>, feed: Feed) -> Result<Exit, TuiError> {
+/// Shows the console until it ends. The first frame is painted before anything is waited for.
+pub fn run(options: Options, opening: Opening, feed: Feed) -> Result<Exit, TuiError> {
     let clock = options.clock;
     // Signals are watched before the terminal is taken: one in between would end us and leave it taken.
     let born = Clock::real().stopwatch();
@@ -73,5 +80,5 @@ pub fn run(options: Options, topology: Arc<Topology>, feed: Feed) -> Result<Exit
     let signals = session::Signals::watch(&runtime)?;
     // Dropped last, also by a panic on its way out: the terminal is given back before anybody writes to it.
     let guard = guard::Guard::enter()?;
-    session::run(options, topology, feed, &guard, &runtime, Seconds { born, clock }, signals)
+    session::run(options, opening, feed, &guard, &runtime, Seconds { born, clock }, signals)
 }

@@ -3,19 +3,21 @@
 //! What it is for: painting into a buffer, and the bytes that lead from the last frame to this one: none
 //! when nothing changed. What it must not do: write them.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 
 use ratatui::backend::{Backend, CrosstermBackend};
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier};
 
 use crate::app::App;
 use crate::ui::{self, Theme};
 
 /// What the terminal shows, and the frame being painted.
 pub(super) struct Screen {
-    shown: Buffer,
+    shown: Shown,
     next: Buffer,
     theme: Theme,
     stale: bool,
@@ -25,20 +27,18 @@ impl Screen {
     /// An empty screen of this size.
     pub(super) fn new(size: (u16, u16), theme: Theme) -> Self {
         let area = Rect::new(0, 0, size.0, size.1);
-        Self { shown: Buffer::empty(area), next: Buffer::empty(area), theme, stale: false }
+        Self { shown: Shown::empty(area), next: Buffer::empty(area), theme, stale: false }
     }
 
     /// Takes a new size; the next frame starts from an empty screen.
     pub(super) fn resize(&mut self, size: (u16, u16)) {
-        let area = Rect::new(0, 0, size.0, size.1);
-        self.next = Buffer::empty(area);
-        self.shown = Buffer::empty(area);
-        self.stale = true;
+        self.next = Buffer::empty(Rect::new(0, 0, size.0, size.1));
+        self.forget();
     }
 
     /// Forgets what the terminal shows, since something else wrote to it.
     pub(super) fn forget(&mut self) {
-        self.shown.reset();
+        self.shown = Shown::empty(self.next.area);
         self.stale = true;
     }
 
@@ -48,41 +48,103 @@ impl Screen {
         let area = self.next.area;
         ui::draw(app, self.theme, area, &mut self.next);
         let mut bytes = if std::mem::take(&mut self.stale) { super::guard::wipe() } else { Vec::new() };
-        if let Some((first, last)) = self.changed() {
-            let (shown, next) = (lines(&self.shown, first, last), lines(&self.next, first, last));
-            CrosstermBackend::new(&mut bytes).draw(shown.diff_iter(&next))?;
+        let changed = self.shown.become_like(&self.next);
+        if !changed.is_empty() {
+            let cells = changed.into_iter().map(|(x, y)| (x, y, &self.next[(x, y)]));
+            CrosstermBackend::new(&mut bytes).draw(cells)?;
         }
-        std::mem::swap(&mut self.shown, &mut self.next);
         Ok(super::guard::synchronized(bytes))
-    }
-
-    /// The first and the last line that differ. In an idle second it is the clock's alone, and to see that lines
-    /// are the same is cheaper than to ask of each of their cells how wide it is.
-    fn changed(&self) -> Option<(u16, u16)> {
-        let width = usize::from(self.next.area.width).max(1);
-        let mut differ = self
-            .shown
-            .content
-            .chunks(width)
-            .zip(self.next.content.chunks(width))
-            .zip(0u16..)
-            .filter(|((shown, next), _)| shown != next)
-            .map(|(_, line)| line);
-        let first = differ.next()?;
-        Some((first, differ.last().unwrap_or(first)))
     }
 }
 
-/// A part of a buffer, from one line to another.
-fn lines(buffer: &Buffer, first: u16, last: u16) -> Cow<'_, Buffer> {
-    let area = buffer.area;
-    if first == 0 && last + 1 == area.height {
-        return Cow::Borrowed(buffer);
+/// A frame that is shown, remembered in a third of a frame's room: nearly every cell holds one letter.
+struct Shown {
+    cells: Vec<Small>,
+    /// What cells hold that is more than a letter.
+    longer: BTreeMap<usize, Box<str>>,
+}
+
+/// A cell that is shown.
+#[derive(Clone, Copy)]
+struct Small {
+    /// Its letter; `None` when it holds more.
+    letter: Option<char>,
+    fg: Color,
+    bg: Color,
+    modifier: Modifier,
+}
+
+impl Shown {
+    fn empty(area: Rect) -> Self {
+        let blank = Small::of(&Cell::EMPTY);
+        let cells = usize::from(area.width) * usize::from(area.height);
+        Self { cells: vec![blank; cells], longer: BTreeMap::new() }
     }
-    let width = usize::from(area.width);
-    let cells = usize::from(first) * width..(usize::from(last) + 1) * width;
-    let area = Rect { y: first, height: last + 1 - first, ..area };
-    Cow::Owned(Buffer { area, content: buffer.content[cells].to_vec() })
+
+    /// Takes a frame over; gives the places whose cells must be written. In an idle second they are the clock's
+    /// alone, and to see that lines are the same is cheaper than to ask of each of their cells how wide it is.
+    fn become_like(&mut self, next: &Buffer) -> Vec<(u16, u16)> {
+        let mut changed = Vec::new();
+        let width = usize::from(next.area.width).max(1);
+        for ((number, line), y) in next.content.chunks(width).enumerate().zip(next.area.y..) {
+            let places = number * width..number * width + line.len();
+            if places.clone().zip(line).all(|(place, cell)| self.shows(place, cell)) {
+                continue;
+            }
+            let area = Rect { y, height: 1, ..next.area };
+            let old = Buffer { area, content: places.clone().map(|place| self.cell(place)).collect() };
+            let new = Buffer { area, content: line.to_vec() };
+            changed.extend(old.diff_iter(&new).map(|(x, y, _)| (x, y)));
+            self.take(places, line);
+        }
+        changed
+    }
+
+    fn shows(&self, place: usize, cell: &Cell) -> bool {
+        let Some(small) = self.cells.get(place) else { return false };
+        let same = match small.letter {
+            Some(letter) => one_letter(cell.symbol()) == Some(letter),
+            None => self.longer.get(&place).is_some_and(|text| **text == *cell.symbol()),
+        };
+        same && small.fg == cell.fg && small.bg == cell.bg && small.modifier == cell.modifier
+    }
+
+    fn cell(&self, place: usize) -> Cell {
+        let mut cell = Cell::EMPTY;
+        let Some(small) = self.cells.get(place) else { return cell };
+        match small.letter {
+            Some(' ') => {}
+            Some(letter) => drop(cell.set_char(letter)),
+            None => drop(cell.set_symbol(self.longer.get(&place).map_or(" ", |text| text))),
+        }
+        (cell.fg, cell.bg, cell.modifier) = (small.fg, small.bg, small.modifier);
+        cell
+    }
+
+    fn take(&mut self, places: Range<usize>, line: &[Cell]) {
+        for (place, cell) in places.zip(line) {
+            let small = Small::of(cell);
+            if small.letter.is_none() {
+                self.longer.insert(place, cell.symbol().into());
+            } else {
+                self.longer.remove(&place);
+            }
+            if let Some(known) = self.cells.get_mut(place) {
+                *known = small;
+            }
+        }
+    }
+}
+
+impl Small {
+    fn of(cell: &Cell) -> Self {
+        Self { letter: one_letter(cell.symbol()), fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
+    }
+}
+
+fn one_letter(text: &str) -> Option<char> {
+    let mut letters = text.chars();
+    letters.next().filter(|_| letters.next().is_none())
 }
 
 /// The terminal's size as the kernel knows it: no process is started and no question asked.

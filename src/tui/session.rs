@@ -4,7 +4,6 @@
 //! Everything that happens becomes an [`Event`]; the picture is painted when it changed and the writer is
 //! free. What it must not do: await anything else.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -13,9 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::guard::Guard;
 use super::input::{Came, Input};
 use super::screen::{Screen, size};
-use super::{Exit, Feed, Options, TuiError};
+use super::{Exit, Feed, Opening, Options, TuiError};
 use crate::app::{App, Effect, Event};
-use crate::domain::Topology;
 use crate::ports::{Clock, Stopwatch};
 use crate::ui::Theme;
 
@@ -25,7 +23,7 @@ const FRAME: Duration = Duration::from_millis(16);
 /// Paints the first frame, then lives until something ends it.
 pub(super) fn run(
     options: Options,
-    topology: Arc<Topology>,
+    opening: Opening,
     feed: Feed,
     guard: &Guard,
     runtime: &Runtime,
@@ -34,7 +32,7 @@ pub(super) fn run(
 ) -> Result<Exit, TuiError> {
     let size = size();
     let theme = Theme { colour: options.colour };
-    let mut app = App::new(topology, options.session, options.clock.now());
+    let mut app = App::opening(opening.topology, options.session, opening.skeleton, options.clock.now());
     app.update(Event::Resize(size.0, size.1));
     let mut screen = Screen::new(size, theme);
     guard.writer.send(screen.paint(&app)?);

@@ -105,9 +105,9 @@ fn works(binding: &Binding, app: &App, framed: bool) -> bool {
                 _ => matches!(standing, Some(Standing::Halted(_))),
             }
         }
-        ("pause" | "refresh" | "zoom", Screen::Plan(_) | Screen::Card(_) | Screen::Run(_)) => false,
-        ("card", Screen::Card(_)) => false,
-        ("run", Screen::Run(_)) => false,
+        ("pause" | "refresh" | "zoom", Screen::Plan(_) | Screen::Card(_) | Screen::Run(_))
+        | ("card", Screen::Card(_))
+        | ("run", Screen::Run(_)) => false,
         ("run", _) => app.acting.current().is_some(),
         // The frame of an armed console says it already.
         ("arm", Screen::Plan(dialog)) => {

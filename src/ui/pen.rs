@@ -60,6 +60,9 @@ impl<'b> Pen<'b> {
         }
         let room = room.min(self.area.width - x);
         let (left, top) = (self.area.x + x, self.area.y + y);
+        if let Some(columns) = columns(text) {
+            return x + self.letters(left, top, room, text, columns, style);
+        }
         let fits = text.width() <= room as usize;
         let end = if fits {
             self.buffer.set_stringn(left, top, text, room as usize, style).0
@@ -67,6 +70,19 @@ impl<'b> Pen<'b> {
             self.buffer.set_stringn(left, top, fit(text, room as usize), room as usize, style).0
         };
         end - self.area.x
+    }
+
+    /// Writes a text of single letters, `columns` wide, at a place of the frame; gives how many columns it took.
+    fn letters(&mut self, left: u16, top: u16, room: u16, text: &str, columns: usize, style: Style) -> u16 {
+        let cut = columns > usize::from(room);
+        let whole = if cut { usize::from(room) - 1 } else { columns };
+        let letters = text.chars().take(whole).chain(cut.then_some('…'));
+        let mut column = left;
+        for letter in letters {
+            self.buffer[(column, top)].set_char(letter).set_style(style);
+            column += 1;
+        }
+        column - left
     }
 
     /// Writes pieces one after the other within `room`; gives the column after the last.
@@ -81,7 +97,7 @@ impl<'b> Pen<'b> {
 
     /// Writes `text` so that it ends at column `end`; gives the column at which it starts.
     pub fn put_right(&mut self, end: u16, y: u16, room: u16, text: &str, style: Style) -> u16 {
-        let width = (text.width() as u16).min(room).min(end);
+        let width = width(text).min(room).min(end);
         let start = end - width;
         self.put(start, y, width, text, style);
         start
@@ -96,7 +112,20 @@ impl<'b> Pen<'b> {
 
 /// The width of a text in columns.
 pub fn width(text: &str) -> u16 {
-    text.width().min(u16::MAX as usize) as u16
+    columns(text).unwrap_or_else(|| text.width()).min(u16::MAX as usize) as u16
+}
+
+/// The width of a text whose characters are one column each and join with none beside them, as nearly all here are;
+/// `None` for any other. To find where characters join takes longer than all else that a frame needs.
+fn columns(text: &str) -> Option<usize> {
+    let mut columns = 0;
+    for c in text.chars() {
+        if !matches!(c, ' '..='~' | '·' | '–' | '…' | '▀'..='▟') {
+            return None;
+        }
+        columns += 1;
+    }
+    Some(columns)
 }
 
 /// Cuts a text to `room` columns, with an ellipsis where something was cut.

@@ -3,6 +3,7 @@
 mod document;
 mod parts;
 pub(crate) mod program;
+mod reached;
 mod reports;
 mod served;
 mod usage;

@@ -8,9 +8,9 @@ use super::program::{Home, finish, golden};
 #[test]
 fn help_of_every_subcommand() {
     let home = Home::new();
-    const NAMES: [&str; 11] =
-        ["", "demo", "init", "status", "plan", "run", "runs", "runs report", "sim", "completions", "man"];
-    for name in NAMES {
+    for name in
+        ["", "demo", "init", "status", "plan", "run", "runs", "runs report", "sim", "completions", "man"]
+    {
         let words: Vec<&str> = name.split_whitespace().chain(["--help"]).collect();
         let ran = home.run(&words);
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{name}");

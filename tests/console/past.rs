@@ -11,8 +11,8 @@ use super::stage::{Stage, calm};
 
 const SIZE: (u16, u16) = (120, 60);
 
-fn measured(seconds: u64, runs: usize) -> Option<Measured> {
-    Some(Measured { median: Duration::from_secs(seconds), runs })
+fn measured(seconds: u64, runs: usize) -> Measured {
+    Measured { median: Duration::from_secs(seconds), runs }
 }
 
 #[test]
@@ -23,8 +23,8 @@ fn a_dialog_says_from_how_many_runs_it_knows() {
         let mut plan = plans::answer(&wish).unwrap();
         let steps = plan.steps.len();
         assert!(steps > 2);
-        plan.steps[0].measured = measured(131, 3);
-        plan.steps[1].measured = measured(17, 1);
+        plan.steps[0].measured = Some(measured(131, 3));
+        plan.steps[1].measured = Some(measured(17, 1));
         stage.planned(wish.ticket, Basis::Read, Ok(plan));
         let text = stage.text();
         assert!(text.contains(&format!("(by 3 past runs for 2 of {steps} steps)")), "{text}");
@@ -39,7 +39,7 @@ fn progress_says_what_is_usual_by_past_runs() {
     let mut tape = Tape::opened();
     let step = match &mut tape.entries[0].event {
         RunEvent::Opened { plan, .. } => {
-            plan.steps[0].measured = measured(131, 3);
+            plan.steps[0].measured = Some(measured(131, 3));
             plan.steps[0].id.clone()
         }
         other => panic!("{other:?}"),

@@ -181,7 +181,8 @@ class Front:
             stats = (query.get("MetricStat") for query in cbor2.loads(call.body)["MetricDataQueries"])
             series = [[stat["Metric"]["Namespace"], stat["Stat"]] for stat in stats if stat]
         self.calls.append({"service": call.service, "region": call.region, "operation": call.operation,
-                           "status": status, "access_key": call.access_key, "series": series})
+                           "status": status, "access_key": call.access_key, "series": series,
+                           "body": "" if call.protocol == "cbor" else call.body.decode("utf-8", "replace")})
 
     def moto_answer(self, call, environ, request_id):
         try:

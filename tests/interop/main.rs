@@ -22,6 +22,7 @@ mod ministack;
 mod moto;
 mod process;
 mod python;
+mod runs;
 mod simulated;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -36,6 +37,7 @@ fn main() {
     cases.extend(moto::cases());
     cases.extend(faults::cases());
     cases.extend(ministack::cases());
+    cases.extend(runs::cases());
     cases.extend(simulated::cases());
     // Nothing is set up for a run that asks for other tests, or only for their names.
     let runs = !arguments.list && cases.iter().any(|(name, _)| wanted(name));

@@ -1,10 +1,13 @@
 """Lays the reference application down in a fake AWS and writes down what was laid.
 
-    seed.py --fake moto|ministack --endpoint URL --manifest FILE
+    seed.py --fake moto|ministack --endpoint URL --manifest FILE [--serving]
 
 What it is for: a manifest with every value that the console is expected to read back. No two regions and no two
 fields share a value, so that a value read in the wrong place is noticed.
 What it must not do: write down anything that it did not put, or did not read back from the fake by boto3.
+
+With `--serving` the same application has both regions in service and a table for leases: a place from which a region can
+be left. Neither fake ever starts a task because a limit was raised, so that the survivor runs all along what it will need.
 
 moto keeps no DynamoDB replicas; ministack cannot say a health check's flags and has no Application Auto Scaling.
 Each is seeded with what it can answer; the manifest says what that is.
@@ -28,8 +31,8 @@ MINUTES = range(-65, 20)
 
 
 class Seeder:
-    def __init__(self, fake, endpoint):
-        self.fake, self.endpoint, self.clients, self.series = fake, endpoint, {}, []
+    def __init__(self, fake, endpoint, serving):
+        self.fake, self.endpoint, self.serving, self.clients, self.series = fake, endpoint, serving, {}, []
         self.start = int(time.time()) // 60 * 60
         self.manifest = {"fake": fake, "hostname": HOSTNAME, "regions": {region: {} for region in REGIONS}}
 
@@ -51,6 +54,8 @@ class Seeder:
         self.buckets()
         if self.fake == "ministack":
             self.tables()
+        if self.serving:
+            self.leases()
         for index, region in enumerate(REGIONS):
             self.alarms(index, region)
         self.metrics()
@@ -72,7 +77,11 @@ class Seeder:
         ecs.create_cluster(clusterName=CLUSTER)
         services, listener, targets = [], None, 0
         # Two services a region: the first by the listener's default action, the second by one of its rules.
-        for position, (name, desired) in enumerate([("api", 4 + 2 * index), ("admin", 5 + 2 * index)]):
+        wanted = [4 + 2 * index, 5 + 2 * index]
+        if self.serving:
+            # What one needs for both runs already: where limits can be raised, one task of it is the other's.
+            wanted = [([1, 3] if self.fake == "moto" else [0, 4])[index]] * 2
+        for position, (name, desired) in enumerate(zip(("api", "admin"), wanted)):
             target_group = elb.create_target_group(
                 Name=f"{name}-{region}", Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip")["TargetGroups"][0]["TargetGroupArn"]
             action = [{"Type": "forward", "TargetGroupArn": target_group}]
@@ -105,7 +114,7 @@ class Seeder:
         entry = {"cluster": CLUSTER, "service": name, "target_group": target_group, "desired": desired, "scaling": None}
         # Only the first service scales: "no scalable target" is an answer too.
         if self.fake == "moto" and name == "api":
-            scaling = {"min": 2 + index, "max": 20 + index, "suspended": [index == 0, False, index == 0]}
+            scaling = {"min": 2 + index, "max": 20 + index, "suspended": [index == 0 and not self.serving, False, index == 0 and not self.serving]}
             self.client("application-autoscaling", region).register_scalable_target(
                 ServiceNamespace="ecs", ResourceId=f"service/{CLUSTER}/{name}", ScalableDimension="ecs:service:DesiredCount",
                 MinCapacity=scaling["min"], MaxCapacity=scaling["max"],
@@ -126,9 +135,10 @@ class Seeder:
                           "RequestInterval": 10 if index == 0 else 30, "FailureThreshold": 3 + index, "EnableSNI": True}
                 check = route53.create_health_check(CallerReference=region, HealthCheckConfig=config)["HealthCheck"]["Id"]
                 # The second region's check is drained the way that a runbook drains: disabled and inverted.
-                route53.update_health_check(HealthCheckId=check, Inverted=index == 1, Disabled=index == 1)
+                drained = index == 1 and not self.serving
+                route53.update_health_check(HealthCheckId=check, Inverted=drained, Disabled=drained)
                 self.manifest["regions"][region]["health_check"] = {
-                    "id": check, "inverted": index == 1, "disabled": index == 1,
+                    "id": check, "inverted": drained, "disabled": drained,
                     "failure_threshold": 3 + index, "request_interval": config["RequestInterval"],
                     "endpoint": f"https://{region}.{HOSTNAME}:443/health"}
             balancer = self.manifest["regions"][region]["load_balancer"]
@@ -200,6 +210,13 @@ class Seeder:
                               AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}])
         self.manifest["tables"] = TABLES
 
+    def leases(self):
+        names = ("pk", "sk")
+        self.client("dynamodb", "us-west-2").create_table(
+            TableName="switchtower-lease", BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"))],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names])
+
     # Alarms and metrics.
 
     def alarms(self, index, region):
@@ -262,13 +279,17 @@ class Seeder:
             self.add(region, "AWS/S3", "OperationsFailedReplication", "Sum", rule, lambda m, k=index: 1 + 2 * k + m % 2, "Count")
             if "health_check" in entry:
                 check = [["HealthCheckId", entry["health_check"]["id"]]]
-                self.add("us-east-1", "AWS/Route53", "HealthCheckStatus", "Minimum", check, lambda m, k=index: 1 - k, "None")
+                self.add("us-east-1", "AWS/Route53", "HealthCheckStatus", "Minimum", check, lambda m, k=index: 1 if self.serving else 1 - k, "None")
                 self.add("us-east-1", "AWS/Route53", "HealthCheckPercentageHealthy", "Average", check,
                          lambda m, k=index: 93.75 - 50 * k + (m % 4) / 4, "Percent")
         # Lags exist on the secondary cluster, in its region, only.
         reader = [["DBClusterIdentifier", self.manifest["aurora"]["members"][1]["id"]]]
         for metric, base in (("AuroraGlobalDBRPOLag", 160), ("AuroraGlobalDBReplicationLag", 110)):
             self.add(REGIONS[1], "AWS/RDS", metric, "Maximum", reader, lambda m, b=base: b + m % 10, "Milliseconds")
+        if self.serving:
+            # Neither fake publishes a lag: AWS would, on the old writer's cluster, once the writer has moved.
+            moved = [["DBClusterIdentifier", self.manifest["aurora"]["members"][0]["id"]]]
+            self.add(REGIONS[0], "AWS/RDS", "AuroraGlobalDBRPOLag", "Maximum", moved, lambda m: 60 + m % 10, "Milliseconds")
         for series in self.series:
             data = [self.datum(series, at, value) for at, value in series["points"].items()]
             self.client("cloudwatch", series["region"]).put_metric_data(Namespace=series["namespace"], MetricData=data)
@@ -357,6 +378,7 @@ if __name__ == "__main__":
     arguments.add_argument("--fake", choices=["moto", "ministack"], required=True)
     arguments.add_argument("--endpoint", required=True)
     arguments.add_argument("--manifest", required=True)
+    arguments.add_argument("--serving", action="store_true")
     options = arguments.parse_args()
     with open(options.manifest, "w", encoding="utf-8") as file:
-        json.dump(Seeder(options.fake, options.endpoint).run(), file, indent=1)
+        json.dump(Seeder(options.fake, options.endpoint, options.serving).run(), file, indent=1)

@@ -96,7 +96,7 @@ async fn record(runs: &Path, number: u16, clock: Clock, ran: &Ran) -> RunId {
         tell(Event::Ended { outcome, rto: None, rpo_ms: None }).await;
     }
     journal.close().await.unwrap();
-    clock.sleep(Duration::from_secs(60)).await;
+    clock.sleep(Duration::from_mins(1)).await;
     run
 }
 
@@ -160,7 +160,7 @@ fn what_is_not_alike_does_not_count() {
 fn damaged_journals_say_nothing_and_stop_nobody() {
     let spoiled = |spoil: fn(&Path)| {
         filled(&[ran(70), ran(10)], drain(), |runs, names| {
-            spoil(&runs.join(names[1].as_str()).join(JOURNAL_FILE))
+            spoil(&runs.join(names[1].as_str()).join(JOURNAL_FILE));
         })
     };
     assert_eq!(spoiled(|_| {}), [Some((40, 2))]);

@@ -79,7 +79,6 @@ fn health(verdict: &Verdict, name: &str) -> Health {
 
 /// A colleague calls AWS without this program.
 async fn colleague(stage: &Stage, plan: &Plan, operation: Operation) {
-    let never = Condition::Always;
     let mut theirs = plan.clone();
     theirs.findings.clear();
     theirs.steps = vec![Step::act(
@@ -87,8 +86,8 @@ async fn colleague(stage: &Stage, plan: &Plan, operation: Operation) {
         "not ours",
         vec![operation.clone()],
         Vec::new(),
-        never,
-        Duration::from_secs(60),
+        Condition::Always,
+        Duration::from_mins(1),
     )];
     // Route 53 allows five calls a second, and the run's last looks were some of them.
     stage.clock.sleep(Duration::from_secs(3)).await;

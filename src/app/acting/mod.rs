@@ -12,6 +12,7 @@ mod deciding;
 pub mod dialog;
 pub mod differ;
 pub mod estimate;
+mod pin;
 pub mod prompt;
 pub mod run;
 
@@ -26,7 +27,7 @@ pub use run::{RunState, StepMark};
 use super::screen::{Screen, Scroll};
 use super::{App, Effect};
 use crate::domain::text::Text;
-use crate::runbook::{Arming, DatabaseChoice, Differing, Entry, Plan, RunId};
+use crate::runbook::{Arming, Differing, Entry, Plan, RunId};
 
 /// Runs that are kept, the newest last.
 const RUNS: usize = 8;
@@ -181,21 +182,6 @@ impl App {
     pub(crate) fn open_book(&mut self, book: Book) -> Vec<Effect> {
         let region = self.target();
         let params = Book::params(&region);
-        self.open_dialog(book, region, params)
-    }
-
-    /// Opens the dialog that puts the pin of the region back: its own runbook, users first. What still holds is skipped.
-    pub(crate) fn open_pin(&mut self) -> Vec<Effect> {
-        let region = self.target();
-        let Some(pin) = self.fleet.snapshot().pins.of(&region) else {
-            return self.acting.say(format!("{region} is not pinned: no run of ours took it out"));
-        };
-        let (book, zero) = (Book::of_pin(pin), pin.is_at_zero());
-        let mut params = Book::params(&region);
-        match book {
-            Book::Failover => params.database = Some(DatabaseChoice::Leave),
-            _ => (params.now, params.scale_to_zero) = (true, zero),
-        }
         self.open_dialog(book, region, params)
     }
 

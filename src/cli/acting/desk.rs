@@ -23,8 +23,8 @@ use crate::runbook::catalog::{self, LeaseState};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
 use crate::runbook::journal::{self, Journal, Past, RunState, Told, control};
 use crate::runbook::{
-    Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, LeaseError, LeaseStore, LeaseView,
-    Opening, Outcome, Params, Plan, RunId, Runbook, pin,
+    Approval, Arming, Decision, Entry, Event, Executor, Fact, LeaseError, LeaseStore, LeaseView, Opening,
+    Outcome, Params, Plan, RunId, Runbook, pin,
 };
 
 /// Wired for one session. Cheap to clone.
@@ -337,11 +337,6 @@ impl Desk {
     /// The lease's holder in words, for `runs`.
     pub(in crate::cli) fn held_by(view: &LeaseView) -> String {
         LeaseError::Held(Box::new(view.clone())).to_string()
-    }
-
-    /// Observes facts.
-    pub(in crate::cli) async fn ask(&self, facts: &[Fact]) -> Facts {
-        self.executor.observe(facts).await
     }
 
     /// The lease store, for imports.

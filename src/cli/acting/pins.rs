@@ -172,7 +172,7 @@ impl PinReader {
         }
         self.asked_at = Some(now);
         let facts: Vec<_> = apart.iter().map(|(_, fact)| fact.clone()).collect();
-        let answers = self.desk.ask(&facts).await;
+        let answers = self.desk.executor.observe(&facts).await;
         pin::answers(&apart, pins, &answers)
     }
 }

@@ -32,8 +32,14 @@ const GLANCE: Duration = Duration::from_secs(3);
 /// While answers come in, the plan is made again this often; in the machine's time.
 const PACE: Duration = Duration::from_millis(500);
 
+/// The first plan waits no longer for this host's disk, which may be slow or gone; in the machine's time.
+const DISK: Duration = Duration::from_millis(50);
+
 /// Who held the lease is taken for so for this long.
 const LEASE_KNOWN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+
+/// How long reading past runs may hold up a plan; without them it says what is usual.
+const PAST: Duration = Duration::from_secs(1);
 
 /// A plan is asked for.
 #[derive(Clone, Copy)]
@@ -48,10 +54,8 @@ pub(in crate::cli) struct Asked<'a> {
     pub(in crate::cli) afresh: bool,
 }
 
-/// How long reading past runs may hold up a plan; without them it says what is usual.
-const PAST: Duration = Duration::from_secs(1);
-
 /// What planning takes from this host's disk.
+#[derive(Default)]
 struct Ground {
     peaks: Peaks,
     saved: Option<Facts>,
@@ -94,25 +98,35 @@ impl Desk {
         mut tell: impl FnMut(Basis, Result<Plan, PlanError>) + Send,
     ) {
         let mut reading = self.read(asked);
-        let ground = self.ground(asked).await;
+        let machine = Clock::real();
+        let mut grounding = Box::pin(self.ground(asked));
+        let found = machine.timeout(DISK, grounding.as_mut()).await.ok();
+        let late = found.is_none().then_some(grounding);
+        let mut ground = found.unwrap_or_default();
         let seen = Facts::of_fleet(fleet, &self.session.topology);
         let mut lease = self.lease_known();
         let facts = reading.known(&seen);
         tell(Basis::Known, self.make(asked, fleet, &facts, &ground, lease.clone()));
-        let machine = Clock::real();
         let mut pace = machine.interval(PACE);
         pace.tick().await;
-        let awaiting = reading.all();
+        let answers = self.patiently(asked, reading.all());
         let all = async {
-            let everybody = self.patiently(asked, awaiting);
-            tokio::join!(self.lease_state(), everybody).0
+            let disk = async {
+                match late {
+                    Some(late) => self.patiently(asked, late).await,
+                    None => None,
+                }
+            };
+            let (lease, _, found) = tokio::join!(self.lease_state(), answers, disk);
+            (lease, found)
         };
         tokio::pin!(all);
         loop {
             tokio::select! {
                 biased;
-                told = &mut all => {
+                (told, found) = &mut all => {
                     lease = told;
+                    ground = found.unwrap_or(ground);
                     break;
                 }
                 _ = pace.tick() => {
@@ -132,14 +146,14 @@ impl Desk {
     pub(in crate::cli) async fn plan(&self, asked: Asked<'_>) -> Result<Plan, PlanError> {
         let mut reading = self.read(asked);
         let patience = if asked.runbook.spec().emergency { GLANCE } else { READING };
-        let (fleet, (), lease, ground) = tokio::join!(
+        let (fleet, _, lease, ground) = tokio::join!(
             self.fleet(patience),
             self.patiently(asked, reading.all()),
             self.lease_state(),
-            self.ground(asked)
+            self.patiently(asked, self.ground(asked))
         );
         let facts = reading.known(&Facts::of_fleet(&fleet, &self.session.topology));
-        self.make(asked, &fleet, &facts, &ground, lease)
+        self.make(asked, &fleet, &facts, &ground.unwrap_or_default(), lease)
     }
 
     /// Begins to read what a plan wants to know.
@@ -149,11 +163,10 @@ impl Desk {
         self.reading.begin(wanted, dark, asked.afresh)
     }
 
-    /// Waits for answers, in an emergency not for long.
-    async fn patiently(&self, asked: Asked<'_>, all: impl Future<Output = ()>) {
+    /// Waits, in an emergency not for long. What is not there by then is missing, and the plan says so.
+    async fn patiently<T>(&self, asked: Asked<'_>, awaited: impl Future<Output = T>) -> Option<T> {
         let patience = if asked.runbook.spec().emergency { EMERGENCY } else { READING };
-        // What is not there by then is missing, and the plan says so.
-        let _ = self.session.clock.timeout(patience, all).await;
+        self.session.clock.timeout(patience, awaited).await.ok()
     }
 
     async fn ground(&self, asked: Asked<'_>) -> Ground {
@@ -170,6 +183,21 @@ impl Desk {
             journal,
             unfinished,
             past,
+        }
+    }
+
+    /// How long steps took before; nothing when the disk does not say so soon.
+    async fn past(&self) -> Past {
+        let (known, session) = (self.past.clone(), self.session.clone());
+        let runs = self.runs().to_owned();
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.renew(&runs, &session.topology);
+            known.clone()
+        });
+        match self.session.clock.timeout(PAST, reading).await {
+            Ok(Ok(past)) => past,
+            Ok(Err(_)) | Err(_) => Past::default(),
         }
     }
 
@@ -197,20 +225,6 @@ impl Desk {
         let mut plan = asked.runbook.plan(&situation, asked.params)?;
         ground.past.fill(&mut plan);
         Ok(plan)
-    }
-
-    /// How long steps took before; nothing when the disk does not say so soon.
-    async fn past(&self) -> Past {
-        let (known, runs, topology) = (self.past.clone(), self.runs.clone(), self.session.topology.clone());
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.renew(&runs, &topology);
-            known.clone()
-        });
-        match self.session.clock.timeout(PAST, reading).await {
-            Ok(Ok(past)) => past,
-            Ok(Err(_)) | Err(_) => Past::default(),
-        }
     }
 
     /// What differs now from what the plan was made on. An emergency waits only a little for who does not answer.

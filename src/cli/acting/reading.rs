@@ -41,6 +41,8 @@ struct State {
 /// Whoever waits for some facts.
 pub(super) struct Awaited {
     wanted: Vec<Fact>,
+    /// When the waiting began.
+    since: Timestamp,
     state: watch::Receiver<State>,
 }
 
@@ -70,7 +72,7 @@ impl Reading {
             let reading = self.clone();
             tokio::spawn(async move { reading.read(&asked, dark.as_ref()).await });
         }
-        Awaited { wanted, state }
+        Awaited { wanted, since: now, state }
     }
 
     async fn read(&self, asked: &[Fact], dark: Option<&Region>) {
@@ -97,15 +99,16 @@ impl Reading {
 }
 
 impl Awaited {
-    /// What is known by now of the wanted facts. `seen` is what watching knows: the newer reading counts, and a failure
-    /// only while nothing was seen after it.
+    /// What is known by now of the wanted facts. What was read for this wait stands over what watching has `seen`; what
+    /// is from just before it only while nothing newer was seen. Of two readings the newer one counts.
     pub(super) fn known(&mut self, seen: &Facts) -> Facts {
         let state = self.state.borrow_and_update();
         let mut facts = Facts::new();
         for fact in &self.wanted {
             let Some(known) = state.known.get(fact) else { continue };
             let seen = seen.get(fact);
-            if tried(known) < seen.and_then(tried) {
+            let for_this = state.asked.get(fact).is_some_and(|asked| *asked >= self.since);
+            if !for_this && tried(known) < seen.and_then(tried) {
                 continue;
             }
             let watched = seen.and_then(Observed::reading);

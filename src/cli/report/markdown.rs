@@ -125,7 +125,7 @@ fn calls(out: &mut String, view: &View) -> std::fmt::Result {
             call.at,
             call.step,
             cell(&call.words),
-            code_cell(&call.call),
+            code_cell(&call.api),
             cell(&call.region)
         )?;
     }
@@ -142,7 +142,7 @@ fn guards(out: &mut String, view: &View) -> std::fmt::Result {
             if finding.next.is_empty() { String::new() } else { format!(" → {}", text(&finding.next)) };
         let force =
             if finding.tone == "bad" { format!("**{}**", finding.force) } else { finding.force.to_owned() };
-        writeln!(out, "- **{}** {force}: {}{next}", finding.guard, text(&finding.message))?;
+        writeln!(out, "- **{}** {force}: {}{next}", finding.name, text(&finding.message))?;
     }
     Ok(())
 }

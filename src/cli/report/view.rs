@@ -96,7 +96,7 @@ pub struct Call {
     /// What it does.
     pub words: String,
     /// `route53:UpdateHealthCheck`.
-    pub call: String,
+    pub api: String,
     /// Where.
     pub region: String,
     /// What became of it.
@@ -113,7 +113,7 @@ pub struct Call {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Guard {
     /// Which.
-    pub guard: &'static str,
+    pub name: &'static str,
     /// `warned`, or `BLOCKED, overridden by the reason`.
     pub force: &'static str,
     /// `bad` for an overridden block, `open` for a warning.
@@ -343,7 +343,11 @@ fn facts(report: &Report, day: Day) -> Vec<Named> {
         None => format!("no end is recorded; the last entry is of {at}"),
     });
     add("Ended", ended.or(open), false);
-    let rto = "from the beginning of the run until users were proven to be answered elsewhere";
+    let since = params.and_then(|params| params.since).map_or_else(
+        || "the beginning of the run".to_owned(),
+        |since| format!("{}, when the incident began as the operator said,", moment(since)),
+    );
+    let rto = format!("from {since} until users were proven to be answered elsewhere");
     add("RTO, measured", report.rto_s.map(|rto_s| format!("{}, {rto}", span(rto_s))), false);
     let rpo = "the last replication lag read before the promotion";
     add("RPO, measured", report.rpo_ms.map(|rpo_ms| format!("{}, {rpo}", amount(rpo_ms, "ms"))), false);
@@ -393,7 +397,7 @@ fn call(step: &StepReport, call: &CallReport, day: Day) -> Call {
         at: day.clock(call.at),
         step: step.number,
         words: mark(&format!("{undo}{}{again}", call.words), call.doubtful),
-        call: call.call.clone(),
+        api: call.call.clone(),
         region: call.region.to_string(),
         result: format!("{}{why}", call.fate.word()),
         tone,
@@ -409,7 +413,7 @@ fn guard(finding: &Finding) -> Guard {
         (Force::Warn, _) => ("warned", "open"),
     };
     Guard {
-        guard: finding.finding.guard.word(),
+        name: finding.finding.guard.word(),
         force,
         tone,
         message: finding.finding.message.to_string(),

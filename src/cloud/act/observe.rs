@@ -261,7 +261,7 @@ impl Acting {
             }
             Fact::SwitchMetric(home, namespace, name, steers) => {
                 let source = source(Kind::Metrics, calls::GET_METRIC_DATA, Some(home));
-                self.timed(fact, source, self.switch_metric(home, namespace, name, steers))
+                Self::timed(fact, source, self.switch_metric(home, namespace, name, steers))
             }
             Fact::GlobalCluster(region, id) => {
                 at!(region, Kind::Aurora, calls::DESCRIBE_GLOBAL_CLUSTERS, |place| {
@@ -280,7 +280,7 @@ impl Acting {
             }
             Fact::RpoLag(region, cluster) => {
                 let source = source(Kind::Metrics, calls::GET_METRIC_DATA, Some(region));
-                self.timed(fact, source, self.rpo_lag(region, cluster))
+                Self::timed(fact, source, self.rpo_lag(region, cluster))
             }
             Fact::Table(region, name) => at!(region, Kind::Tables, calls::DESCRIBE_TABLE, |place| {
                 place.table(name).await.map(Known::Table)
@@ -365,7 +365,6 @@ impl Acting {
 
     /// One fact that says itself for which moment it holds.
     fn timed<'a>(
-        &'a self,
         fact: &'a Fact,
         source: Source,
         read: impl Future<Output = Result<Seen, ProbeError>> + Send + 'a,

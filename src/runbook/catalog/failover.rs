@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::{PlanError, Runbook, RunbookSpec, Situation, promotion};
 use crate::domain::Topology;
 use crate::domain::ids::Region;
+use crate::domain::observation::ErrorKind;
 use crate::domain::text::Text;
 use crate::domain::topology::AuroraGlobal;
 use crate::runbook::condition::Condition;
@@ -101,11 +102,21 @@ impl Runbook for Failover {
             ));
         }
         draft.redeploy(&view, &region, &survivors, params, &last, &evacuation.names)?;
+        // Where our own requests go nowhere by choice, for AWS is not AWS there, none of them proves anything.
+        let unasked = survivors.iter().any(|survivor| {
+            let error = view.facts.error(&Fact::Probe(survivor.clone()));
+            error.is_some_and(|error| error.kind == ErrorKind::NotConfigured)
+        });
+        if unasked {
+            draft
+                .notes
+                .push("our own request is not configured: that users are answered is not proven".into());
+        }
         // Our own request waits for what DNS answers, and for nothing else: recovery time ends with it.
         let answered = StepId::new("proof/dns");
         let answered: Vec<StepId> =
             if draft.steps.iter().any(|step| step.id == answered) { vec![answered] } else { last.clone() };
-        for name in &evacuation.names {
+        for name in evacuation.names.iter().filter(|_| !unasked) {
             let until = Condition::Synthetic { name: name.clone() };
             let title = format!("{name} answers our own request");
             let step = Step::wait(format!("synthetic/{name}"), title, until, Duration::from_mins(5));
@@ -398,9 +409,9 @@ impl Draft {
                 let call = Operation::Redeploy { region: survivor.clone(), service: key.clone() };
                 // Where the topology names a write, it is writes that decide; a page may well be answered without.
                 let writes = view.topology.synthetic.write.is_some();
-                let synthetic = names.iter().map(|name| match writes {
-                    true => Condition::SyntheticWrite { name: name.clone() },
-                    false => Condition::Synthetic { name: name.clone() },
+                let synthetic = names.iter().map(|name| {
+                    let name = name.clone();
+                    if writes { Condition::SyntheticWrite { name } } else { Condition::Synthetic { name } }
                 });
                 let verify = Condition::All { of: synthetic.collect() };
                 let title = format!("deploy {key} in {survivor} anew, unless our request succeeds");

@@ -453,7 +453,7 @@ pub fn failed_steps(told: &[Entry]) -> Vec<StepId> {
     for entry in told {
         match &entry.event {
             Event::StepFailed { step, passed: false, .. } if !failed.contains(step) => {
-                failed.push(step.clone())
+                failed.push(step.clone());
             }
             Event::StepBegan { step }
             | Event::StepDone { step, .. }

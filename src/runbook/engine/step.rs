@@ -90,7 +90,8 @@ impl Context {
             }
             // Only an emergency goes round again: there, a way that was shut may open while users wait.
             let over = self.setup.clock.now() >= until;
-            if !self.setup.emergency || over || step.ways.len() == 1 && round > 0 && hopeless(step) {
+            let tried = round > 0 && hopeless(step) || round > 1 && moves_writer(step);
+            if !self.setup.emergency || over || step.ways.len() == 1 && tried {
                 break;
             }
             self.setup.clock.sleep(LOOK).await;
@@ -142,8 +143,12 @@ impl Context {
         let grace = if step.ways.len() > 1 { until.max(sent + SignedDuration::from_secs(5)) } else { until };
         match self.proof(step, &way.verify, began, started, grace).await {
             Tried::Done(evidence) => {
-                // The step's own proof may ask for more than the way's.
-                if way.verify == step.verify {
+                // The step's own proof may ask for more than the way's; one of several proofs is all of it.
+                let enough = match &step.verify {
+                    Condition::Any { of } => of.contains(&way.verify),
+                    whole => *whole == way.verify,
+                };
+                if enough {
                     return Tried::Done(evidence);
                 }
                 let whole = until.max(sent + SignedDuration::from_secs(30));
@@ -222,6 +227,11 @@ impl Context {
 /// A step that passes when it fails is not worth more than two rounds.
 fn hopeless(step: &Step) -> bool {
     step.on_failure == crate::runbook::plan::OnFailure::Pass
+}
+
+/// A promotion that is refused for certain is for the operator to decide about, who may detach instead.
+fn moves_writer(step: &Step) -> bool {
+    step.ways.iter().flat_map(|way| &way.calls).any(crate::runbook::operation::Operation::moves_writer)
 }
 
 fn longest(condition: &Condition) -> std::time::Duration {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Evacuation;
 use crate::domain::Topology;
 use crate::domain::ids::{HostName, Region};
+use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::ScalableTarget;
 use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
@@ -196,19 +197,33 @@ pub(in crate::runbook) fn proof(
         percent: QUIET_PERCENT,
         minutes,
     });
+    // Where nobody may be asked about DNS, for AWS is not AWS there, its answers are no proof that could be had.
+    let unasked = names.iter().any(|name| {
+        let error = view.facts.error(&Fact::Answers(name.clone()));
+        error.is_some_and(|error| error.kind == ErrorKind::NotConfigured)
+    });
+    if unasked {
+        parts
+            .notes
+            .push("where DNS leads cannot be asked here (not configured): answers prove nothing".into());
+    }
     // Where DNS cannot be asked, traffic proves the same, later.
     let gone = match &quiet {
-        Some(quiet) => Condition::Any { of: vec![omit, quiet.clone()] },
-        None => omit,
+        Some(quiet) if unasked => Some(quiet.clone()),
+        Some(quiet) => Some(Condition::Any { of: vec![omit, quiet.clone()] }),
+        None if unasked => None,
+        None => Some(omit),
     };
     let title = format!("no answer leads to {region}, or hardly a request arrives there");
     let patience = if pass { DNS_PASSING } else { DNS_PROOF };
-    let dns = Step::wait("proof/dns", title, gone, patience).at(region).after([pin.clone()]);
+    let dns = gone.map(|gone| Step::wait("proof/dns", title, gone, patience).at(region).after([pin.clone()]));
+    let before_ttl = dns.as_ref().filter(|_| !pass).map_or_else(|| pin.clone(), |dns| dns.id.clone());
     let span = Duration::from_secs(view.topology.policy.answers_live_seconds);
     let ttl = Condition::Elapsed { span, name: format!("TTL of {} s", span.as_secs()).into() };
     let ttl = Step::wait("proof/ttl", "resolvers forget the old answer", ttl, span.saturating_mul(2));
     // In an emergency nothing waits for a proof that may never come.
-    let ttl = ttl.after([if pass { pin.clone() } else { dns.id.clone() }]).at(region).usually(span);
+    let ttl = ttl.after([before_ttl]).at(region).usually(span);
+    let dns = dns.map(passing);
     parts.done = vec![ttl.id.clone()];
     let keep_alive = keep_alive(view, region);
     match quiet {
@@ -218,18 +233,18 @@ pub(in crate::runbook) fn proof(
             let step = Step::wait("proof/traffic", title, quiet, ceiling).at(region);
             let step = step.after([ttl.id.clone()]).usually(Duration::from_mins(5));
             parts.done = vec![step.id.clone()];
-            parts.steps.extend([passing(dns), ttl, step]);
+            parts.steps.extend(dns.into_iter().chain([ttl, step]));
         }
-        Some(_) => parts.steps.extend([passing(dns), ttl]),
+        Some(_) => parts.steps.extend(dns.into_iter().chain([ttl])),
         None if known => {
             parts.notes.push("the policy wants no proof by traffic (quiet_minutes = 0)".into());
-            parts.steps.extend([passing(dns), ttl]);
+            parts.steps.extend(dns.into_iter().chain([ttl]));
         }
         None => {
             parts
                 .notes
                 .push(format!("requests to {region} are none or not known: traffic proves nothing").into());
-            parts.steps.extend([passing(dns), ttl]);
+            parts.steps.extend(dns.into_iter().chain([ttl]));
         }
     }
     parts.notes.push(

@@ -154,6 +154,8 @@ pub struct Happening {
 }
 
 /// How far the journal can be believed.
+// Four things that are so or not, each by itself, as readers of the JSON ask for them.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct JournalReport {
     /// How many entries were read.

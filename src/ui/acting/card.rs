@@ -50,6 +50,9 @@ struct Felt {
 /// A figure of a way, short enough for a column.
 type Figure = (String, Style);
 
+/// A row of figures: its name, and what it says of a way.
+type Row = (&'static str, fn(Way, &Planning, &Card, &Felt, Theme) -> Figure);
+
 /// Paints the card into all of `pen`.
 pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, card: &Card, theme: Theme) {
     rule(pen, 0, &format!("decide: {}", card.region), theme);
@@ -170,7 +173,6 @@ fn figures(page: &mut Page, card: &Card, felt: &Felt, room: u16, theme: Theme) {
         heads.push((head, if here { theme.cursor() } else { theme.strong() }));
     }
     page.line(heads);
-    type Row = (&'static str, fn(Way, &Planning, &Card, &Felt, Theme) -> Figure);
     let rows: [Row; 7] = [
         ("", standing),
         ("users out", out),
@@ -263,12 +265,12 @@ fn lost(way: Way, planning: &Planning, _: &Card, felt: &Felt, theme: Theme) -> F
     if !matches!(plan.params.database, Some(DatabaseChoice::Failover | DatabaseChoice::Detach)) {
         return ("none".to_owned(), theme.plain());
     }
-    let lags = felt.behind.iter().filter(|behind| behind.promoted).map(|behind| behind.lag);
-    let worst = lags.fold(Some(0.0), |worst: Option<f64>, lag| match (worst, lag) {
-        (Some(worst), Some((Lag::Ms(ms), _))) => Some(worst.max(ms)),
+    let mut lags = felt.behind.iter().filter(|behind| behind.promoted).map(|behind| behind.lag);
+    let worst = lags.try_fold(0.0_f64, |worst, lag| match lag {
+        Some((Lag::Ms(ms), _)) => Some(worst.max(ms)),
         _ => None,
     });
-    let words = worst.map_or_else(|| "not known".to_owned(), |ms| format::millis(ms));
+    let words = worst.map_or_else(|| "not known".to_owned(), format::millis);
     (words, theme.mark(Mark::Critical))
 }
 

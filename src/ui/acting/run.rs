@@ -240,7 +240,8 @@ fn step(
         (fit(right, RIGHT), style),
     ]);
     let indent = "       ";
-    if !step.words.is_empty() && !(short && matches!(step.phase, Phase::Done | Phase::Held)) {
+    let left_out = short && matches!(step.phase, Phase::Done | Phase::Held);
+    if !step.words.is_empty() && !left_out {
         let share = step.share.map(|share| format!("{:.0} %, ", share.clamp(0.0, 1.0) * 100.0));
         let before = planned.filter(|_| step.phase == Phase::Running).and_then(super::usual);
         let before = before.map(|before| format!("; {before}")).unwrap_or_default();
