@@ -83,13 +83,13 @@ impl InjectedFault {
 }
 
 /// Faults that were injected, and whose credentials have expired.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Injected {
     faults: Vec<Counted>,
     expired: BTreeSet<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Counted {
     fault: InjectedFault,
     seen: u32,

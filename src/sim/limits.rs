@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 /// Buckets by region, service and group.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Limits(HashMap<(String, &'static str, bool), Bucket>);
 
 #[derive(Clone, Copy, Debug)]

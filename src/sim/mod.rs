@@ -39,7 +39,7 @@ pub mod world;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
@@ -58,7 +58,7 @@ pub use world::stores::Message;
 pub use world::{RegionView, WorldView};
 
 use world::geography::PLACES;
-use world::{Fleet, World, lock, scenario, timeline};
+use world::{Fleet, World, copied, lock, scenario, timeline};
 
 /// Who the simulated credentials are.
 pub const IDENTITY_ARN: &str = "arn:aws:sts::123456789012:assumed-role/switchtower-operator/demo";
@@ -223,6 +223,25 @@ impl Sim {
         };
         sim.begin(&known(&scenario)?, scenario_region.as_ref(), true)?;
         Ok(sim)
+    }
+
+    /// A world of its own that is as this one is now. `clock` tells the same time as this one's, and goes on
+    /// from there.
+    #[must_use]
+    pub fn fork(&self, clock: Clock) -> Self {
+        let Inner { world, clock: _, latency, scenario, limits, injected, log, counter } = &*self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                world: world.clone(),
+                clock,
+                latency: *latency,
+                scenario: copied(scenario),
+                limits: copied(limits),
+                injected: copied(injected),
+                log: copied(log),
+                counter: AtomicU64::new(counter.load(Ordering::Relaxed)),
+            }),
+        }
     }
 
     /// Starts a scenario in the running world, now; whatever was wrong before ends. `region` overrides the

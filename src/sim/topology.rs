@@ -6,18 +6,19 @@
 use std::collections::BTreeMap;
 
 use super::Sim;
-use super::services::aurora_arn;
+use super::services::{STACK, aurora_arn};
 use super::world::Fleet;
 use super::world::fleet::{ACCOUNT, CLUSTER, CONTROL_HOST, GLOBAL_CLUSTER, HOSTNAMES, Site};
+use super::world::removal::OWNER_TAG;
 use crate::domain::ids::{
     AccountId, AlarmName, Arn, BucketName, DbClusterId, GlobalClusterId, HealthCheckId, HostName, Region,
     ServiceKey, TableName, ZoneId,
 };
 use crate::domain::topology::{
-    ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, DNS_REGION, DnsEntry, FrontDoor,
-    Hostname, LeaseSettings, LoadBalancer, LoadBalancerKind, OnEvacuate, Policy, ProbeSettings, Record,
-    RegionEntry, RoutingControl, RoutingPolicy, Scope, Service, Switch, SwitchWire, Table, Thresholds,
-    Topology,
+    ArcEndpoint, ArcSettings, AuroraGlobal, AuroraMember, BucketReplication, CleanupSettings, DNS_REGION,
+    DnsEntry, FrontDoor, Hostname, LeaseSettings, LoadBalancer, LoadBalancerKind, NetworkStack, OnEvacuate,
+    Policy, ProbeSettings, Record, RegionEntry, RoutingControl, RoutingPolicy, Scope, Service, Switch,
+    SwitchWire, Table, Thresholds, Topology,
 };
 
 impl Sim {
@@ -98,7 +99,15 @@ impl Sim {
             arc: self.arc(),
             lease: Some(self.lease_settings()),
             notify: None,
-            cleanup: None,
+            cleanup: Some(CleanupSettings {
+                owner_tag: Some(OWNER_TAG.0.into()),
+                owner_value: Some(OWNER_TAG.1.into()),
+                stacks: fleet
+                    .sites
+                    .iter()
+                    .map(|site| NetworkStack { region: Region::new(&site.region), name: STACK.into() })
+                    .collect(),
+            }),
             thresholds: Thresholds::default(),
             freshness: crate::domain::topology::Freshness::default(),
             policy: Policy::default(),

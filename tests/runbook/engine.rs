@@ -17,7 +17,8 @@ use switchtower::runbook::{
 };
 use switchtower::sim::{FaultKind, InjectedFault, Mode, SimOptions, Wiring};
 
-use super::stage::{LEAVING, SURVIVOR, Stage, Strike, deed, leaving, play};
+use super::stage::{LEAVING, SURVIVOR, Stage, leaving, play};
+use super::watch::{Strike, deed};
 
 fn region(name: &str) -> Region {
     Region::new(name)
@@ -164,7 +165,7 @@ fn an_abort_stops_before_the_next_call() {
         let aborter = stage.aborter.subscribe();
         stage.strike(
             0,
-            Strike::After(deed(move |_, _| {
+            Strike::After(deed(move |_| {
                 let decision = Decision::Abort { reason: "enough".into() };
                 aborter.borrow().as_ref().unwrap().send((decision, "alice".into())).unwrap();
             })),
@@ -281,7 +282,7 @@ fn who_loses_the_lease_sends_nothing_more() {
             };
             stage.strike(
                 0,
-                Strike::After(Box::new(move |_, _| {
+                Strike::After(Box::new(move |_| {
                     Box::pin(async move {
                         let seen = store.holder(&application).await.unwrap().unwrap();
                         store.take_over(&claim, &seen, &"mine".into()).await.unwrap();

@@ -809,7 +809,7 @@ fn minutes_are_told_late() {
         (
             Condition::TrafficBelow { region: EAST.into(), before: 100.0, percent: 1.0, minutes: 1 },
             Known::Numbers(vec![0.0]),
-            [("02:59:59", false), ("03:00:00", true)],
+            [("02:56:59", false), ("02:57:00", true)],
         ),
         // Lag is asked for right before a step acts: no minute since its beginning can have been told.
         (

@@ -1,40 +1,77 @@
-//! Every fault at every call of every evacuation, and what must hold after each.
+//! Every fault at every step of every runbook, and what must hold after each.
 //!
-//! The product is generated from the calls that a run without faults sends. Each cell ends in `Done`, or in a
-//! halt that says why and from which the run is taken up once the world is mended.
+//! The product is generated: a runbook's plan gives the steps, a run without faults gives the calls of each. At a
+//! step that calls, each call is struck; at one that only waits, its beginning. Each cell goes on from a world that
+//! was prepared once, and ends in `Done`, or in a halt that says why and from which the run is taken up once the
+//! world is mended.
+//!
+//! A cleanup is one step after the other. There a cell is taken up where the struck step begins, and ends with the
+//! step after it: what comes later depends on nothing but what that step has proven. That a cleanup taken up is the
+//! same as one that goes on is what the tests of `teardown` cut it for.
+//!
+//! The whole product runs with `SWITCHTOWER_MATRIX=whole`. Otherwise cells that are alike are run once, by this rule:
+//! two places of one runbook are alike when they are calls of the same AWS operation in the same role (on the region
+//! that is acted on, or on another), or waits for the same kind of condition; of places that are alike the first
+//! is struck. A failover and a switchover meet every fault; the others, whose calls
+//! are made and sent again by the same code, those faults whose answer depends on what the other steps are (`ORDER`);
+//! runbooks whose steps are struck elsewhere, in another order or one by one, those that leave the most (`MOST`).
 
 // The helpers below are tests too, though they carry no attribute that says so.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::SignedDuration;
 use switchtower::domain::ids::Region;
-use switchtower::runbook::{DatabaseChoice, Operation, Outcome, Params};
-use switchtower::sim::{FaultKind, InjectedFault, Mode, SimOptions};
+use switchtower::runbook::engine::Ending;
+use switchtower::runbook::{Condition, DatabaseChoice, Event, Operation, Outcome, Params, Plan, StepId};
+use switchtower::sim::{FaultKind, InjectedFault, Mode, Sim, SimOptions};
 
-use super::stage::{LEAVING, Stage, Strike, deed, leaving, play};
+use super::stage::{Frozen, LEAVING, SURVIVOR, Stage, leaving, play};
+use super::teardown;
+use super::watch::{Deed, Point, Strike, deed};
 
-/// How long trouble with a place lasts.
+/// How long trouble with an API lasts.
 const LASTING: SignedDuration = SignedDuration::from_mins(4);
+/// How long a region stays dark.
+const DARK: SignedDuration = SignedDuration::from_mins(40);
+/// How old a stale observation is.
+const OLD: SignedDuration = SignedDuration::from_secs(45);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
+    /// The call is refused, without effect.
     Refuse,
+    /// It takes effect, and an error is answered.
     ErrorAfter,
+    /// It takes effect, and nothing is answered.
     HangAfter,
+    /// Neither.
     Hang,
+    /// The rate limit.
     Throttle,
+    /// Credentials end, for this and everything later.
     Expire,
+    /// The process is killed before.
     DieBefore,
+    /// The process is killed after.
     DieAfter,
+    /// For four minutes every API of every region tells what was so 45 s ago.
     Stale,
+    /// The region that is acted on goes black.
     Black,
+    /// A region that stays goes black.
+    BlackSurvivor,
+    /// Route 53's API hangs.
     ControlPlane,
+    /// The lease's region hangs.
     LeaseDark,
 }
 
-const ALL: [Fault; 12] = [
+const ALL: [Fault; 13] = [
     Fault::Refuse,
     Fault::ErrorAfter,
     Fault::HangAfter,
@@ -45,31 +82,51 @@ const ALL: [Fault; 12] = [
     Fault::DieAfter,
     Fault::Stale,
     Fault::Black,
+    Fault::BlackSurvivor,
     Fault::ControlPlane,
     Fault::LeaseDark,
 ];
 
-/// What is left out of the whole product, for its time: a drain goes through the same engine as a failover, so
-/// here are the faults that it answers otherwise, or that leave the most behind.
-const DRAIN: [Fault; 6] =
-    [Fault::Refuse, Fault::HangAfter, Fault::Expire, Fault::DieAfter, Fault::ControlPlane, Fault::LeaseDark];
+/// The faults whose answer depends on what the other steps are. The others (a refusal, an answer that is lost, a rate
+/// limit) are answered by the call itself, the same in every runbook but for an emergency's patience.
+const ORDER: [Fault; 4] = [Fault::HangAfter, Fault::DieBefore, Fault::Black, Fault::BlackSurvivor];
 
-/// Of the same steps in another order, those that can split users from data.
-const DRAIN_NOW: [Fault; 4] = [Fault::HangAfter, Fault::DieBefore, Fault::Stale, Fault::Black];
+/// Of runbooks whose steps are struck elsewhere, in another order or one by one: what leaves the most behind.
+const MOST: [Fault; 2] = [Fault::DieAfter, Fault::Black];
 
-/// The service that signs for a call.
+/// A place of a run at which a fault strikes.
+#[derive(Clone, Debug)]
+struct Place {
+    /// Number of the step from which on the cell goes on, where the steps are a chain.
+    from: usize,
+    point: Point,
+    step: StepId,
+    /// The call that is struck, if it is one.
+    call: Option<Operation>,
+    /// What places that are alike have in common.
+    kind: String,
+}
+
+/// The SigV4 name of the service that a call goes to.
 fn service(operation: &Operation) -> &'static str {
-    match operation {
-        Operation::SetHealthCheck { .. } | Operation::ChangeRecords { .. } => "route53",
-        Operation::RegisterScalableTarget { .. } => "application-autoscaling",
-        Operation::SetDesired { .. } => "ecs",
-        Operation::SwitchoverGlobalCluster { .. } | Operation::FailoverGlobalCluster { .. } => "rds",
-        other => panic!("{other:?} is in no plan of these tests"),
+    match operation.call().service {
+        "cloudwatch" => "monitoring",
+        "application-autoscaling" => "application-autoscaling",
+        other => other,
     }
 }
 
 impl Fault {
-    fn strike(self) -> Strike {
+    /// Whether it says anything at a place: what befalls a call needs one.
+    fn befalls(self, place: &Place) -> bool {
+        place.call.is_some()
+            || !matches!(
+                self,
+                Self::Refuse | Self::ErrorAfter | Self::HangAfter | Self::Hang | Self::Throttle
+            )
+    }
+
+    fn strike(self, place: &Place) -> Strike {
         let kind = match self {
             Self::Refuse => FaultKind::Refuse { status: 400, code: "InvalidParameterValue".into() },
             Self::ErrorAfter => FaultKind::ErrorAfter { status: 500, code: "InternalFailure".into() },
@@ -79,130 +136,333 @@ impl Fault {
             Self::Expire => FaultKind::ExpireCredentials,
             Self::DieBefore => return Strike::DieBefore,
             Self::DieAfter => return Strike::DieAfter,
-            Self::Stale => {
-                return Strike::Before(deed(|sim, operation| {
-                    let old = FaultKind::Stale(SignedDuration::from_secs(45));
-                    sim.inject(InjectedFault::next(service(operation), "*", old).on(0));
-                }));
-            }
-            Self::Black => {
-                return Strike::Before(deed(|sim, _| {
-                    sim.black_out(&Region::new(LEAVING), SignedDuration::ZERO, None);
-                }));
-            }
-            Self::ControlPlane => {
-                return Strike::Before(deed(|sim, _| {
-                    let place = Region::new(LEAVING);
-                    sim.apis_down(&place, &["route53"], Mode::Hang, SignedDuration::ZERO, Some(LASTING));
-                }));
-            }
-            Self::LeaseDark => {
-                return Strike::Before(deed(|sim, _| {
-                    let place = Region::new("us-west-2");
-                    sim.apis_down(&place, &["dynamodb"], Mode::Hang, SignedDuration::ZERO, Some(LASTING));
-                }));
-            }
+            Self::Stale => return Strike::Before(stale()),
+            Self::Black => return Strike::Before(black(LEAVING)),
+            Self::BlackSurvivor => return Strike::Before(black(SURVIVOR)),
+            Self::ControlPlane => return Strike::Before(hangs(LEAVING, "route53")),
+            Self::LeaseDark => return Strike::Before(hangs("us-west-2", "dynamodb")),
         };
-        Strike::Before(deed(move |sim, operation| {
-            let fault = InjectedFault::next(service(operation), "mutating", kind);
-            sim.inject(fault.within(operation.region().as_str()));
+        let fault = match &place.call {
+            Some(call) => InjectedFault::next(service(call), "mutating", kind).within(call.region().as_str()),
+            None => InjectedFault::next("*", "*", kind),
+        };
+        Strike::Before(deed(move |sim| {
+            sim.inject(fault);
         }))
+    }
+
+    /// The region that it darkens.
+    fn darkens(self) -> Option<&'static str> {
+        match self {
+            Self::Black => Some(LEAVING),
+            Self::BlackSurvivor => Some(SURVIVOR),
+            _ => None,
+        }
     }
 }
 
+/// Every API tells old things, and then new ones again.
+fn stale() -> Deed {
+    Box::new(|sim: Sim| {
+        sim.inject(InjectedFault::next("*", "*", FaultKind::Stale(OLD)).on(0));
+        let clock = sim.clock();
+        tokio::spawn(async move {
+            clock.sleep(LASTING.unsigned_abs()).await;
+            sim.clear_faults();
+        });
+        Box::pin(std::future::ready(()))
+    })
+}
+
+fn black(name: &'static str) -> Deed {
+    deed(move |sim| sim.black_out(&Region::new(name), SignedDuration::ZERO, Some(DARK)))
+}
+
+fn hangs(region: &'static str, service: &'static str) -> Deed {
+    deed(move |sim| {
+        sim.apis_down(&Region::new(region), &[service], Mode::Hang, SignedDuration::ZERO, Some(LASTING));
+    })
+}
+
+/// What a wait waits for, as a word.
+fn waits_for(condition: &Condition) -> String {
+    match condition {
+        Condition::All { of } | Condition::Any { of } => {
+            of.iter().map(waits_for).collect::<Vec<_>>().join("+")
+        }
+        other => {
+            let words = format!("{other:?}");
+            words.split([' ', '{']).next().unwrap_or_default().to_owned()
+        }
+    }
+}
+
+/// A runbook in a world that is ready for it.
 struct Book {
     name: &'static str,
-    runbook: &'static str,
-    world: &'static str,
-    params: Params,
+    world: Frozen,
+    plan: Plan,
+    /// Where each step begins, when one follows the other.
+    chain: Vec<Frozen>,
+}
+
+fn options(scenario: &str) -> SimOptions {
+    SimOptions { scenario: scenario.into(), services: 1, latency: false, pace: 4.0, ..SimOptions::default() }
 }
 
 impl Book {
-    fn stage(&self) -> Stage {
-        let options = SimOptions {
-            scenario: self.world.into(),
-            services: 1,
-            latency: false,
-            pace: 4.0,
-            ..SimOptions::default()
-        };
-        Stage::new(options)
-    }
-
-    /// The calls of a run without faults.
-    fn calls(&self) -> Vec<Operation> {
+    /// Plans in a world that a scene prepares.
+    fn new<F: Future<Output = Stage>>(
+        name: &'static str,
+        runbook: &str,
+        params: &Params,
+        scene: impl FnOnce() -> F,
+    ) -> Self {
         play(async || {
-            let stage = self.stage();
-            let plan = stage.plan(self.runbook, &self.params).await;
-            let ending = stage.ended(&plan).await;
-            assert_eq!(ending.outcome, Outcome::Done, "{}: {}", self.name, ending.why);
-            assert_eq!(stage.faults(&plan, &ending), Vec::<String>::new(), "{}", self.name);
-            stage.sent()
+            let stage = scene().await;
+            let plan = stage.open_plan(runbook, params).await;
+            Self { name, plan, world: stage.freeze(), chain: Vec::new() }
         })
     }
 
-    /// What does not hold when `fault` strikes a call.
-    fn cell(&self, call: usize, fault: Fault) -> Vec<String> {
+    /// The same for a plan of one step after the other.
+    fn chained(self) -> Self {
+        let chain = play(async || self.world.thaw().stills(&self.plan).await);
+        Self { chain, ..self }
+    }
+
+    /// The world and the plan of a cell: of a chain, what is so where the step begins, and the steps up to the next.
+    fn scene(&self, place: &Place) -> (&Frozen, Plan) {
+        match self.chain.get(place.from) {
+            Some(still) => {
+                let mut plan = self.plan.clone();
+                plan.steps.truncate(place.from + 2);
+                (still, plan)
+            }
+            None => (&self.world, self.plan.clone()),
+        }
+    }
+
+    /// The places of a run without faults, by the steps of the plan.
+    fn places(&self) -> Vec<Place> {
         play(async || {
-            let mut stage = self.stage();
-            let plan = stage.plan(self.runbook, &self.params).await;
-            stage.strike(call, fault.strike());
+            let stage = self.world.thaw();
+            let ending = stage.ended(&self.plan).await;
+            assert_eq!(ending.outcome, Outcome::Done, "{}: {}", self.name, ending.why);
+            assert_eq!(stage.faults(&self.plan, &ending), Vec::<String>::new(), "{}", self.name);
+            let mut places = Vec::new();
+            let (mut number, mut from) = (0, 0);
+            for entry in stage.recorder.entries() {
+                match entry.event {
+                    Event::StepBegan { step } if !self.chain.is_empty() => {
+                        (number, from) = (0, self.plan.steps.iter().position(|one| one.id == step).unwrap());
+                        let step = &self.plan.steps[from];
+                        if step.ways.is_empty() {
+                            let (kind, point) = (waits_for(&step.verify), Point::Step(step.id.clone()));
+                            places.push(Place { from, point, step: step.id.clone(), call: None, kind });
+                        }
+                    }
+                    Event::Intent { step, operation, .. } => {
+                        let role = if operation.region().as_str() == LEAVING { "here" } else { "there" };
+                        let kind = format!("{} {role}", operation.call().operation);
+                        let point = Point::Call(number);
+                        places.push(Place { from, point, step, call: Some(*operation), kind });
+                        number += 1;
+                    }
+                    Event::StepBegan { step }
+                        if self.plan.step(&step).is_some_and(|step| step.ways.is_empty()) =>
+                    {
+                        let kind = waits_for(&self.plan.step(&step).unwrap().verify);
+                        places.push(Place { from, point: Point::Step(step.clone()), step, call: None, kind });
+                    }
+                    _ => {}
+                }
+            }
+            places
+        })
+    }
+
+    /// What does not hold when `fault` strikes a place.
+    fn cell(&self, place: &Place, fault: Fault) -> Vec<String> {
+        play(async || {
+            let (world, plan) = self.scene(place);
+            let mut stage = world.thaw();
+            stage.strike_at(place.point.clone(), fault.strike(place));
+            if let Some(dark) = fault.darkens() {
+                stage.witness.darkens(&Region::new(dark));
+            }
             let mut first = stage.run(&plan).await;
             if first.is_none() {
                 stage.sign_in();
                 first = stage.run(&plan).await;
             }
             let mut ending = first.expect("it dies once").expect("it begins");
-            let mut wrong = stage.faults(&plan, &ending);
+            let mut wrong = self.faults(&stage, &plan, &ending);
             if !stage.struck() {
-                wrong.push("the call was never sent".into());
+                wrong.push("it never came there".into());
             }
-            if ending.outcome == Outcome::Halted && fault != Fault::Black {
-                // Somebody mends the world and takes the run up.
-                stage.sim.clear_faults();
-                stage.clock.sleep(Duration::from_mins(5)).await;
-                stage.sign_in();
-                ending = stage.ended(&plan).await;
-                wrong.extend(stage.faults(&plan, &ending));
-                if ending.outcome != Outcome::Done {
-                    wrong.push(format!("mended, and {:?}: {}", ending.outcome, ending.why));
-                }
+            if self.plan.runbook.as_str() == "failover"
+                && !matches!(fault, Fault::Expire | Fault::BlackSurvivor)
+                && !pinned(&stage)
+            {
+                wrong.push("a failover with a way out did not get users out".into());
             }
             if !matches!(ending.outcome, Outcome::Done | Outcome::Halted) {
                 wrong.push(format!("it ended {:?}", ending.outcome));
             }
-            wrong
+            if ending.outcome == Outcome::Halted {
+                if fault.darkens().is_some() {
+                    // Somebody takes it up too early: it halts again, or finds another way.
+                    let early = stage.ended(&plan).await;
+                    wrong.extend(self.faults(&stage, &plan, &early));
+                }
+                // Somebody mends the world and takes the run up.
+                stage.sim.clear_faults();
+                stage.clock.sleep((DARK + SignedDuration::from_mins(15)).unsigned_abs()).await;
+                stage.sign_in();
+                ending = stage.ended(&plan).await;
+                wrong.extend(self.faults(&stage, &plan, &ending));
+                if ending.outcome != Outcome::Done {
+                    wrong.push(format!("mended, and {:?}: {}", ending.outcome, ending.why));
+                }
+            }
+            if wrong.is_empty() { wrong } else { [wrong, tail(&stage)].concat() }
         })
     }
 
+    /// What does not hold; of a chain that was cut short, nothing is said about its end.
+    fn faults(&self, stage: &Stage, plan: &Plan, ending: &Ending) -> Vec<String> {
+        let mut wrong = stage.faults(plan, ending);
+        if !self.chain.is_empty() {
+            wrong.retain(|words| !words.starts_with("done, and "));
+        }
+        wrong
+    }
+
+    /// True for what a cleanup of everything does as that of a region does it.
+    fn struck_elsewhere(&self, place: &Place) -> bool {
+        let own = ["Global", "DeleteTable", "ChangeResourceRecordSets"];
+        self.name == "cleanup" && !own.iter().any(|part| place.kind.contains(part))
+    }
+
+    /// The cells: every fault at every place, or at the first of those that are alike.
+    fn cells(&self, faults: &[Fault]) -> Vec<(Place, Fault)> {
+        let places = self.places();
+        let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
+        for (index, place) in places.iter().enumerate() {
+            alike.entry(place.kind.as_str()).or_insert(index);
+        }
+        let whole = std::env::var("SWITCHTOWER_MATRIX").is_ok_and(|which| which == "whole");
+        let chosen = |index: usize| {
+            whole || index == alike[places[index].kind.as_str()] && !self.struck_elsewhere(&places[index])
+        };
+        let all = if whole { &ALL[..] } else { faults };
+        let places = places.iter().enumerate().filter(|(index, _)| chosen(*index)).map(|(_, place)| place);
+        places
+            .flat_map(|place| all.iter().map(move |fault| (place.clone(), *fault)))
+            .filter(|(place, fault)| fault.befalls(place))
+            .collect()
+    }
+
     fn hold(&self, faults: &[Fault]) {
-        let calls = self.calls();
-        let mut broken = Vec::new();
-        for (number, call) in calls.iter().enumerate() {
-            for fault in faults {
-                let wrong = self.cell(number, *fault);
+        let cells = self.cells(faults);
+        let next = AtomicUsize::new(0);
+        let broken: Mutex<Vec<(usize, String)>> = Mutex::default();
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::SeqCst);
+                let Some((place, fault)) = cells.get(index) else { return };
+                let wrong = catch_unwind(AssertUnwindSafe(|| self.cell(place, *fault)))
+                    .unwrap_or_else(|_| vec!["it panicked".to_owned()]);
                 if !wrong.is_empty() {
-                    broken.push(format!("call {number} ({call:?}), {fault:?}: {}", wrong.join("; ")));
+                    let words =
+                        format!("{} at {} ({:?}): {}", self.name, place.step, fault, wrong.join("\n      "));
+                    broken.lock().unwrap().push((index, words));
                 }
             }
-        }
-        assert!(broken.is_empty(), "{}: {:#?}", self.name, broken);
+        };
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(work);
+            }
+        });
+        let mut broken = broken.into_inner().unwrap();
+        broken.sort();
+        let words: Vec<String> = broken.into_iter().map(|(_, words)| words).collect();
+        assert!(
+            words.is_empty(),
+            "{}: {} of {} cells:\n{}",
+            self.name,
+            words.len(),
+            cells.len(),
+            words.join("\n")
+        );
     }
 }
 
+/// True once the region is proven to be out of DNS.
+fn pinned(stage: &Stage) -> bool {
+    stage.recorder.entries().iter().any(|entry| match &entry.event {
+        Event::StepDone { step, .. } | Event::StepHeld { step, .. } => step.as_str() == "pin",
+        _ => false,
+    })
+}
+
+/// The last things that a broken run told.
+fn tail(stage: &Stage) -> Vec<String> {
+    let words = stage.words();
+    words[words.len().saturating_sub(12)..].to_vec()
+}
+
+fn fresh(scenario: &str) -> std::future::Ready<Stage> {
+    std::future::ready(Stage::new(options(scenario)))
+}
+
 #[test]
-fn failover_survives_every_fault_at_every_call() {
+fn failover_survives_every_fault_at_every_step() {
     let params = Params { database: Some(DatabaseChoice::Failover), ..leaving() };
-    Book { name: "failover", runbook: "failover", world: "regional-outage", params }.hold(&ALL);
+    Book::new("failover", "failover", &params, || fresh("regional-outage")).hold(&ALL);
 }
 
 #[test]
-fn drain_survives_every_fault_at_every_call() {
-    Book { name: "drain", runbook: "drain", world: "calm", params: leaving() }.hold(&DRAIN);
+fn drain_survives_every_fault_at_every_step() {
+    let params = Params { scale_to_zero: true, ..leaving() };
+    Book::new("drain", "drain", &params, || fresh("calm")).hold(&ORDER);
 }
 
 #[test]
-fn drain_now_survives_every_fault_at_every_call() {
+fn drain_now_survives_every_fault_at_every_step() {
     let params = Params { now: true, ..leaving() };
-    Book { name: "drain --now", runbook: "drain", world: "calm", params }.hold(&DRAIN_NOW);
+    Book::new("drain --now", "drain", &params, || fresh("calm")).hold(&MOST);
+}
+
+#[test]
+fn restore_survives_every_fault_at_every_step() {
+    Book::new("restore", "restore", &leaving(), || async {
+        let stage = fresh("calm").await;
+        let plan = stage.open_plan("drain", &Params { scale_to_zero: true, ..leaving() }).await;
+        assert_eq!(stage.ended(&plan).await.outcome, Outcome::Done);
+        stage.next()
+    })
+    .hold(&ORDER);
+}
+
+#[test]
+fn switchover_survives_every_fault_at_every_step() {
+    Book::new("switchover", "switchover", &leaving(), || fresh("calm")).hold(&ALL);
+}
+
+#[test]
+fn cleanup_of_a_region_survives_every_fault_at_every_step() {
+    Book::new("cleanup of a region", "cleanup", &leaving(), || teardown::drained(options("calm")))
+        .chained()
+        .hold(&ORDER);
+}
+
+#[test]
+fn cleanup_of_everything_survives_every_fault_at_every_step() {
+    Book::new("cleanup", "cleanup", &Params::default(), || teardown::retired(options("calm")))
+        .chained()
+        .hold(&MOST);
 }

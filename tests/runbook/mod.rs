@@ -3,13 +3,16 @@
 // A test that cannot go on says so by failing.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod chance;
 mod cleanup;
 mod copies;
 mod decisions;
 mod engine;
 mod journal;
 mod judge;
+mod leaving;
 mod matrix;
+mod moving;
 mod past;
 mod pins;
 mod planning;
@@ -17,9 +20,12 @@ mod plans;
 mod print;
 mod report;
 mod restore;
+mod returning;
 mod script;
 mod stage;
 mod switchover;
 mod synthetic;
+mod teardown;
+mod watch;
 
 pub(crate) use report::failover as failover_journal;

@@ -7,21 +7,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 use switchtower::cloud::{Cloud, Keys};
 use switchtower::domain::Topology;
-use switchtower::domain::evacuation::{
-    ArcEndpoint, ArcSettings, LeaseSettings, RoutingControl, Switch, SwitchWire,
-};
-use switchtower::domain::ids::{Arn, BucketName, Region, TableName};
+use switchtower::domain::ids::Region;
 use switchtower::domain::text::Text;
 use switchtower::poll;
 use switchtower::ports::{BoxFuture, Clock};
 use switchtower::runbook::engine::{self, Decided, Ending, InMemory, NotBegun, Recorder, Setup};
+
 use switchtower::runbook::{
-    ActFailure, Approval, Arming, Decision, Entry, Event, Executor, Fact, Facts, LeaseState, LeaseStore,
-    Opening, Operation, Outcome, Params, Peaks, Plan, Receipt, RunId, Situation, catalog,
+    Approval, ApprovalError, Arming, Decision, Entry, Event, Executor, Facts, Known, LeaseState, LeaseStore,
+    Opening, Operation, Outcome, Params, Peaks, Plan, PlanError, Resend, RunId, Situation, catalog,
 };
+use switchtower::sim::world::removal::{Fate, Thing};
 use switchtower::sim::{Sim, SimOptions};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
+
+use super::watch::{Point, Strike, Witness};
 
 /// The region that is left.
 pub(crate) const LEAVING: &str = "us-east-1";
@@ -38,145 +39,6 @@ pub(crate) fn play<T, F: Future<Output = T>>(scene: impl FnOnce() -> F) -> T {
     runtime.block_on(async { scene().await })
 }
 
-/// Something that a test does to the world at a call.
-pub(crate) type Deed = Box<dyn FnOnce(Sim, Operation) -> BoxFuture<'static, ()> + Send>;
-
-/// What happens at a call.
-pub(crate) enum Strike {
-    /// Something, right before it is sent.
-    Before(Deed),
-    /// Something, once its answer is here.
-    After(Deed),
-    /// The process dies before it is sent.
-    DieBefore,
-    /// The process dies before its answer is told to anybody.
-    DieAfter,
-}
-
-/// A deed that needs no waiting.
-pub(crate) fn deed(what: impl FnOnce(&Sim, &Operation) + Send + 'static) -> Deed {
-    Box::new(move |sim, operation| {
-        what(&sim, &operation);
-        Box::pin(std::future::ready(()))
-    })
-}
-
-/// The executor of a run, and what it saw.
-pub(crate) struct Witness {
-    inner: Mutex<Arc<dyn Executor>>,
-    sim: Sim,
-    recorder: Arc<InMemory>,
-    /// Every call, in order.
-    pub(crate) sent: Mutex<Vec<Operation>>,
-    /// Invariants that broke, in words.
-    pub(crate) wrong: Mutex<Vec<String>>,
-    strike: Mutex<Option<(usize, Strike)>>,
-    /// Set when the process dies.
-    died: watch::Sender<bool>,
-    /// Tasks that were wanted in each surviving region at the beginning.
-    floor: Mutex<BTreeMap<String, usize>>,
-}
-
-impl Witness {
-    fn blame(&self, words: String) {
-        let mut wrong = self.wrong.lock().unwrap();
-        if !wrong.contains(&words) {
-            wrong.push(words);
-        }
-    }
-
-    /// The call has its intent on record, one for each time it is sent, or the run says that it has no journal.
-    fn recorded(&self, operation: &Operation) {
-        let entries = self.recorder.entries();
-        if entries.iter().any(|entry| matches!(entry.event, Event::Unjournaled { .. })) {
-            return;
-        }
-        let same = |told: &&Entry| matches!(&told.event, Event::Intent { operation: told, .. } if **told == *operation);
-        let intents = entries.iter().filter(same).count();
-        let sent = self.sent.lock().unwrap().iter().filter(|sent| *sent == operation).count();
-        if sent > intents {
-            self.blame(format!("{operation:?} was sent {sent} times with {intents} intents"));
-        }
-    }
-
-    /// The world as users meet it.
-    pub(crate) fn look(&self, when: &str) {
-        let view = self.sim.view();
-        if view.regions.iter().any(|region| region.up)
-            && !view.regions.iter().any(|region| region.up && region.in_dns)
-        {
-            self.blame(format!("{when}: no living region is in DNS"));
-        }
-        if view.aurora_writers.len() > 1 {
-            self.blame(format!("{when}: two write: {}", view.aurora_writers.join(", ")));
-        }
-        for (region, floor) in &*self.floor.lock().unwrap() {
-            let wanted =
-                view.regions.iter().find(|seen| &seen.region == region).map_or(0, |seen| seen.desired_tasks);
-            if wanted < *floor {
-                self.blame(format!("{when}: {region} wants {wanted} tasks, {floor} before"));
-            }
-        }
-    }
-}
-
-impl Executor for Witness {
-    fn observe<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Facts> {
-        let inner = self.inner.lock().unwrap().clone();
-        Box::pin(async move { inner.observe(facts).await })
-    }
-
-    fn apply<'a>(
-        &'a self,
-        operation: &'a Operation,
-        approval: &'a Approval,
-    ) -> BoxFuture<'a, Result<Receipt, ActFailure>> {
-        let inner = self.inner.lock().unwrap().clone();
-        Box::pin(async move {
-            let number = {
-                let mut sent = self.sent.lock().unwrap();
-                sent.push(operation.clone());
-                sent.len() - 1
-            };
-            self.recorded(operation);
-            self.look(&format!("before call {number}"));
-            let strike = self.strike.lock().unwrap().take_if(|(at, _)| *at == number);
-            let mut after = None;
-            match strike.map(|(_, strike)| strike) {
-                None => {}
-                Some(Strike::Before(deed)) => deed(self.sim.clone(), operation.clone()).await,
-                Some(Strike::DieBefore) => {
-                    self.died.send_replace(true);
-                    std::future::pending::<()>().await;
-                }
-                Some(later) => after = Some(later),
-            }
-            let answer = inner.apply(operation, approval).await;
-            self.look(&format!("after call {number}"));
-            match after {
-                Some(Strike::After(deed)) => deed(self.sim.clone(), operation.clone()).await,
-                Some(_) => {
-                    self.died.send_replace(true);
-                    std::future::pending::<()>().await;
-                }
-                None => {}
-            }
-            answer
-        })
-    }
-
-    fn publish<'a>(
-        &'a self,
-        topic: &'a Arn,
-        subject: &'a Text,
-        message: &'a str,
-        approval: &'a Approval,
-    ) -> BoxFuture<'a, Result<(), Text>> {
-        let inner = self.inner.lock().unwrap().clone();
-        Box::pin(async move { inner.publish(topic, subject, message, approval).await })
-    }
-}
-
 /// A recorder that answers halts, and may cut the process off at an entry.
 pub(crate) struct Answering {
     inner: Arc<InMemory>,
@@ -191,10 +53,17 @@ impl Recorder for Answering {
     fn record(&self, event: Event, durable: bool) -> BoxFuture<'_, Result<Entry, Text>> {
         Box::pin(async move {
             let halted = matches!(event, Event::Halted { failed: Some(_), .. });
+            let begins = match &event {
+                Event::StepBegan { step } => Some(Point::Step(step.clone())),
+                _ => None,
+            };
             let entry = self.inner.record(event, durable).await?;
             if self.cut.is_some_and(|cut| entry.seq >= cut as u64) {
-                self.witness.died.send_replace(true);
-                std::future::pending::<()>().await;
+                return self.witness.die().await;
+            }
+            if let Some(point) = begins {
+                let after = self.witness.strikes(&point).await;
+                self.witness.follows(after).await;
             }
             if halted && let Some(decision) = self.answers.lock().unwrap().pop_front() {
                 self.decide.send((decision, "a test".into())).unwrap();
@@ -220,6 +89,40 @@ pub(crate) struct Stage {
     pub(crate) cut: Mutex<Option<usize>>,
     /// Decisions at any time.
     pub(crate) aborter: watch::Sender<Option<UnboundedSender<Decided>>>,
+    /// What this run recorded before it came here.
+    told: Vec<Entry>,
+    /// What runs before this one journaled, for a restore.
+    pub(crate) journal: Option<Vec<Entry>>,
+    /// What was saved before anything happened, for a restore without a journal.
+    pub(crate) baseline: Option<Facts>,
+}
+
+/// A stage that stands still, from which any number of others go on, each in a world of its own.
+pub(crate) struct Frozen {
+    sim: Sim,
+    at: Timestamp,
+    topology: Arc<Topology>,
+    journal: Option<Vec<Entry>>,
+    floor: BTreeMap<String, usize>,
+    /// The run that stands still, and what it has recorded.
+    run: RunId,
+    told: Vec<Entry>,
+}
+
+impl Frozen {
+    /// A stage that goes on from there.
+    pub(crate) fn thaw(&self) -> Stage {
+        let clock = Clock::starting_at(self.at, 1.0);
+        let mut stage = Stage::on(self.sim.fork(clock), clock, self.topology.clone());
+        stage.journal.clone_from(&self.journal);
+        *stage.witness.floor.lock().unwrap() = self.floor.clone();
+        if !self.told.is_empty() {
+            stage.sim.clear_calls();
+        }
+        stage.told.clone_from(&self.told);
+        stage.run = self.run.clone();
+        stage
+    }
 }
 
 fn cloud(sim: &Sim) -> Cloud {
@@ -233,33 +136,9 @@ fn cloud(sim: &Sim) -> Cloud {
     Cloud::simulated(sim.http_client(), sim.clock(), &keys)
 }
 
-/// The world's application with everything that is wired, and its lease.
+/// The world's application, and a policy that does not wait for long.
 fn topology(sim: &Sim) -> Topology {
     let mut topology = sim.topology();
-    let wiring = sim.evacuation();
-    if let Some(objects) = &wiring.switch_object {
-        topology.switches.extend(objects.keys.iter().map(|(region, key)| Switch {
-            region: region.clone(),
-            home: objects.region.clone(),
-            health_check: None,
-            wire: SwitchWire::Object { bucket: BucketName::new(&objects.bucket), key: key.clone() },
-        }));
-    }
-    if let Some(controls) = &wiring.routing_control {
-        let endpoint =
-            |(region, url): &(Region, String)| ArcEndpoint { url: url.clone(), region: region.clone() };
-        let control = |(region, arn): &(Region, String)| RoutingControl {
-            region: region.clone(),
-            arn: Arn::new(arn),
-            health_check: None,
-        };
-        topology.arc = Some(ArcSettings {
-            endpoints: controls.endpoints.iter().map(endpoint).collect(),
-            routing_controls: controls.controls.iter().map(control).collect(),
-        });
-    }
-    topology.lease =
-        Some(LeaseSettings { table: TableName::new("switchtower-lease"), region: Region::new("us-west-2") });
     topology.policy.survivors_healthy_minutes = 1;
     topology
 }
@@ -271,25 +150,19 @@ impl Stage {
     }
 
     /// The same with an application that is set up otherwise.
-    pub(crate) fn shaped(options: SimOptions, shape: impl FnOnce(&mut Topology)) -> Self {
+    pub(crate) fn shaped(options: SimOptions, edit: impl FnOnce(&mut Topology)) -> Self {
         let clock = Clock::starting_at(EPOCH.parse().unwrap(), 1.0);
         let sim = Sim::new(options, clock).unwrap();
         let mut topology = topology(&sim);
-        shape(&mut topology);
-        let topology = Arc::new(topology);
+        edit(&mut topology);
+        Self::on(sim, clock, Arc::new(topology))
+    }
+
+    fn on(sim: Sim, clock: Clock, topology: Arc<Topology>) -> Self {
         let cloud = cloud(&sim);
         let recorder = Arc::new(InMemory::new(clock));
         let acting = cloud.acting(topology.clone(), sim.probe(), Some(sim.probe()));
-        let witness = Arc::new(Witness {
-            inner: Mutex::new(Arc::new(acting)),
-            sim: sim.clone(),
-            recorder: recorder.clone(),
-            sent: Mutex::default(),
-            wrong: Mutex::default(),
-            strike: Mutex::default(),
-            died: watch::channel(false).0,
-            floor: Mutex::default(),
-        });
+        let witness = Arc::new(Witness::new(Arc::new(acting), sim.clone(), recorder.clone()));
         let lease = cloud.lease_table(topology.lease.as_ref().unwrap(), &topology.application);
         Self {
             clock,
@@ -302,8 +175,76 @@ impl Stage {
             answers: Mutex::default(),
             cut: Mutex::default(),
             aborter: watch::channel(None).0,
+            told: Vec::new(),
+            journal: None,
+            baseline: None,
             sim,
         }
+    }
+
+    /// The same world under another topology.
+    pub(crate) fn over(self, topology: Topology) -> Self {
+        Self::on(self.sim, self.clock, Arc::new(topology))
+    }
+
+    /// The next run in the same world, which knows what this one journaled.
+    pub(crate) fn next(self) -> Self {
+        let told = self.journal.unwrap_or_default().into_iter().chain(self.recorder.entries());
+        let journal = told.collect();
+        self.sim.clear_calls();
+        let floor = self.witness.floor.lock().unwrap().clone();
+        let next = Self::on(self.sim, self.clock, self.topology);
+        *next.witness.floor.lock().unwrap() = floor;
+        Self { journal: Some(journal), baseline: self.baseline, ..next }
+    }
+
+    /// What others go on from.
+    pub(crate) fn freeze(self) -> Frozen {
+        let floor = self.witness.floor.lock().unwrap().clone();
+        let (at, told) = (self.clock.now(), Vec::new());
+        Frozen {
+            at,
+            sim: self.sim,
+            topology: self.topology,
+            journal: self.journal,
+            floor,
+            run: self.run,
+            told,
+        }
+    }
+
+    /// What others go on from, in the middle of a run.
+    fn still(&self) -> Frozen {
+        let (sim, journal) = (self.sim.fork(self.clock), self.journal.clone());
+        let floor = self.witness.floor.lock().unwrap().clone();
+        let told = self.recorder.entries();
+        let (at, topology, run) = (self.clock.now(), self.topology.clone(), self.run.clone());
+        Frozen { sim, at, topology, journal, floor, run, told }
+    }
+
+    /// Runs a plan of one step after the other, and gives what was so where each of them began.
+    pub(crate) async fn stills(&self, plan: &Plan) -> Vec<Frozen> {
+        let mut stills = Vec::new();
+        for step in &plan.steps {
+            let point = Point::Step(step.id.clone());
+            let (tell, told) = tokio::sync::oneshot::channel();
+            self.strike_at(
+                point,
+                Strike::Before(Box::new(move |_| {
+                    Box::pin(async move {
+                        tell.send(()).unwrap();
+                        std::future::pending::<()>().await;
+                    })
+                })),
+            );
+            tokio::select! {
+                biased;
+                _ = told => {}
+                ended = self.run(plan) => panic!("{} never began: {ended:?}", step.id),
+            }
+            stills.push(self.still());
+        }
+        stills
     }
 
     /// A way of one's own to the world.
@@ -320,8 +261,20 @@ impl Stage {
             Arc::new(cloud.lease_table(self.topology.lease.as_ref().unwrap(), &self.topology.application));
     }
 
-    /// A plan on the world as it is told now.
+    /// A plan on the world as it is told now, whatever its guards say.
     pub(crate) async fn plan(&self, runbook: &str, params: &Params) -> Plan {
+        self.planned(runbook, params).await.unwrap()
+    }
+
+    /// The same, which no guard may block.
+    pub(crate) async fn open_plan(&self, runbook: &str, params: &Params) -> Plan {
+        let plan = self.plan(runbook, params).await;
+        self.approve(&plan).unwrap_or_else(|error| panic!("{runbook}: {error}"));
+        plan
+    }
+
+    /// What planning says.
+    pub(crate) async fn planned(&self, runbook: &str, params: &Params) -> Result<Plan, PlanError> {
         let book = catalog::by_id(runbook).unwrap();
         let patience = Duration::from_secs(10);
         let cloud = cloud(&self.sim);
@@ -338,23 +291,44 @@ impl Stage {
             foreign_endpoint: None,
             lease: LeaseState::Free,
             unfinished: &[],
-            journal: None,
-            baseline: None,
+            journal: self.journal.as_deref(),
+            baseline: self.baseline.as_ref(),
         };
-        let plan = book.plan(&situation, params).unwrap();
+        let plan = book.plan(&situation, params)?;
         let view = self.sim.view();
-        let survivors = view.regions.iter().filter(|region| region.region != LEAVING);
-        *self.witness.floor.lock().unwrap() =
-            survivors.map(|region| (region.region.clone(), region.desired_tasks)).collect();
-        plan
+        let left = params.region.as_ref().map_or(LEAVING, Region::as_str);
+        let survivors = view.regions.iter().filter(|region| region.region != left);
+        if runbook != "restore" && !takes_all(&plan) {
+            *self.witness.floor.lock().unwrap() =
+                survivors.map(|region| (region.region.clone(), region.desired_tasks)).collect();
+        }
+        self.excuse(&plan);
+        Ok(plan)
+    }
+
+    /// What a plan does on purpose is no fault.
+    fn excuse(&self, plan: &Plan) {
+        if plan.runbook.as_str() != "cleanup" {
+            return;
+        }
+        let all = takes_all(plan);
+        let regions = self.topology.regions.iter().map(|entry| &entry.name);
+        let down = regions.filter(|name| all || plan.params.region.as_ref() == Some(name));
+        *self.witness.taken_down.lock().unwrap() = down.map(ToString::to_string).collect();
+        *self.witness.ends_all.lock().unwrap() = all;
+    }
+
+    /// The approval of a plan that no guard blocks.
+    pub(crate) fn approve(&self, plan: &Plan) -> Result<Approval, ApprovalError> {
+        let now = self.clock.now();
+        let arming = Arming::arm(&self.topology, now).unwrap();
+        Approval::mint(&arming, now, plan, plan.confirm.as_str(), "a test says so", false)
     }
 
     /// What a run of the plan needs; the journal so far is what it is told.
     pub(crate) fn setup(&self, plan: &Plan) -> Setup {
-        let now = self.clock.now();
-        let arming = Arming::arm(&self.topology, now).unwrap();
-        let approval =
-            Approval::mint(&arming, now, plan, plan.confirm.as_str(), "a test says so", true).unwrap();
+        let approval = self.approve(plan).unwrap_or_else(|error| panic!("{error}"));
+        self.excuse(plan);
         let opening = Opening {
             run: self.run.clone(),
             application: self.topology.application.clone(),
@@ -378,7 +352,7 @@ impl Stage {
             approval,
             opening,
             emergency: catalog::by_id(plan.runbook.as_str()).unwrap().spec().emergency,
-            told: self.recorder.entries(),
+            told: self.told.iter().cloned().chain(self.recorder.entries()).collect(),
             damage: Vec::new(),
             take_over: None,
             attended: false,
@@ -388,12 +362,17 @@ impl Stage {
 
     /// Strikes the call of that number, counted from 0 over all processes.
     pub(crate) fn strike(&self, call: usize, strike: Strike) {
-        *self.witness.strike.lock().unwrap() = Some((call, strike));
+        self.strike_at(Point::Call(call), strike);
+    }
+
+    /// Strikes a place of the run.
+    pub(crate) fn strike_at(&self, point: Point, strike: Strike) {
+        self.witness.strike(point, strike);
     }
 
     /// True once the strike has struck.
     pub(crate) fn struck(&self) -> bool {
-        self.witness.strike.lock().unwrap().is_none()
+        self.witness.struck()
     }
 
     /// Runs a plan, or goes on with it; `None` when the process died.
@@ -465,21 +444,13 @@ impl Stage {
         let mut wrong = self.witness.wrong.lock().unwrap().clone();
         let entries = self.recorder.entries();
         let unjournaled = entries.iter().any(|entry| matches!(entry.event, Event::Unjournaled { .. }));
-        // Routing controls are set on any of five endpoints, which are one call of the plan.
         let calls = self.sim.calls();
-        let acting = |service: &str| !matches!(service, "dynamodb" | "sns" | "route53-recovery-cluster");
-        let mutating = calls.iter().filter(|call| call.mutating && acting(&call.service)).count();
+        let mutating = calls.iter().filter(|call| call.mutating && !is_upkeep(&call.operation)).count();
         let intents = entries.iter().filter(|entry| matches!(entry.event, Event::Intent { .. })).count();
         if mutating > intents && !unjournaled {
             wrong.push(format!("{mutating} changing calls with {intents} intents"));
         }
-        for promotion in ["FailoverGlobalCluster", "SwitchoverGlobalCluster"] {
-            let times = self.effective(promotion);
-            let back = plan.runbook.as_str() == "drain" && ending.outcome == Outcome::Undone;
-            if times > 1 + usize::from(back) {
-                wrong.push(format!("{promotion} took effect {times} times"));
-            }
-        }
+        wrong.extend(self.twice(plan, ending));
         let told = entries.iter().rev().find_map(|entry| match entry.event {
             Event::Ended { outcome, .. } => Some(outcome),
             _ => None,
@@ -487,22 +458,171 @@ impl Stage {
         if told != Some(ending.outcome) && !unjournaled {
             wrong.push(format!("it ended as {:?} and told {told:?}", ending.outcome));
         }
-        let view = self.sim.view();
         match ending.outcome {
-            Outcome::Done => {
-                if view.regions.iter().any(|region| region.region == LEAVING && region.in_dns) {
-                    wrong.push("done, and the region is still in DNS".into());
-                }
-                let moves = plan.operations().any(Operation::moves_writer);
-                if moves && view.aurora_writer.as_deref() != Some(SURVIVOR) {
-                    wrong.push(format!("done, and {:?} writes", view.aurora_writer));
-                }
-            }
+            Outcome::Done => wrong.extend(self.undone(plan)),
             Outcome::Halted if ending.why.is_empty() => wrong.push("halted, and nobody knows why".into()),
             _ => {}
         }
         wrong
     }
+
+    /// What took effect more often than the plan has it, of calls that start, create or delete.
+    fn twice(&self, plan: &Plan, ending: &Ending) -> Vec<String> {
+        let mut planned: BTreeMap<(&str, String), usize> = BTreeMap::new();
+        let mut seen: Vec<&Operation> = Vec::new();
+        for operation in plan.operations().filter(|operation| operation.resend() == Resend::Observe) {
+            // Many deletions make one emptied bucket, and an operation and its undo are one pair.
+            if matches!(operation, Operation::EmptyBucket { .. } | Operation::ChangeRecords { .. })
+                || seen.contains(&operation)
+            {
+                continue;
+            }
+            seen.push(operation);
+            let form = operation.call();
+            *planned.entry((form.operation, form.region.to_string())).or_default() += 1;
+        }
+        let calls = self.sim.calls();
+        let mut wrong = Vec::new();
+        for ((name, region), times) in planned {
+            let same =
+                calls.iter().filter(|call| call.operation == name && call.region == region && call.done);
+            // Deleting what is gone is no error in some services, and changes nothing.
+            let took = same.count();
+            // Of promotions more is said below.
+            let moves = matches!(name, "FailoverGlobalCluster" | "SwitchoverGlobalCluster");
+            // One call of DynamoDB protects, unprotects and deletes; it refuses a second deletion itself.
+            if took > times && !moves && !idempotent(name) && name != "UpdateTable" {
+                wrong.push(format!("{name} in {region} took effect {took} times, planned {times}"));
+            }
+        }
+        for promotion in ["FailoverGlobalCluster", "SwitchoverGlobalCluster"] {
+            let times = self.effective(promotion);
+            // A move whose region died on the way comes to nothing, and is begun again.
+            let again = usize::from(ending.outcome == Outcome::Undone) + self.witness.is_dark();
+            if times > 1 + again {
+                wrong.push(format!("{promotion} took effect {times} times"));
+            }
+        }
+        wrong
+    }
+
+    /// What a run that says it is done has not done.
+    fn undone(&self, plan: &Plan) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let view = self.sim.view();
+        let region = plan.params.region.as_ref().map(Region::as_str);
+        let left = view.regions.iter().find(|seen| Some(seen.region.as_str()) == region);
+        match plan.runbook.as_str() {
+            "restore" => {
+                if !left.is_some_and(|seen| seen.in_dns && seen.up) {
+                    wrong.push(format!("done, and the region does not serve: {left:?}"));
+                }
+            }
+            "cleanup" => wrong.extend(self.remains(region)),
+            "switchover" => {}
+            _ => {
+                // With every other region dark, all are answered: that is AWS's doing.
+                if left.is_some_and(|seen| seen.in_dns) && !self.witness.is_dark_elsewhere() {
+                    wrong.push("done, and the region is still in DNS".into());
+                }
+            }
+        }
+        let target =
+            plan.steps.iter().flat_map(|step| &step.ways).flat_map(|way| &way.calls).find_map(|call| {
+                match call {
+                    Operation::SwitchoverGlobalCluster { target, .. }
+                    | Operation::FailoverGlobalCluster { target, .. } => target.region(),
+                    _ => None,
+                }
+            });
+        if let Some(target) = target
+            && view.aurora_writer.as_deref() != Some(target.as_str())
+        {
+            wrong.push(format!("done, and {:?} writes, not {target}", view.aurora_writer));
+        }
+        wrong
+    }
+
+    /// Everything of the application that is not gone, of one region or of all; the topic without the owner's tag and
+    /// what it needs is not the application's own.
+    pub(crate) fn remains(&self, region: Option<&str>) -> Vec<String> {
+        let world = self.sim.world();
+        let now = self.clock.now();
+        let fleet = &world.fleet;
+        let mut things: Vec<Thing> = Vec::new();
+        for site in fleet.sites.iter().filter(|site| region.is_none_or(|region| region == site.region)) {
+            let at = site.index;
+            let checks = world.checks.iter().filter(|check| check.site == at);
+            things.extend(checks.map(|check| Thing::Check(check.id.clone())));
+            for service in 0..fleet.services.len() {
+                things.extend([
+                    Thing::Scaling(at, service),
+                    Thing::Service(at, service),
+                    Thing::Group(at, service),
+                ]);
+            }
+            things.extend([Thing::Cluster(at), Thing::Balancer(at), Thing::Bucket(at), Thing::Stack(at)]);
+            if fleet.aurora.contains(&at) {
+                things.extend([Thing::Instance(at, 0), Thing::Instance(at, 1), Thing::Database(at)]);
+            }
+            let tables = fleet.tables.iter().filter(|table| table.sites.contains(&at) && !table.strong);
+            things.extend(tables.map(|table| Thing::Table(table.name.clone(), at)));
+            if at != 0 {
+                things.push(Thing::Topic(site.topic.clone()));
+            }
+            let alarms = world.alarm_names(&site.region);
+            things.extend(alarms.into_iter().map(|name| Thing::Alarm(site.region.clone(), name)));
+        }
+        if region.is_none() {
+            things.push(Thing::Global);
+        }
+        let there = things.into_iter().filter(|thing| world.fate(thing, now) != Fate::Gone);
+        there.map(|thing| format!("done, and {thing:?} is still there")).collect()
+    }
+
+    /// Users' requests since this run began: served and failed.
+    pub(crate) fn failed(&self) -> f64 {
+        self.sim.users_failed_since(self.began).iter().map(|(_, failed)| failed).sum()
+    }
+
+    /// A value as it is told now.
+    pub(crate) async fn told(&self, fact: switchtower::runbook::Fact) -> Option<Known> {
+        let facts = self.witness.observe(std::slice::from_ref(&fact)).await;
+        facts.value(&fact).cloned()
+    }
+}
+
+/// True for a cleanup of everything.
+fn takes_all(plan: &Plan) -> bool {
+    plan.runbook.as_str() == "cleanup" && plan.params.region.is_none()
+}
+
+/// Calls of the lease, of notices, and the many of which one emptied bucket is made.
+fn is_upkeep(operation: &str) -> bool {
+    [
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "TransactWriteItems",
+        "BatchWriteItem",
+        "Publish",
+        "DeleteObjects",
+    ]
+    .contains(&operation)
+        || operation.starts_with("UpdateRoutingControl")
+}
+
+/// Deletions that AWS accepts for what is gone.
+fn idempotent(operation: &str) -> bool {
+    [
+        "DeleteLoadBalancer",
+        "DeleteTargetGroup",
+        "DeleteTopic",
+        "DeleteStack",
+        "DeleteBucketReplication",
+        "DeregisterTaskDefinition",
+    ]
+    .contains(&operation)
 }
 
 /// Parameters for the leaving region.

@@ -7,12 +7,14 @@ use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace,
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum};
 use aws_sdk_dynamodb::types::{DeleteReplicationGroupMemberAction, ReplicationGroupUpdate};
 use aws_sdk_elasticloadbalancingv2::types::LoadBalancerAttribute;
+use jiff::SignedDuration;
 
 use super::failure::outcome;
 use super::{ATTEMPT, Acting};
 use crate::cloud::Place;
 use crate::cloud::time::date_time;
 use crate::domain::ids::{DbClusterId, ServiceKey};
+use crate::domain::metric::floor_minute;
 use crate::domain::text::Text;
 use crate::runbook::{ActFailure, FailureDomain, Operation, Receipt, Suspended};
 
@@ -90,10 +92,14 @@ impl Acting {
                 call!("s3:DeleteObject", client.delete_object().bucket(bucket.as_str()).key(key))
             }
             Operation::PutSwitchMetric { region: _, namespace, name, steers, out } => {
+                // The values of one minute are one point, whose maximum counts, and the newest point stands: "back" of
+                // the minute that holds an "out" would never be heard. It is therefore a value of the next minute.
+                let now = self.aws_now();
+                let at = if *out { now } else { floor_minute(now) + SignedDuration::from_mins(1) };
                 let datum = MetricDatum::builder()
                     .metric_name(name)
                     .dimensions(Dimension::builder().name("Region").value(steers.as_str()).build())
-                    .timestamp(date_time(self.cloud.clock().now()))
+                    .timestamp(date_time(at))
                     .value(if *out { 1.0 } else { 0.0 })
                     .build();
                 let client = aws_sdk_cloudwatch::Client::new(&config);

@@ -39,7 +39,7 @@ type Told = Result<Series, ProbeError>;
 
 impl Acting {
     /// The time at AWS, where our clock is off by more than a call takes.
-    fn aws_now(&self) -> Timestamp {
+    pub(super) fn aws_now(&self) -> Timestamp {
         let ahead = self.cloud.clock_ahead();
         let now = self.cloud.clock().now();
         if ahead.abs() > SKEW { now + ahead } else { now }

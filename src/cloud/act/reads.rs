@@ -251,7 +251,9 @@ impl Place {
                 pairs!(tags, key, value)
             }
             "cloudformation" => {
-                let request = self.stacks().await.describe_stacks().stack_name(name);
+                // Asked by its name: an ARN without the stack's own id is none, and a topology holds names.
+                let stack = arn.resource().and_then(|resource| resource.split('/').nth(1)).unwrap_or(name);
+                let request = self.stacks().await.describe_stacks().stack_name(stack);
                 let answer = self.ask(DESCRIBE_STACKS, request.send()).await?;
                 pairs!(answer.stacks().iter().flat_map(Stack::tags).collect::<Vec<_>>(), key, value)
             }

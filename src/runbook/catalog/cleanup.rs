@@ -111,6 +111,7 @@ impl Runbook for Cleanup {
         }
         let mut chain = Chain::new(&facts, key, value);
         edge::records(&mut chain, &scope);
+        edge::forgotten(&mut chain, &scope);
         edge::checks(&mut chain, &scope);
         edge::alarms(&mut chain, &scope);
         edge::services(&mut chain, &scope);

@@ -5,9 +5,9 @@
 //!
 //! A call's answer is believed when it came at or after `not_before` and no later attempt failed. CloudWatch
 //! tells a minute one to three minutes after its end, so an answer of this moment is about an earlier one. A
-//! minute therefore counts when it ended after the step began, however late it is told. Replication lag is asked for
-//! before a step acts, when no minute since its beginning can have been told: there a minute that ended up to
-//! [`TOLD_AFTER`] before is believed.
+//! minute therefore counts when it ended after the step began, however late it is told. Replication lag and traffic
+//! are asked for before a step acts, when no minute since its beginning can have been told: there a minute that ended
+//! up to [`TOLD_AFTER`] before is believed, the newest that can be known; an older one proves nothing.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -67,9 +67,12 @@ impl<'a> Proof<'a> {
 
     /// Readings of earlier moments prove nothing.
     fn earliest(&self, fact: &Fact) -> Timestamp {
-        let Moment { began, not_before, .. } = *self.moment;
+        let Moment { now, began, not_before, .. } = *self.moment;
         match fact {
-            Fact::Requests(_) | Fact::Errors(_) | Fact::SwitchMetric(..) => not_before.min(began),
+            Fact::Errors(_) | Fact::SwitchMetric(..) => not_before.min(began),
+            // Whether users still come is asked of the newest minutes, by whichever step: what was so when a long
+            // wait began says nothing at its end.
+            Fact::Requests(_) => now.checked_sub(TOLD_AFTER).unwrap_or(Timestamp::MIN),
             Fact::RpoLag(..) => not_before.checked_sub(TOLD_AFTER).unwrap_or(Timestamp::MIN),
             _ => not_before,
         }

@@ -247,8 +247,12 @@ impl Context {
     /// Whether a call that may have been sent can be sent again, found out by looking.
     async fn may_repeat(&self, operation: &Operation, proof: Option<&Condition>, until: Timestamp) -> Repeat {
         let Some(proof) = proof else {
-            // Nothing observable tells: it counts as sent, and the step's own proof decides.
-            return Repeat::Took;
+            // Nothing observable tells. New tasks are asked for once, and the step's own proof decides; ending what
+            // is ended already changes nothing, while counting it as done would leave it half done for good.
+            return match operation {
+                Operation::Redeploy { .. } => Repeat::Took,
+                _ => Repeat::Allowed,
+            };
         };
         let began = self.setup.clock.now();
         let mut quiet_since: Option<Timestamp> = None;

@@ -109,6 +109,10 @@ pub fn effect(operation: &Operation, topology: &Topology) -> Option<Condition> {
         Operation::DeleteCluster { region, cluster } => {
             gone(Fact::Cluster(region.clone(), cluster.clone()), cluster.as_str())
         }
+        Operation::DeleteDbInstance { region, instance } => {
+            let arn = instance_arn(topology, region, instance)?;
+            gone(Fact::Tags(region.clone(), arn), instance.as_str())
+        }
         Operation::DeleteDbCluster { region, cluster, .. } => {
             gone(Fact::DbCluster(region.clone(), cluster.clone()), cluster.as_str())
         }
@@ -142,12 +146,18 @@ pub fn effect(operation: &Operation, topology: &Topology) -> Option<Condition> {
         | Operation::DeregisterTaskDefinition { .. }
         | Operation::SetGlobalClusterProtection { .. }
         | Operation::SetClusterProtection { .. }
-        | Operation::DeleteDbInstance { .. }
         | Operation::SetTableProtection { .. }
         | Operation::SetLoadBalancerProtection { .. }
         | Operation::DeleteBucketReplication { .. }
         | Operation::EmptyBucket { .. } => None,
     }
+}
+
+/// ARN of a database instance, whose account is that of the clusters in its region.
+fn instance_arn(topology: &Topology, region: &Region, instance: &Text) -> Option<Arn> {
+    let mut members = topology.aurora.iter().flat_map(|global| &global.members);
+    let account = members.find(|member| &member.region == region)?.arn.account()?;
+    Some(Arn::new(format!("arn:aws:rds:{region}:{account}:db:{instance}")))
 }
 
 /// The facts whose values are saved right before the call.

@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::approval::Approval;
@@ -58,6 +58,21 @@ pub const LEASE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often a step looks whether it is done.
 pub const LOOK: Duration = Duration::from_secs(3);
+
+/// How often it looks when what it looks at is measured by the minute, or takes long.
+const SELDOM: Duration = Duration::from_secs(15);
+
+/// How long until the next look of a wait that has lasted so long: what takes minutes need not be asked for every
+/// three seconds, AWS's rates are shared with everybody, and CloudWatch is paid by the question.
+fn look_after(condition: &Condition, waited: SignedDuration) -> Duration {
+    let measured = |fact: &Fact| matches!(fact, Fact::Requests(_) | Fact::Errors(_) | Fact::RpoLag(..));
+    match waited.as_secs() {
+        _ if condition.facts().iter().any(measured) => SELDOM,
+        ..60 => LOOK,
+        60..600 => Duration::from_secs(5),
+        _ => SELDOM,
+    }
+}
 
 /// How long an emergency looks at what it could do without, before a call that users wait for.
 const GLANCE: Duration = Duration::from_secs(2);

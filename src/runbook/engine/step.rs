@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::call::{Called, Place};
-use super::{Context, LOOK, Stop};
+use super::{Context, LOOK, Stop, look_after};
 use crate::domain::text::Text;
 use crate::runbook::condition::{Condition, Judgement};
 use crate::runbook::event::Event;
@@ -169,6 +169,7 @@ impl Context {
         until: Timestamp,
     ) -> Tried {
         let mut told: Option<Judgement> = None;
+        let waiting = self.setup.clock.now();
         loop {
             let facts = self.look(&[condition]).await;
             let judgement = self.judge(condition, &facts, began, not_before);
@@ -188,7 +189,8 @@ impl Context {
                 return Tried::GivenUp(format!("not so after {waited} s: {}", judgement.words()).into());
             }
             told = Some(judgement);
-            self.setup.clock.sleep(LOOK).await;
+            let waited = self.setup.clock.now().duration_since(waiting);
+            self.setup.clock.sleep(look_after(condition, waited)).await;
         }
     }
 

@@ -27,6 +27,7 @@ mod sns;
 mod sts;
 mod updates;
 
+pub(super) use cloudformation::STACK;
 pub(super) use rds::global_arn as aurora_arn;
 pub(super) use recovery::{ENDPOINT_REGIONS, control_arn, endpoint, rule_arn};
 

@@ -114,6 +114,10 @@ pub(super) fn global(world: &World, call: &Call, params: &Params) -> XmlResult {
     let database = world.database(call.served).filter(|_| there).ok_or_else(|| {
         Fault::with_status(404, "GlobalClusterNotFoundFault", format!("Global cluster '{name}' not found"))
     })?;
+    if world.fate(&Thing::Global, call.served) == Fate::Going {
+        let words = format!("Global cluster {name} is already being deleted.");
+        return Err(Fault::sender("InvalidGlobalClusterStateFault", words));
+    }
     if database.protected {
         return Err(Fault::sender(
             "InvalidParameterCombination",

@@ -36,7 +36,7 @@ struct State {
 }
 
 /// States already computed, by region, so that each minute is evaluated once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Memory {
     version: u64,
     regions: HashMap<String, (Timestamp, Vec<State>)>,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::deeds::Deed;
 use super::fleet::Fleet;
+use super::removal::Thing;
 use super::{World, noise};
 
 /// Seconds until a changed setting has reached the name servers.
@@ -166,6 +167,9 @@ impl World {
     pub fn check_healthy(&self, id: &str, at: Timestamp) -> bool {
         // A check that is not there is what a record without one has.
         let Some(check) = self.check(id) else { return true };
+        if !self.calm(at) && self.is_gone(&Thing::Check(id.to_owned()), at - self.paced(SETTING_SECONDS)) {
+            return true;
+        }
         let setting = self.setting(check, at - self.paced(SETTING_SECONDS));
         let measured = setting.disabled || self.measured_healthy(check, setting.threshold, at);
         measured != setting.inverted

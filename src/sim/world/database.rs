@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::deeds::Deed;
+use super::removal::{Fate, Thing};
 use super::scenario::Effect;
 use super::{World, noise};
 
@@ -255,12 +256,15 @@ impl World {
             None => false,
         };
         let mut writers = if fenced { Vec::new() } else { vec![database.writer] };
-        writers.extend(&database.orphans);
+        writers.extend(database.orphans.iter().filter(|site| **site != database.writer));
         self.living(&writers, at)
     }
 
     fn living(&self, sites: &[usize], at: Timestamp) -> Vec<usize> {
-        sites.iter().copied().filter(|site| self.database_alive(*site, at)).collect()
+        let lives = |site: &usize| {
+            self.database_alive(*site, at) && self.fate(&Thing::Database(*site), at) == Fate::There
+        };
+        sites.iter().copied().filter(lives).collect()
     }
 
     /// What RDS tells of moves and departures until `at`, oldest first.

@@ -118,7 +118,19 @@ pub enum Deed {
 impl Deed {
     /// Whether users' requests, tasks or DNS may notice.
     fn touches_requests(&self) -> bool {
-        !matches!(self, Self::Database(_) | Self::Remove { .. } | Self::Protect { .. })
+        match self {
+            // To a record that still names it, a check that is gone counts as healthy.
+            Self::Remove { thing, .. } => matches!(thing, Thing::Check(_)),
+            Self::Database(_) | Self::Protect { .. } => false,
+            Self::Check { .. }
+            | Self::Records { .. }
+            | Self::Desired { .. }
+            | Self::Deployment { .. }
+            | Self::Scaling { .. }
+            | Self::Object { .. }
+            | Self::Metric { .. }
+            | Self::Control { .. } => true,
+        }
     }
 }
 

@@ -47,7 +47,7 @@ pub enum Front {
 const REMEMBERED: usize = 50_000;
 
 /// What became of checkers' requests: by site and millisecond.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Passes {
     /// Counts what was forgotten, so that a request judged before it is not remembered after it.
     version: u64,

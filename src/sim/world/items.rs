@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 
-use super::lock;
+use super::{copied, lock};
 
 /// An item: attribute names with AttributeValues as awsJson writes them.
 pub type Item = Map<String, Value>;
@@ -16,6 +16,12 @@ pub type Item = Map<String, Value>;
 /// Items by their primary key: table, partition key, sort key, the latter two as awsJson writes them.
 #[derive(Debug, Default)]
 pub struct Items(Mutex<BTreeMap<(String, String, String), Item>>);
+
+impl Clone for Items {
+    fn clone(&self) -> Self {
+        Self(copied(&self.0))
+    }
+}
 
 impl Items {
     /// An item.

@@ -30,7 +30,7 @@ mod view;
 pub mod zone;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -71,6 +71,35 @@ pub struct World {
 /// Locks a mutex; the data behind these is whole even when a holder panicked.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A mutex of its own with what is behind another.
+pub(crate) fn copied<T: Clone>(mutex: &Mutex<T>) -> Mutex<T> {
+    Mutex::new(lock(mutex).clone())
+}
+
+impl Clone for World {
+    /// A world of its own, with the same past and the same present.
+    fn clone(&self) -> Self {
+        Self {
+            fleet: self.fleet.clone(),
+            seed: self.seed,
+            started: self.started,
+            pace: self.pace,
+            checks: self.checks.clone(),
+            stores: self.stores.clone(),
+            laid_out: self.laid_out.clone(),
+            timeline: copied(&self.timeline),
+            deeds: copied(&self.deeds),
+            touched_since: AtomicI64::new(self.touched_since.load(Ordering::Relaxed)),
+            histories: copied(&self.histories),
+            passes: copied(&self.passes),
+            flows: copied(&self.flows),
+            alarms: copied(&self.alarms),
+            tally: copied(&self.tally),
+            written: copied(&self.written),
+        }
+    }
 }
 
 impl World {

@@ -15,6 +15,8 @@ use super::{World, noise};
 const START_SECONDS: (f64, f64) = (40.0, 30.0);
 /// Seconds from a task's start until its target has passed its first health checks.
 const CHECK_SECONDS: (f64, f64) = (20.0, 10.0);
+/// Seconds after which a task whose images could not be had is tried again.
+const AGAIN_SECONDS: f64 = 30.0;
 /// The target groups' deregistration delay, seconds.
 pub const DEREGISTRATION_SECONDS: i64 = 60;
 
@@ -107,11 +109,13 @@ impl World {
             Slot { index, life, since, period: 0, new: false, wanted, running: true, target: Some(HEALTHY) };
         if wanted && fresh {
             let times = self.times(site, service, index, life, since);
-            slot.running = times.runs <= at && !self.images_dark(site, times.runs);
-            slot.target = slot.running.then_some(if times.healthy <= at { HEALTHY } else { INITIAL });
-            if slot.running {
-                slot.since = times.runs;
-            }
+            let started = self.fetched(site, times.runs).filter(|runs| *runs <= at);
+            slot.running = started.is_some();
+            slot.target = started.map(|runs| {
+                let healthy = runs + times.healthy.duration_since(times.runs);
+                if healthy <= at { HEALTHY } else { INITIAL }
+            });
+            slot.since = started.unwrap_or(slot.since);
         } else if !wanted {
             let gone = leaving? + self.paced(DEREGISTRATION_SECONDS as f64);
             if at >= gone {
@@ -139,16 +143,24 @@ impl World {
         self.fleet.images_in.as_deref().unwrap_or(&self.fleet.sites[site].region)
     }
 
-    /// Whether the images of a site's tasks cannot be had: the region that holds them is dark.
-    fn images_dark(&self, site: usize, at: Timestamp) -> bool {
+    /// When a task that is ready to start has its images: they cannot be had while the region that holds them is
+    /// dark, and are asked for again after that. `None`: never.
+    fn fetched(&self, site: usize, ready: Timestamp) -> Option<Timestamp> {
         let timeline = self.timeline();
-        timeline.at(self.images_of(site), at).any(|active| match active.effect {
+        let dark = |effect: &Effect| match effect {
             Effect::AppDown { mode: Mode::Hang } => true,
             Effect::ApiDown { services, fraction, .. } => {
                 *fraction >= 1.0 && services.iter().any(|service| service == "*" || service == "ecr")
             }
             _ => false,
-        })
+        };
+        let mut runs = ready;
+        for (from, until) in timeline.spans(self.images_of(site), dark) {
+            if from <= runs && until.is_none_or(|until| until > runs) {
+                runs = until? + self.paced(AGAIN_SECONDS);
+            }
+        }
+        Some(runs)
     }
 
     /// What the scheduler tells about a touched service's changes, in no order.

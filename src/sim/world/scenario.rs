@@ -133,6 +133,11 @@ pub enum Effect {
         /// Percent of requests.
         percent: f64,
     },
+    /// Users make this share of their usual requests; 0 for an application that nobody uses any more.
+    Demand {
+        /// Factor on the requests.
+        factor: f64,
+    },
     /// Responses take longer.
     SlowResponses {
         /// Factor on the response time.
@@ -232,7 +237,8 @@ impl Effect {
             | Self::TaskCrashLoop { .. }
             | Self::Errors5xx { .. }
             | Self::SlowResponses { .. }
-            | Self::HealthCheckFlap { .. } => true,
+            | Self::HealthCheckFlap { .. }
+            | Self::Demand { .. } => true,
             Self::ApiDown { .. }
             | Self::ReplicationLatency { .. }
             | Self::WriteThrottles { .. }

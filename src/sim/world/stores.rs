@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::lock;
+use super::{copied, lock};
 use crate::domain::metric::floor_minute;
 use crate::sim::cloudwatch::source::{Datum, MetricId, Samples};
 
@@ -24,6 +24,18 @@ pub struct Stores {
     metrics: Mutex<Vec<(String, Datum)>>,
     messages: Mutex<Vec<Message>>,
     deleted: Mutex<BTreeMap<String, BTreeSet<usize>>>,
+}
+
+impl Clone for Stores {
+    fn clone(&self) -> Self {
+        Self {
+            items: self.items.clone(),
+            objects: copied(&self.objects),
+            metrics: copied(&self.metrics),
+            messages: copied(&self.messages),
+            deleted: copied(&self.deleted),
+        }
+    }
 }
 
 /// Versions and delete markers that each of the application's buckets holds.

@@ -39,7 +39,7 @@ struct Flow {
 }
 
 /// Remembered flows of every site, by minute.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Flows {
     /// Counts what was forgotten, so that a flow computed before it is not remembered after it.
     version: u64,
@@ -79,7 +79,20 @@ impl World {
         let salt = place.salt ^ 0x0d;
         let ripple =
             1.0 + 0.02 * noise::smooth(salt, minutes(at)) + 0.03 * noise::smooth(salt, minutes(at) / 11.0);
-        REQUESTS_PER_MINUTE * place.demand * wave * ripple
+        REQUESTS_PER_MINUTE * place.demand * wave * ripple * self.interest(site, at)
+    }
+
+    /// The share of its usual users that a site has.
+    fn interest(&self, site: usize, at: Timestamp) -> f64 {
+        let (timeline, region) = (self.timeline(), &self.fleet.sites[site].region);
+        if timeline.quiet_in(region, at, at) {
+            return 1.0;
+        }
+        let factors = timeline.at(region, at).filter_map(|active| match active.effect {
+            Effect::Demand { factor } => Some(factor.max(0.0)),
+            _ => None,
+        });
+        factors.product()
     }
 
     /// Requests that reach a site in the minute that starts at `minute`.

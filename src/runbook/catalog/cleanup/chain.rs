@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::domain::ids::{AccountId, Arn, Region};
+use crate::domain::ids::{AccountId, Arn, HealthCheckId, Region};
 use crate::domain::text::Text;
 use crate::domain::topology::{RegionEntry, Topology};
 use crate::runbook::condition::Condition;
@@ -27,6 +27,8 @@ pub(super) struct Chain<'a> {
     pub(super) left: Vec<Text>,
     /// Target groups that something that stays still uses.
     pub(super) kept_groups: Vec<Arn>,
+    /// Health checks that a record that stays still uses.
+    pub(super) kept_checks: Vec<HealthCheckId>,
     pub(super) findings: Vec<GuardFinding>,
     pub(super) data_at_risk: Vec<Text>,
     pub(super) notes: Vec<Text>,
@@ -66,6 +68,7 @@ impl<'a> Chain<'a> {
             gone: Vec::new(),
             left: Vec::new(),
             kept_groups: Vec::new(),
+            kept_checks: Vec::new(),
             findings: Vec::new(),
             data_at_risk: Vec::new(),
             notes: Vec::new(),
@@ -74,6 +77,15 @@ impl<'a> Chain<'a> {
 
     /// Whose a resource is; one that is not ours is named among what is left.
     pub(super) fn claim(&mut self, region: &Region, arn: &Arn, what: &str) -> Claim {
+        let claim = self.owner(region, arn);
+        if claim == Claim::NotOurs {
+            self.leave(format!("{what}, which does not carry {}={}", self.key, self.value));
+        }
+        claim
+    }
+
+    /// Whose a resource is, as its tags were read; unread ones are asked for again right before the call.
+    pub(super) fn owner(&self, region: &Region, arn: &Arn) -> Claim {
         let fact = Fact::Tags(region.clone(), arn.clone());
         if self.facts.is_absent(&fact) {
             return Claim::Gone;
@@ -82,7 +94,6 @@ impl<'a> Chain<'a> {
             tags.get(self.key.as_str()).is_some_and(|value| value == self.value.as_str())
         };
         if self.facts.tags(&fact).is_some_and(|tags| !tagged(tags)) {
-            self.leave(format!("{what}, which does not carry {}={}", self.key, self.value));
             return Claim::NotOurs;
         }
         Claim::Ours(self.owned(region, arn))

@@ -9,16 +9,21 @@ use super::chain::{Chain, Claim, Deed, arn};
 use super::wants::check_arn;
 use super::{Scope, is_quiet};
 use crate::domain::Topology;
-use crate::domain::ids::{AlarmName, Arn, ClusterName, HealthCheckId, Region, ZoneId};
+use crate::domain::ids::{AlarmName, Arn, ClusterName, HealthCheckId, HostName, Region, ZoneId};
 use crate::domain::snapshot::RecordSet;
 use crate::domain::topology::{DNS_REGION, Record, RegionEntry};
+use crate::runbook::catalog::known::listed;
 use crate::runbook::condition::Condition;
 use crate::runbook::fact::{Fact, Facts};
 use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::operation::{Operation, RecordAction, RecordChange};
+use crate::runbook::plan::Step;
+use crate::runbook::situation::names_of;
 
 /// A change of the zone is in sync within a minute, usually.
 const SYNC: Duration = Duration::from_mins(10);
+/// Until every name server knows that the records are gone, and every resolver's copy has ended.
+const SETTLED: Duration = Duration::from_mins(2);
 const QUICK: Duration = Duration::from_mins(5);
 const STOPPING: Duration = Duration::from_mins(15);
 /// The waiter of a load balancer: 15 s, forty times.
@@ -81,9 +86,25 @@ pub(super) fn groups(entry: &RegionEntry) -> Vec<Arn> {
 pub(super) fn records(chain: &mut Chain<'_>, scope: &Scope<'_>) {
     for entry in &scope.regions {
         let mut zones: BTreeMap<&ZoneId, Vec<RecordSet>> = BTreeMap::new();
+        // A record carries no tag: it is whose the load balancer is to which it leads.
+        let mut when = vec![is_quiet(scope, &entry.name)];
+        let mut stays: Vec<&HostName> = Vec::new();
+        for lb in &entry.load_balancers {
+            match chain.owner(&entry.name, &lb.arn) {
+                Claim::Ours(owned) => when.push(owned),
+                Claim::NotOurs => stays.push(&lb.dns_name),
+                Claim::Gone => {}
+            }
+        }
         for record in scope.topology.records.iter().filter(|record| record.region == entry.name) {
             let fact = Fact::Records(record.zone_id.clone(), record.name.clone());
-            if chain.facts.records(&fact).is_none() {
+            if stays.contains(&&record.alias_target) {
+                chain.leave(format!(
+                    "record {} {} of {}, which leads to a load balancer that is not ours",
+                    record.name, record.record_type, entry.name
+                ));
+                chain.kept_checks.extend(record.health_check.clone());
+            } else if chain.facts.records(&fact).is_none() {
                 let why = super::super::known::why_not(chain.facts, &fact);
                 let words = format!(
                     "the records of {} were not read, and a deletion must match exactly: {why}",
@@ -116,13 +137,39 @@ pub(super) fn records(chain: &mut Chain<'_>, scope: &Scope<'_>) {
                 region: &entry.name,
                 calls: vec![batch(RecordAction::Delete)],
                 undo: vec![batch(RecordAction::Upsert)],
-                when: is_quiet(scope, &entry.name),
+                when: Condition::All { of: when.clone() },
                 until: Condition::All { of: sets.iter().map(none).collect() },
                 timeout: SYNC,
             };
             chain.delete(deed);
         }
     }
+}
+
+/// Then the wait until nobody is told of the region any more: to a name server that still has a record, a check that is
+/// gone counts as healthy, which would let users back to a region that is pinned.
+pub(super) fn forgotten(chain: &mut Chain<'_>, scope: &Scope<'_>) {
+    if chain.steps.is_empty() {
+        return;
+    }
+    let mut of = vec![Condition::Elapsed { span: SETTLED, name: "propagation and TTL".into() }];
+    for entry in &scope.regions {
+        // Of a name that nobody has any more there are no answers to look at.
+        let others = |name: &HostName| {
+            scope.topology.records.iter().any(|record| &record.name == name && !scope.has(&record.region))
+        };
+        let names: Vec<HostName> = names_of(scope.topology, &entry.name).into_iter().filter(others).collect();
+        if !names.is_empty() {
+            of.push(Condition::AnswersOmit { names, region: entry.name.clone() });
+        }
+    }
+    let title = format!(
+        "wait until no name server tells of {}",
+        listed(scope.regions.iter().map(|entry| &entry.name))
+    );
+    let after = chain.steps.last().map(|step| step.id.clone());
+    let step = Step::wait("forgotten", title, Condition::All { of }, SYNC).after(after).passing();
+    chain.steps.push(step.usually(SETTLED));
 }
 
 /// Then the checks, which AWS would delete even while a record uses them.
@@ -139,6 +186,10 @@ pub(super) fn checks(chain: &mut Chain<'_>, scope: &Scope<'_>) {
                 continue;
             }
             if chain.facts.is_absent(&fact) {
+                continue;
+            }
+            if chain.kept_checks.contains(&check) {
+                chain.leave(format!("{name}, which a record that stays uses"));
                 continue;
             }
             let config = chain.facts.health_check(&fact);

@@ -239,8 +239,8 @@ fn record(zone: &ZoneId, record: &RecordSet) -> Subject {
     Subject::Record(zone.clone(), name, kind, record.set_identifier.clone())
 }
 
-/// What the journal of one or more runs tells: of each setting the value before the first call that took, or
-/// may have taken, effect, and the value after the last one.
+/// What the journal of one or more runs tells, the oldest first: of each setting the value before the first call that
+/// took, or may have taken, effect, and the value after the last one.
 pub(super) fn from_journal(entries: &[Entry]) -> Told {
     let mut told = Told::default();
     let mut shaped_by = &Facts::default();
@@ -257,11 +257,17 @@ pub(super) fn from_journal(entries: &[Entry]) -> Told {
             Operation::FailoverGlobalCluster { .. } | Operation::RemoveFromGlobalCluster { .. }
         );
         for (subject, region, left) in settings(operation, saved) {
+            let before = subject.value(&region, saved);
             if let Some(item) = told.items.iter_mut().find(|item| item.subject == subject) {
+                // What a run found as the one before it had left it is no value to go back to; what somebody else
+                // had set meanwhile is.
+                if before.is_some() && before != item.left {
+                    item.saved = before;
+                }
                 item.left = Some(left);
                 continue;
             }
-            let before = subject.value(&region, saved).or_else(|| subject.value(&region, shaped_by));
+            let before = before.or_else(|| subject.value(&region, shaped_by));
             told.items.push(Item { saved: before, left: Some(left), subject, region, version: 0 });
         }
     }

@@ -322,18 +322,14 @@ impl Stages<'_> {
         let desired = self.desired(region, key)?;
         let mut kept = change.clone();
         let words = match (&mut kept.saved, &change.now) {
-            (Value::Limits { min, max, .. }, Value::Limits { min: floor, .. }) => {
-                // What stands at the floor that the run itself set is no need of its own; what auto scaling
-                // raised above it is.
-                let need = if desired > *floor { self.need(region, key, desired, changes) } else { 0 };
-                let (before, most) = (*min, *max);
-                *min = before.max(need);
-                // A registration clamps the present count, which must not fall by it.
+            (Value::Limits { max, .. }, Value::Limits { .. }) => {
+                // A lower floor takes nothing away: what is wanted now stays until auto scaling finds that the load
+                // is gone. A registration clamps the present count, though, which must not fall by it.
+                let most = *max;
                 *max = most.max(desired);
-                let raised = *min > before || *max > most;
-                raised.then(|| {
+                (*max > most).then(|| {
                     format!(
-                        "{key} in {region} gets min {min}, max {max} instead of min {before}, max {most}: {desired} tasks are wanted there now"
+                        "{key} in {region} gets max {max} instead of {most}: {desired} tasks are wanted there now"
                     )
                 })
             }
