@@ -39,13 +39,17 @@ fn told(stage: &Stage) -> Vec<Vec<Entry>> {
 }
 
 fn words(pins: &[Pin]) -> Vec<String> {
-    pins.iter()
+    let mut words: Vec<String> = pins
+        .iter()
         .flat_map(|pin| {
             pin.held
                 .iter()
                 .map(|held| format!("{} {}: {}", pin.region, held.subject.words(), held.is.words()))
         })
-        .collect()
+        .collect();
+    // Steps that run side by side end in any order.
+    words.sort();
+    words
 }
 
 /// The fleet as it is seen now, with pins that were read `late` after it.

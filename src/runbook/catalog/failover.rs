@@ -43,6 +43,8 @@ const PIN: Duration = Duration::from_mins(10);
 const FENCE: Duration = Duration::from_secs(30);
 /// Fewer signals than this and the operator is warned.
 const ENOUGH_SIGNALS: usize = 2;
+/// Within this time clients look up the writer's name again: AWS asks for a cache of five seconds, few keep to it.
+const FOUND: Duration = Duration::from_mins(1);
 
 /// The runbook.
 pub struct Failover;
@@ -417,7 +419,10 @@ impl Draft {
                 let title = format!("deploy {key} in {survivor} anew, unless our request succeeds");
                 let id = format!("redeploy/{survivor}/{key}");
                 let step = Step::act(id, title, vec![call], Vec::new(), verify, Duration::from_mins(10));
-                self.steps.push(step.at(survivor).after(after.iter().cloned()).passing());
+                // Clients find the writer by its new name within a minute; only who does not is started anew.
+                let moved =
+                    Condition::Elapsed { span: FOUND, name: "time for the writer's name to move".into() };
+                self.steps.push(step.at(survivor).when(moved).after(after.iter().cloned()).passing());
             }
         }
         if !offered.is_empty() && self.steps.iter().any(|step| step.id.as_str().starts_with("promote/")) {

@@ -36,6 +36,9 @@ enum Tried {
 /// How long a precondition may take to hold before the step fails without a call.
 const PRECONDITION_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
+/// A wait for a precondition after which a step looks once more whether there is anything left to do.
+const LONG: SignedDuration = SignedDuration::from_secs(10);
+
 /// First of the numbers under which the calls of an undo are recorded.
 pub(super) const UNDO: usize = 1_000;
 
@@ -64,8 +67,18 @@ impl Context {
                 Tried::Stopped(cause) => Settled::Stopped(cause),
             };
         }
+        let waits = self.setup.clock.now();
         if let Err(settled) = self.prepared(step, began, until).await {
             return settled;
+        }
+        // A long wait may have brought about what the step is for.
+        let now = self.setup.clock.now();
+        if now.duration_since(waits) >= LONG {
+            let facts = self.look_first(&step.verify).await;
+            if let Judgement::Holds { evidence } = self.judge(&step.verify, &facts, began, now) {
+                self.tell(Event::StepHeld { step: step.id.clone(), evidence }).await;
+                return Settled::Done;
+            }
         }
         let mut last = Text::from("no way is wired");
         for round in 0.. {
