@@ -10,7 +10,7 @@ use super::scene::{Bastion, LEAVING, World};
 /// How many processes are killed.
 const KILLS: usize = 50;
 /// How many of them at the same time. They wait nearly all of their lives.
-const LANES: usize = 20;
+const LANES: usize = 12;
 /// Entries of a drain that nobody disturbs, about.
 const ENTRIES: usize = 41;
 
@@ -117,9 +117,17 @@ fn killed(moment: Moment) -> Vec<String> {
     wrong
 }
 
-/// Runs what must end done. Nothing stands in its way, so that no halt would be an honest one.
+/// Runs what must end done. Nothing stands in its way but this machine: where it is too busy to answer for the lease
+/// table within three seconds, a halt is an honest one, and is taken up again.
 fn done(world: &World, bastion: &Bastion, arguments: &[&str]) -> Vec<String> {
-    let ran = bastion.run(arguments);
+    let mut ran = bastion.run(arguments);
+    for _ in 0..3 {
+        let busy = ran.out.contains("the lease table") || ran.err.contains("the lease table");
+        if ran.code == Some(0) || !busy || arguments[0] != "runs" {
+            break;
+        }
+        ran = bastion.run(arguments);
+    }
     let mut wrong = judge::moved(&world.view());
     if ran.code != Some(0) {
         wrong.push(format!("{arguments:?}: {ran:?}"));
