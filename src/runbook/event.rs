@@ -333,6 +333,19 @@ pub enum Outcome {
     Superseded,
 }
 
+impl Outcome {
+    /// How a run ended, in a word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Halted => "halted",
+            Self::Aborted => "aborted",
+            Self::Undone => "undone",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
 /// One event with its place and time, as the journal keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {

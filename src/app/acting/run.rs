@@ -379,7 +379,7 @@ impl RunState {
             Event::Noted { words } => self.note(at, words.to_string()),
             Event::Ended { outcome, rto, rpo_ms } => {
                 self.standing = Standing::Ended { outcome: *outcome, rto: *rto, rpo_ms: *rpo_ms };
-                self.mark(at, None, &format!("ended: {}", outcome_word(*outcome)), *outcome != Outcome::Done);
+                self.mark(at, None, &format!("ended: {}", outcome.word()), *outcome != Outcome::Done);
             }
         }
     }
@@ -464,17 +464,6 @@ pub fn words(decision: &Decision) -> String {
         Decision::Undo { reason } => format!("undo: {reason}"),
         Decision::HandOver => "hand over".to_owned(),
         Decision::Abort { reason } => format!("abort: {reason}"),
-    }
-}
-
-/// How a run ended, in a word.
-pub const fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Halted => "halted",
-        Outcome::Aborted => "aborted",
-        Outcome::Undone => "undone",
-        Outcome::Superseded => "superseded",
     }
 }
 

@@ -213,7 +213,7 @@ impl Desk {
         if let Some(outcome) = journal::stand(&told.entries, false).outcome
             && !matches!(outcome, Outcome::Halted | Outcome::Aborted)
         {
-            let word = super::lines::outcome_word(outcome);
+            let word = outcome.word();
             return Err(Failure::new(
                 Exit::Usage,
                 format_args!("{run} has ended ({word}); there is nothing to go on with"),

@@ -9,8 +9,8 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use crate::runbook::{
-    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Outcome,
-    Plan, RegionSample, Step, StepId,
+    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Plan,
+    RegionSample, Step, StepId,
 };
 
 /// A plan, whole, for reading before it is confirmed.
@@ -215,7 +215,7 @@ fn event(entry: &Entry) -> String {
             });
             let rpo =
                 rpo_ms.map_or_else(String::new, |rpo| format!(", last lag before the promotion {rpo:.0} ms"));
-            format!("ended: {}{rto}{rpo}", outcome_word(*outcome))
+            format!("ended: {}{rto}{rpo}", outcome.word())
         }
     };
     format!("{} {words}", entry.at.strftime("%H:%M:%SZ"))
@@ -264,16 +264,5 @@ fn failed(failure: &ActFailure) -> String {
         ActFailure::Credentials { why } => format!("credentials: {why}"),
         ActFailure::NotSent { why } => format!("not sent: {why}"),
         ActFailure::Unknown { why } => format!("no answer, so nobody knows; looking: {why}"),
-    }
-}
-
-/// The word of an outcome.
-pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Halted => "halted",
-        Outcome::Aborted => "aborted",
-        Outcome::Undone => "undone",
-        Outcome::Superseded => "superseded",
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::text::Text;
 use crate::runbook::catalog::LeaseState;
 use crate::runbook::engine::failed_steps;
 use crate::runbook::journal::{self, Follow, Followed, Holder, Lock, RunState, RunSummary, control};
-use crate::runbook::{Decision, Entry, Event, RunId, StepId};
+use crate::runbook::{Decision, Entry, Event, Outcome, RunId, StepId};
 
 /// How long a decision may take to be heard.
 const HEARD: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
@@ -94,7 +94,7 @@ async fn list(desk: &Desk, json: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     for run in &listed {
-        let outcome = run.outcome.map_or_else(|| standing(run), lines::outcome_word);
+        let outcome = run.outcome.map_or_else(|| standing(run), Outcome::word);
         let waits = if run.waits { ", waits for the operator" } else { "" };
         out::print(&format!("{}  {outcome}{waits}\n", run.id))?;
     }

@@ -288,7 +288,7 @@ fn short(report: &Report) -> &'static str {
         ("running", _) => "still running",
         ("halted", _) => "halted",
         ("interrupted", _) => "interrupted",
-        (_, Some(outcome)) => crate::runbook::report::outcome_word(outcome),
+        (_, Some(outcome)) => outcome.word(),
         (..) => "not known",
     }
 }

@@ -342,17 +342,6 @@ const fn word(state: RunState) -> &'static str {
     }
 }
 
-/// How a run ended, in a word.
-pub const fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Halted => "halted",
-        Outcome::Aborted => "aborted",
-        Outcome::Undone => "undone",
-        Outcome::Superseded => "superseded",
-    }
-}
-
 fn verdict(
     state: RunState,
     outcome: Option<Outcome>,
@@ -408,9 +397,7 @@ fn happening(entry: &Entry, doubtful: bool) -> Option<Happening> {
         Event::Notified { whom, failure: Some(why) } => (format!("could not tell {whom}: {why}"), true),
         Event::Unjournaled { why } => (format!("the journal could not be written: {why}"), true),
         Event::Noted { words } => (words.to_string(), false),
-        Event::Ended { outcome, .. } => {
-            (format!("ended: {}", outcome_word(*outcome)), *outcome != Outcome::Done)
-        }
+        Event::Ended { outcome, .. } => (format!("ended: {}", outcome.word()), *outcome != Outcome::Done),
         Event::StepBegan { .. }
         | Event::StepHeld { .. }
         | Event::Intent { .. }

@@ -14,7 +14,7 @@
 
 use ratatui::style::Style;
 
-use crate::app::acting::run::{Fate, Halt, Phase, RunState, Standing, StepState, outcome_word};
+use crate::app::acting::run::{Fate, Halt, Phase, RunState, Standing, StepState};
 use crate::app::acting::{RunView, run::CallState};
 use crate::app::{App, RegionView};
 use crate::domain::text::Text;
@@ -48,7 +48,7 @@ pub(in crate::ui) fn in_a_word(app: &App, theme: Theme) -> Option<(String, Style
         Standing::Stopping => (format!("run: {name} stopping"), theme.mark(Mark::Warning)),
         Standing::Halted(_) => (format!("run HALTED: {name} {at}/{of} done: v"), theme.sign(Mark::Critical)),
         Standing::Ended { outcome, .. } => {
-            (format!("run: {name} {}", outcome_word(*outcome)), theme.mark(ended(*outcome)))
+            (format!("run: {name} {}", outcome.word()), theme.mark(ended(*outcome)))
         }
     })
 }
@@ -127,7 +127,7 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
         Standing::Halted(halt) => halted(&mut page, app, run, halt, room, theme),
         Standing::Ended { outcome, rto, rpo_ms } => {
             let mark = ended(*outcome);
-            let mut words = format!("the run ended: {}", outcome_word(*outcome));
+            let mut words = format!("the run ended: {}", outcome.word());
             if let Some(rto) = rto {
                 let rto = format::span(*rto);
                 words = format!("{words}; users were answered elsewhere after {rto} (RTO)");
