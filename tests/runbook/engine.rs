@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use switchtower::domain::ids::Region;
 use switchtower::domain::text::Text;
 use switchtower::ports::BoxFuture;
-use switchtower::runbook::engine::{NotBegun, Recorder};
+use switchtower::runbook::engine::{NotBegun, Recorder, Setup};
 use switchtower::runbook::{
     Claim, DatabaseChoice, Decision, Entry, Event, Executor, Fact, Known, LeaseOutcome, Operation, Outcome,
     Params, Plan, RunId, Steering, StepId,
@@ -325,6 +325,54 @@ fn only_an_emergency_begins_without_the_lease() {
             }
         });
     }
+}
+
+#[test]
+fn a_planned_run_takes_over_from_the_dead_only() {
+    // How long the holder has been silent, seconds; what is said; and whether the run begins.
+    let cases = [
+        ("drain", 10, "bob's bastion is gone", false),
+        ("drain", 50, "bob's bastion is gone", false),
+        ("drain", 70, "bob's bastion is gone", true),
+        ("drain", 70, " ", false),
+        ("failover", 10, "he drains, we burn", true),
+    ];
+    for (runbook, silent, reason, begins) in cases {
+        play(async || {
+            let stage = Stage::new(scenario("calm"));
+            let params = Params { declared: Some("a test".into()), ..leaving() };
+            let plan = stage.open_plan(runbook, &params).await;
+            let claim = Claim {
+                application: stage.topology.application.clone(),
+                run: RunId::parse("another").unwrap(),
+                holder: "bob".into(),
+                host: "elsewhere".into(),
+                purpose: "failover us-east-1".into(),
+            };
+            let held = stage.lease.acquire(&claim).await.unwrap();
+            stage.clock.sleep(std::time::Duration::from_secs(silent)).await;
+            let seen = stage.lease.holder(&claim.application).await.unwrap().unwrap();
+            let setup = Setup { take_over: Some((seen, reason.into())), ..stage.setup(&plan) };
+            let ended = stage.carry_out(setup).await.unwrap();
+            let case = format!("{runbook} after {silent} s, \"{reason}\": {ended:?}");
+            assert_eq!(ended.is_ok(), begins, "{case}");
+            if begins {
+                continue_under_a_higher_number(&stage, held.number);
+            } else {
+                assert!(matches!(ended, Err(NotBegun::Lease(_))), "{case}");
+                assert_eq!(stage.sent(), [], "{case}");
+                stage.lease.renew(&held).await.unwrap_or_else(|error| panic!("{case}: bob lost it: {error}"));
+            }
+        });
+    }
+}
+
+fn continue_under_a_higher_number(stage: &Stage, before: u64) {
+    let taken = stage.recorder.entries().into_iter().find_map(|entry| match entry.event {
+        Event::Lease { outcome: LeaseOutcome::TakenOver { number, from } } => Some((number, from.number)),
+        _ => None,
+    });
+    assert_eq!(taken, Some((before + 1, before)));
 }
 
 /// A disk that fails, or hangs, from its n-th line on.
