@@ -13,6 +13,7 @@ mod judge;
 mod leaving;
 mod matrix;
 mod moving;
+mod notify;
 mod past;
 mod pins;
 mod planning;

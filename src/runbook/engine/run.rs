@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use super::hold::Hold;
@@ -21,8 +22,11 @@ use crate::runbook::condition::Condition;
 use crate::runbook::event::{Decision, Entry, Event, LeaseOutcome, Outcome};
 use crate::runbook::plan::{OnFailure, Step, StepId};
 
-/// How long telling people may take at the end of a run.
+/// How long telling one topic may take.
 const NOTIFYING: Duration = Duration::from_secs(5);
+
+/// How long telling people may take at a halt or at the end of a run, with the record of who heard it.
+const TOLD: Duration = Duration::from_secs(8);
 
 type Running<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = (StepId, Settled)> + Send + 'a>>>;
 
@@ -125,7 +129,7 @@ impl Context {
         let words =
             format!("{}: {} ended: {}", self.setup.opening.application, self.setup.opening.run, ending.why);
         let telling = self.notify("ended", &words);
-        let _ = self.setup.clock.timeout(NOTIFYING, telling).await;
+        let _ = self.setup.clock.timeout(TOLD, telling).await;
         ending
     }
 
@@ -252,7 +256,7 @@ impl Context {
         self.halted(board, words.clone(), Some(id.clone())).await;
         let message =
             format!("{}: {} halted: {words}", self.setup.opening.application, self.setup.opening.run);
-        let _ = self.setup.clock.timeout(NOTIFYING, self.notify("halted", &message)).await;
+        let _ = self.setup.clock.timeout(TOLD, self.notify("halted", &message)).await;
         let halted = Ending { outcome: Outcome::Halted, why: words };
         if !attended {
             return Some(halted);
@@ -435,15 +439,18 @@ impl Context {
             .iter()
             .filter(|topic| topic.region().as_ref() != leaving || leaving.is_none())
             .collect();
-        for topic in topics {
-            let publishing = self.setup.executor.publish(topic, &subject, message, &self.setup.approval);
+        // All at once: one that hangs, in a region that is ill too, must not keep the others from hearing.
+        let (subject, topics) = (&subject, topics.into_iter());
+        let telling = topics.map(|topic| async move {
+            let publishing = self.setup.executor.publish(topic, subject, message, &self.setup.approval);
             let failure = match self.setup.clock.timeout(NOTIFYING, publishing).await {
                 Ok(Ok(())) => None,
                 Ok(Err(why)) => Some(why),
                 Err(elapsed) => Some(elapsed.to_string().into()),
             };
             self.tell(Event::Notified { whom: topic.as_str().into(), failure }).await;
-        }
+        });
+        join_all(telling).await;
     }
 }
 
