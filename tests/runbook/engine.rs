@@ -15,10 +15,11 @@ use switchtower::runbook::{
     Claim, DatabaseChoice, Decision, Entry, Event, Executor, Fact, Known, LeaseOutcome, Operation, Outcome,
     Params, Plan, RunId, Steering, StepId,
 };
+use switchtower::sim::world::deeds::Deed;
 use switchtower::sim::{FaultKind, InjectedFault, Mode, SimOptions, Wiring};
 
 use super::stage::{LEAVING, SURVIVOR, Stage, leaving, play};
-use super::watch::{Strike, deed};
+use super::watch::{Point, Strike, deed};
 
 fn region(name: &str) -> Region {
     Region::new(name)
@@ -373,6 +374,36 @@ fn continue_under_a_higher_number(stage: &Stage, before: u64) {
         _ => None,
     });
     assert_eq!(taken, Some((before + 1, before)));
+}
+
+#[test]
+fn tasks_of_a_region_that_is_back_in_dns_go_on() {
+    // The step at which a colleague lets users back, and how many calls stop anything.
+    let cases = [("", Outcome::Done, 2), ("suspend/", Outcome::Halted, 0), ("stop/", Outcome::Halted, 1)];
+    for (at, outcome, stopped) in cases {
+        play(async || {
+            let stage = Stage::new(SimOptions { services: 1, latency: false, pace: 4.0, ..scenario("calm") });
+            let plan = stage.open_plan("drain", &Params { scale_to_zero: true, ..leaving() }).await;
+            let step = plan.steps.iter().find(|step| !at.is_empty() && step.id.as_str().starts_with(at));
+            if let Some(step) = step {
+                let check = stage.sim.world().record_check(0).to_owned();
+                let open =
+                    Deed::Check { check, inverted: Some(false), disabled: Some(false), threshold: None };
+                let back = deed(move |sim| sim.world().act(sim.clock().now(), open));
+                stage.strike_at(Point::Step(step.id.clone()), Strike::Before(back));
+            }
+            let ending = stage.ended(&plan).await;
+            assert_eq!(ending.outcome, outcome, "{at}: {}", ending.why);
+            assert!(step.is_none() || ending.why.as_str().contains("nothing was called"), "{}", ending.why);
+            let stops = stage.sent().into_iter().filter(|sent| match sent {
+                Operation::SetDesired { region, .. } | Operation::RegisterScalableTarget { region, .. } => {
+                    region.as_str() == LEAVING
+                }
+                _ => false,
+            });
+            assert_eq!(stops.count(), stopped, "{at}");
+        });
+    }
 }
 
 /// A disk that fails, or hangs, from its n-th line on.
