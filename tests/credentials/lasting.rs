@@ -45,7 +45,7 @@ fn a_watch_outlives_the_keys_of_its_container() {
     let mut child = watching.stderr(Stdio::null()).spawn().unwrap();
     let out = BufReader::new(child.stdout.take().unwrap());
     // Long after the first keys have ended; each line comes by itself.
-    let end = began + SignedDuration::from_secs(4 * SHORT);
+    let end = began + SignedDuration::from_secs(3 * SHORT);
     let mut lines = out.lines();
     while Clock::real().now() < end {
         lines.next().unwrap().unwrap();
