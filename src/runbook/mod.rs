@@ -16,7 +16,7 @@
 //! | [`print`], [`script`] | a call as a command line, a plan as a shell script |
 //! | [`plan`], [`approval`] | what was confirmed |
 //! | [`executor`], [`lease`] | the world, as traits |
-//! | [`event`] | what happened |
+//! | [`event`], [`state`] | what happened, and where it leaves each step |
 //! | [`engine`] | how a confirmed plan is carried out |
 //! | [`journal`] | what happened, on disk |
 //! | [`pin`] | what runs left so that a region stays out of service |
@@ -44,6 +44,7 @@ pub mod report;
 pub mod sample;
 pub mod script;
 pub mod situation;
+pub mod state;
 
 pub use approval::{Approval, ApprovalError, Arming};
 pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};
@@ -59,3 +60,4 @@ pub use plan::{Digest, Measured, OnFailure, Plan, Step, StepId, Way};
 pub use print::CallForm;
 pub use sample::{Measure, RegionSample, SampleLine, Sampler, Timed};
 pub use script::script;
+pub use state::StepState;
