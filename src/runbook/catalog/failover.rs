@@ -209,24 +209,32 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
         let writes = match view.writer(global) {
             Some(_) => format!("{} writes in {region}, which does not answer as available", global.id),
             None => format!("where {} writes is not known", global.id),
+    // Where the writer may be alive elsewhere, a promotion would lose data for nothing.
+    let known = affected.iter().all(|global| view.writer(global).is_some());
         };
         let candidates = view.candidates(global, region);
         let lags = words::list(candidates.iter().map(|candidate| lag_words(view, candidate)));
         question = format!("{question}{writes}; {lags}. ");
         best.push(lag_words(view, &promotion::target(view, global, region, params)?));
     }
-    let choices = vec![
-        (
-            "failover".into(),
-            format!("promote {}; writes that have not reached it are lost", words::list(best)).into(),
-        ),
-        ("leave".into(), "move users now and decide later; writes fail until then".into()),
-        (
-            "detach".into(),
-            "the last resort, when failover is refused: the survivor leaves the global cluster for good"
-                .into(),
-        ),
-    ];
+    let named = |choice: DatabaseChoice, words: String| (Text::from(choice.word()), Text::from(words));
+    let mut choices = vec![named(
+        DatabaseChoice::Leave,
+        "nothing is lost: move users now and decide later; writes fail until then".into(),
+    )];
+    if known {
+        let words = "nothing is lost, but it cannot complete before the primary answers again";
+        choices.push(named(DatabaseChoice::Switchover, words.into()));
+    }
+    choices.push(named(
+        DatabaseChoice::Failover,
+        format!("promote {}; writes that have not reached it are lost", words::list(best)),
+    ));
+    choices.push(named(
+        DatabaseChoice::Detach,
+        "the last resort, when failover is refused: the survivor leaves the global cluster for good".into(),
+    ));
+    let proposed = if known { DatabaseChoice::Failover } else { DatabaseChoice::Leave };
     Err(PlanError::Choose {
         question: question.trim_end_matches([' ', '.']).into(),
         flag: "--database",
@@ -235,6 +243,7 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
 }
 
 /// A plan in the making.
+        proposed: Some(proposed.word().into()),
 #[derive(Default)]
 struct Draft {
     steps: Vec<Step>,
@@ -325,48 +334,6 @@ impl Draft {
             moves.push((Move { global: global.id.clone(), to, planned }, id));
         }
         Ok(moves)
-    }
-
-    /// Best effort: nothing in the failed region writes on. Only what is known of it can be held, and later restored.
-    fn fence(&mut self, view: &View<'_>, region: &Region, pin: &StepId) {
-        for service in view.services(region) {
-            let key = &service.key;
-            let desired =
-                view.facts.service(&Fact::Service(region.clone(), key.clone())).map(|state| state.desired);
-            let saved = view.facts.scaling(&Fact::Scaling(region.clone(), key.clone())).cloned().flatten();
-            let set =
-                |desired| Operation::SetDesired { region: region.clone(), service: key.clone(), desired };
-            let (mut calls, mut undo) = (Vec::new(), Vec::new());
-            let mut proofs = vec![Condition::Desired {
-                region: region.clone(),
-                service: key.clone(),
-                tasks: 0,
-                at_least: false,
-            }];
-            if let Some(desired) = desired {
-                undo.push(set(desired));
-            }
-            if let Some(saved) = saved {
-                let (hold, release) = held_at_zero(region, key, &saved);
-                calls.push(hold);
-                undo.push(release);
-                proofs.push(Condition::Scaling {
-                    region: region.clone(),
-                    service: key.clone(),
-                    min: 0,
-                    max: saved.max,
-                    at_least: false,
-                    suspended: Some(Suspended::ALL),
-                });
-            }
-            calls.push(set(0));
-            let was = desired.map_or_else(|| "not known".to_owned(), |desired| desired.to_string());
-            let title = format!("fence {key} in {region}, best effort");
-            let verify = Condition::All { of: proofs };
-            let step = Step::act(format!("fence/{region}/{key}"), title, calls, undo, verify, FENCE);
-            let step = step.at(region).after([pin.clone()]).passing();
-            self.steps.push(step.changing(format!("desired {was} -> 0, min -> 0, scaling suspended")));
-        }
     }
 
     /// New deployments of the services that were named, only while our own request still fails.
