@@ -50,7 +50,7 @@ fn limits(region: Region, min: i32, max: i32) -> Operation {
         region,
         service: api(),
         min,
-        max,
+        max: Some(max),
         suspended: Some(Suspended { scale_in: true, scale_out: false, scheduled: false }),
     }
 }

@@ -3,22 +3,24 @@
 //! What it is for: users out at once by every wired way, survivors grown beside it, and the database as a decision of its
 //! own that delays neither. What it must not do: wait for the failing region, or lose data without the operator's word.
 
+mod fence;
 mod signals;
 
 use std::time::Duration;
 
 use super::{PlanError, Runbook, RunbookSpec, Situation, promotion};
 use crate::domain::Topology;
-use crate::domain::ids::Region;
+use crate::domain::ids::{HostName, Region};
 use crate::domain::observation::ErrorKind;
 use crate::domain::text::Text;
 use crate::domain::topology::AuroraGlobal;
 use crate::runbook::condition::Condition;
-use crate::runbook::evacuation::{self, asked, held_at_zero};
+use crate::runbook::engine::{MARK_EVERY, SETTLE};
+use crate::runbook::evacuation::{self, asked};
 use crate::runbook::fact::Fact;
 use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::guards::{self, Move, Subject, lag_words};
-use crate::runbook::operation::{Operation, Suspended};
+use crate::runbook::operation::Operation;
 use crate::runbook::params::{DatabaseChoice, Params};
 use crate::runbook::plan::{Plan, Step, StepId};
 use crate::runbook::situation::{View, words};
@@ -39,8 +41,6 @@ pub static SPEC: RunbookSpec = RunbookSpec {
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long taking the region out of DNS may take over all ways.
 const PIN: Duration = Duration::from_mins(10);
-/// How long the failed region is given to be fenced.
-const FENCE: Duration = Duration::from_secs(30);
 /// Fewer signals than this and the operator is warned.
 const ENOUGH_SIGNALS: usize = 2;
 /// Within this time clients look up the writer's name again: AWS asks for a cache of five seconds, few keep to it.
@@ -344,7 +344,7 @@ impl Draft {
         survivors: &[Region],
         params: &Params,
         after: &[StepId],
-        names: &[crate::domain::ids::HostName],
+        names: &[HostName],
     ) -> Result<(), PlanError> {
         let called = |key: &crate::domain::ids::ServiceKey, name: &Text| {
             key.to_string() == name.as_str() || key.service.as_str() == name.as_str()

@@ -33,7 +33,11 @@ impl Condition {
             Self::Scaling { region, service, min, max, at_least, suspended } => {
                 let least = if *at_least { "at least " } else { "" };
                 let suspended = suspended.map(|seen| format!(", {}", suspension(seen))).unwrap_or_default();
-                format!("{service} in {region} scales between {least}{min} and {least}{max}{suspended}")
+                let range = match max {
+                    Some(max) => format!("between {least}{min} and {least}{max}"),
+                    None => format!("from {least}{min}"),
+                };
+                format!("{service} in {region} scales {range}{suspended}")
             }
             Self::Desired { region, service, tasks, at_least } => {
                 let least = if *at_least { "at least " } else { "" };

@@ -19,7 +19,8 @@ use crate::runbook::condition::{Condition, Judgement};
 use crate::runbook::event::{ActFailure, Event, LeaseOutcome};
 use crate::runbook::fact::{Fact, Facts, Known};
 use crate::runbook::operation::{Operation, Resend, Steering};
-use crate::runbook::plan::StepId;
+use crate::runbook::plan::{OnFailure, StepId};
+use crate::runbook::situation::words;
 
 /// Where in a plan a call stands.
 #[derive(Clone, Debug)]
@@ -64,7 +65,10 @@ impl Context {
                 return Called::Stopped(cause);
             }
             let asked_at = self.setup.clock.now();
-            let (saved, words) = self.before(&operation, proof.as_ref(), asked_at).await;
+            let (saved, words) = self
+                .within(until, &place, self.before(&operation, proof.as_ref(), asked_at))
+                .await
+                .unwrap_or_default();
             if let Some(Judgement::Holds { .. }) = words {
                 return Called::Accepted;
             }
@@ -100,7 +104,12 @@ impl Context {
                 return called;
             }
             self.sending(&place);
-            let failure = match self.setup.executor.apply(&operation, &self.setup.approval).await {
+            self.mark_call(place.step);
+            let sent =
+                self.within(until, &place, self.setup.executor.apply(&operation, &self.setup.approval));
+            // An answer that comes later is found by looking.
+            let late = |late: Text| Err(ActFailure::Unknown { why: late });
+            let failure = match sent.await.unwrap_or_else(late) {
                 Ok(receipt) => {
                     self.tell(Event::Applied {
                         step: place.step.clone(),
@@ -140,6 +149,22 @@ impl Context {
 
     /// Keeps the last lag that was read before a promotion.
     fn note_lag(&self, saved: &Facts) {
+    /// Waits for a part of a call. What a failover may pass over ends when its step does, whoever hangs: nothing that
+    /// is best effort may outlast its bound.
+    async fn within<T>(
+        &self,
+        until: Timestamp,
+        place: &Place<'_>,
+        part: impl Future<Output = T>,
+    ) -> Result<T, Text> {
+        let step = self.setup.plan.step(place.step);
+        if !self.setup.emergency || step.is_none_or(|step| step.on_failure != OnFailure::Pass) {
+            return Ok(part.await);
+        }
+        let left = Duration::try_from(until.duration_since(self.setup.clock.now())).unwrap_or_default();
+        self.setup.clock.timeout(left, part).await.map_err(|elapsed| Text::new(elapsed.to_string()))
+    }
+
         let lag = saved.iter().find_map(|(fact, seen)| match (fact, seen.value()) {
             (Fact::RpoLag(..), Some(Known::Number(lag))) => Some(*lag),
             _ => None,
