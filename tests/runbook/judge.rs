@@ -852,6 +852,7 @@ fn minutes_are_told_late() {
         &[
             (Known::Number(184.0), "holds: RPO lag 184 ms"),
             (Known::Number(1000.4), "not yet: RPO lag 1000.4 ms, wanted at most 1000 ms"),
+            (Known::Number(540_940.0), "not yet: RPO lag 9 min 1 s, wanted at most 1.0 s"),
             (Known::Number(f64::NAN), "unknown: RPO lag of db-eu in eu-west-1: NaN is no lag"),
         ],
     );

@@ -9,6 +9,7 @@ use super::Condition;
 use crate::domain::text::Text;
 use crate::runbook::fact::Fact;
 use crate::runbook::operation::Suspended;
+use crate::runbook::situation;
 
 impl Condition {
     /// What is wanted, in words: `hc-us is inverted and disabled`.
@@ -70,7 +71,10 @@ impl Condition {
                 format!("{} is no member of {global}", cluster.short_name())
             }
             Self::RpoLag { region, cluster, at_most } => {
-                format!("the RPO lag of {cluster} in {region} is at most {}", millis(*at_most))
+                format!(
+                    "the RPO lag of {cluster} in {region} is at most {}",
+                    situation::words::millis(*at_most)
+                )
             }
             Self::AnswersOmit { names, region } => {
                 format!("DNS sends nobody to {region} ({})", joined(names, ", "))
@@ -211,8 +215,13 @@ pub(crate) fn time(span: Duration) -> String {
     }
 }
 
-/// Milliseconds, never rounded into agreement with a limit: `184 ms`, `1000.4 ms`.
-pub(super) fn millis(value: f64) -> String {
-    let tenths = (value * 10.0).round() / 10.0;
-    format!("{tenths} ms")
+/// A value and its limit in milliseconds as a person says them, but never rounded into agreement: `9 min 1 s` and `1.0 s`,
+/// `1000.4 ms` and `1000 ms`.
+pub(super) fn against(value: f64, limit: f64) -> (String, String) {
+    let said = (situation::words::millis(value), situation::words::millis(limit));
+    if value <= limit || said.0 != said.1 {
+        return said;
+    }
+    let exact = |value: f64| format!("{} ms", (value * 10.0).round() / 10.0);
+    (exact(value), exact(limit))
 }

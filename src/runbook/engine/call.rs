@@ -181,10 +181,13 @@ impl Context {
             .filter_map(|(fact, seen)| {
                 match (fact, seen.reading().map(|reading| (&reading.value, reading.as_of))) {
                     (Fact::RpoLag(region, cluster), Some((Known::Number(lag), as_of))) => {
-                        let age = self.setup.clock.now().duration_since(as_of).as_secs().max(0);
+                        let age = self.setup.clock.now().duration_since(as_of);
+                        let age = Duration::try_from(age).unwrap_or_default();
                         Some(format!(
-                            "{cluster} in {region} was {lag:.0} ms behind at {}, {age} s ago",
-                            as_of.strftime("%H:%M:%SZ")
+                            "{cluster} in {region} was {} behind at {}, {} ago",
+                            words::millis(*lag),
+                            as_of.strftime("%H:%M:%SZ"),
+                            words::span(age)
                         ))
                     }
                     (Fact::RpoLag(region, cluster), _) => {

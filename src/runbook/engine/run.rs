@@ -239,7 +239,7 @@ impl Context {
                 .steps
                 .iter()
                 .filter(|step| !board.settled.contains(&step.id))
-                .map(|step| step.id.as_str())
+                .map(|step| step.title.as_str())
                 .collect();
             if left.is_empty() {
                 return Some(Ending { outcome: Outcome::Done, why: "every step is done".into() });
@@ -248,7 +248,7 @@ impl Context {
             let why = format!("these steps can never begin: {}", left.join(", "));
             return Some(Ending { outcome: Outcome::Halted, why: why.into() });
         };
-        let words: Text = format!("{id}: {why}").into();
+        let words: Text = format!("{}: {why}", self.title(&id)).into();
         self.halted(board, words.clone(), Some(id.clone())).await;
         let message =
             format!("{}: {} halted: {words}", self.setup.opening.application, self.setup.opening.run);
@@ -297,6 +297,11 @@ impl Context {
             .into_keys()
             .filter(|id| {
                 self.setup.plan.step(id).is_some_and(|step| step.ways.iter().any(|way| !way.undo.is_empty()))
+    /// A step as people call it.
+    fn title<'a>(&'a self, id: &'a StepId) -> &'a str {
+        self.setup.plan.step(id).map_or(id.as_str(), |step| step.title.as_str())
+    }
+
             })
             .collect();
         let begun =
@@ -313,11 +318,11 @@ impl Context {
         for step in self.setup.plan.steps.iter().rev() {
             let Some(ways) = used.get(&step.id) else { continue };
             if ways.iter().filter_map(|way| step.ways.get(*way)).all(|way| way.undo.is_empty()) {
-                lasting.push(step.id.as_str());
+                lasting.push(step.title.as_str());
                 continue;
             }
             if let Settled::Failed(why) = self.undo(step, ways).await {
-                let why: Text = format!("the undo of {} failed: {why}", step.id).into();
+                let why: Text = format!("the undo of \"{}\" failed: {why}", step.title).into();
                 self.tell_durably(Event::StepFailed {
                     step: step.id.clone(),
                     why: why.clone(),
@@ -330,8 +335,7 @@ impl Context {
         let why = if lasting.is_empty() {
             "everything that was done is undone".into()
         } else {
-            format!("what can be undone is undone; {} cannot be and stay as they are", lasting.join(", "))
-                .into()
+            format!("what can be undone is undone; this stays as it is: {}", lasting.join("; ")).into()
         };
         Ending { outcome: Outcome::Undone, why }
     }
@@ -390,8 +394,10 @@ impl Context {
             if let crate::runbook::Judgement::NotYet { progress, .. } =
                 self.judge(&step.verify, &facts, now, now)
             {
-                let words =
-                    format!("{} was settled and does not hold now: {progress}; it is done again", step.id);
+                let words = format!(
+                    "{}: settled before, and does not hold now: {progress}; it is done again",
+                    step.title
+                );
                 self.tell(Event::Noted { words: words.into() }).await;
                 board.settled.remove(&step.id);
             }
