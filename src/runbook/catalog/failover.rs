@@ -12,6 +12,7 @@ use super::{PlanError, Runbook, RunbookSpec, Situation, promotion};
 use crate::domain::Topology;
 use crate::domain::ids::{HostName, Region};
 use crate::domain::observation::ErrorKind;
+use crate::domain::synthetic::TOKEN;
 use crate::domain::text::Text;
 use crate::domain::topology::AuroraGlobal;
 use crate::runbook::condition::Condition;
@@ -125,6 +126,9 @@ impl Runbook for Failover {
             draft.steps.push(step.after(answered.iter().cloned()));
         }
         // With the writer left in the failing region, writes are known to fail: that is told and passed.
+        if unplanned {
+            draft.notes.extend(marks(view.topology));
+        }
         let left = choice == DatabaseChoice::Leave && affected(&view, &region).next().is_some();
         let wrote = evacuation::written(view.topology, &evacuation.names, &last);
         draft.steps.extend(wrote.into_iter().map(|step| if left { step.passing() } else { step }));
@@ -205,12 +209,12 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
     }
     let mut question = String::new();
     let mut best = Vec::new();
+    // Where the writer may be alive elsewhere, a promotion would lose data for nothing.
+    let known = affected.iter().all(|global| view.writer(global).is_some());
     for global in affected {
         let writes = match view.writer(global) {
             Some(_) => format!("{} writes in {region}, which does not answer as available", global.id),
             None => format!("where {} writes is not known", global.id),
-    // Where the writer may be alive elsewhere, a promotion would lose data for nothing.
-    let known = affected.iter().all(|global| view.writer(global).is_some());
         };
         let candidates = view.candidates(global, region);
         let lags = words::list(candidates.iter().map(|candidate| lag_words(view, candidate)));
@@ -239,11 +243,24 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
         question: question.trim_end_matches([' ', '.']).into(),
         flag: "--database",
         choices,
+        proposed: Some(proposed.word().into()),
     })
 }
 
+/// What is done to measure the loss, since it leaves marks; `None` where the topology wants none.
+fn marks(topology: &Topology) -> Option<Text> {
+    let write = topology.synthetic.write.as_ref()?;
+    let read = write.read_back.as_ref().filter(|path| path.contains(TOKEN))?;
+    let (every, settle) = (MARK_EVERY.as_secs(), SETTLE.as_secs());
+    let words = format!(
+        "until the promotion is proven our own {} {} is sent every {every} s; which of them {read} shows afterwards \
+         measures what was lost; while it is accepted the promotion waits {settle} s for it to come over",
+        write.method, write.path
+    );
+    Some(words.into())
+}
+
 /// A plan in the making.
-        proposed: Some(proposed.word().into()),
 #[derive(Default)]
 struct Draft {
     steps: Vec<Step>,

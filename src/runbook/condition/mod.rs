@@ -19,7 +19,7 @@ mod proof;
 mod records;
 mod tasks;
 mod traffic;
-mod words;
+pub(super) mod words;
 
 pub(super) use words::{flags, record, suspension, time};
 

@@ -14,6 +14,7 @@ use super::effect::{effect, touches};
 use super::hold::Held;
 use super::interlock::{WayOut, survivors, survivors_facts, writer_facts, writer_may_move};
 use super::{Context, LOOK, Stop};
+use crate::domain::observation::Reading;
 use crate::domain::text::Text;
 use crate::runbook::condition::{Condition, Judgement};
 use crate::runbook::event::{ActFailure, Event, LeaseOutcome};
@@ -58,6 +59,7 @@ impl Context {
         let topology = &self.setup.topology;
         let proof = effect(&operation, topology);
         let mut pause = PAUSE;
+        self.settle_marks(place.step).await;
         // A call that was sent before, in this process or an earlier one, and whose outcome nobody knows.
         let mut unknown = self.told_sent(&place, &operation) || proof.is_some() && self.in_doubt(&place);
         for attempt in 0.. {
@@ -147,8 +149,6 @@ impl Context {
         Called::Failed("not accepted".into())
     }
 
-    /// Keeps the last lag that was read before a promotion.
-    fn note_lag(&self, saved: &Facts) {
     /// Waits for a part of a call. What a failover may pass over ends when its step does, whoever hangs: nothing that
     /// is best effort may outlast its bound.
     async fn within<T>(
@@ -165,8 +165,12 @@ impl Context {
         self.setup.clock.timeout(left, part).await.map_err(|elapsed| Text::new(elapsed.to_string()))
     }
 
-        let lag = saved.iter().find_map(|(fact, seen)| match (fact, seen.value()) {
-            (Fact::RpoLag(..), Some(Known::Number(lag))) => Some(*lag),
+    /// Keeps the last lag that was read before a promotion.
+    fn note_lag(&self, saved: &Facts) {
+        let lag = saved.iter().find_map(|(fact, seen)| match (fact, seen.reading()) {
+            (Fact::RpoLag(..), Some(Reading { value: Known::Number(lag), as_of, .. })) => {
+                Some((*lag, *as_of))
+            }
             _ => None,
         });
         if let Some(lag) = lag {
@@ -215,13 +219,22 @@ impl Context {
         proof: Option<&Condition>,
         asked_at: Timestamp,
     ) -> (Facts, Option<Judgement>) {
-        let wanted = touches(operation, &self.setup.topology);
+        let mut wanted = touches(operation, &self.setup.topology);
+        wanted.extend(self.lag_at_stake(operation));
         if wanted.is_empty() {
             return (Facts::new(), None);
         }
         let facts = self.setup.executor.observe(&wanted).await;
         let words = proof.map(|proof| self.judge(proof, &facts, asked_at, asked_at));
         (facts, words)
+    }
+
+    /// A cluster that leaves in a failover takes with it what has reached it; in a cleanup nobody minds.
+    fn lag_at_stake(&self, operation: &Operation) -> Option<Fact> {
+        let Operation::RemoveFromGlobalCluster { region, cluster, .. } = operation else { return None };
+        let clusters = self.setup.topology.aurora.iter().filter(|_| self.setup.emergency);
+        let member = clusters.flat_map(|global| &global.members).find(|member| &member.arn == cluster)?;
+        Some(Fact::RpoLag(region.clone(), member.id.clone()))
     }
 
     /// Notes that a call is on its way.

@@ -20,6 +20,7 @@ use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
 use crate::runbook::event::{Decision, Entry, Event, LeaseOutcome, Outcome};
 use crate::runbook::plan::{OnFailure, Step, StepId};
+use crate::runbook::situation::words;
 
 /// How long telling people may take at the end of a run.
 const NOTIFYING: Duration = Duration::from_secs(5);
@@ -56,6 +57,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         doubtful: std::sync::Mutex::default(),
         proven: std::sync::Mutex::default(),
         lag: std::sync::Mutex::default(),
+        marks: std::sync::Mutex::new(super::marking::Marks::told(&setup.plan, &setup.told)),
         began,
         setup,
         aborted: AtomicBool::new(false),
@@ -118,12 +120,18 @@ impl Context {
             () = beat => unreachable_ending(),
             () = notify => unreachable_ending(),
             () = self.sampling() => unreachable_ending(),
+            () = self.marking() => unreachable_ending(),
         };
         self.last_sample().await;
+        let point = self.recovery_point().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
-        let words =
-            format!("{}: {} ended: {}", self.setup.opening.application, self.setup.opening.run, ending.why);
+        let rto = rto.map(|rto| format!("; RTO {}", words::span(rto))).unwrap_or_default();
+        let rpo = point.map(|point| format!("; RPO {}", point.words())).unwrap_or_default();
+        let words = format!(
+            "{}: {} ended: {}{rto}{rpo}",
+            self.setup.opening.application, self.setup.opening.run, ending.why
+        );
         let telling = self.notify("ended", &words);
         let _ = self.setup.clock.timeout(NOTIFYING, telling).await;
         ending
@@ -185,6 +193,7 @@ impl Context {
         board.running.remove(&id);
         match settled {
             Settled::Done => {
+                self.mark_proven(&id);
                 if self.proves(&id) {
                     let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     proven.get_or_insert(self.setup.clock.now());
@@ -233,11 +242,8 @@ impl Context {
             Ok(()) => {}
         }
         let Some((id, why)) = board.failed.first().cloned() else {
-            let left: Vec<&str> = self
-                .setup
-                .plan
-                .steps
-                .iter()
+            let steps = self.setup.plan.steps.iter();
+            let left: Vec<&str> = steps
                 .filter(|step| !board.settled.contains(&step.id))
                 .map(|step| step.title.as_str())
                 .collect();
@@ -291,17 +297,17 @@ impl Context {
         None
     }
 
+    /// A step as people call it.
+    fn title<'a>(&'a self, id: &'a StepId) -> &'a str {
+        self.setup.plan.step(id).map_or(id.as_str(), |step| step.title.as_str())
+    }
+
     async fn halted(&self, board: &Board, why: Text, failed: Option<StepId>) {
         let undoable = self
             .used()
             .into_keys()
             .filter(|id| {
                 self.setup.plan.step(id).is_some_and(|step| step.ways.iter().any(|way| !way.undo.is_empty()))
-    /// A step as people call it.
-    fn title<'a>(&'a self, id: &'a StepId) -> &'a str {
-        self.setup.plan.step(id).map_or(id.as_str(), |step| step.title.as_str())
-    }
-
             })
             .collect();
         let begun =
@@ -428,7 +434,7 @@ impl Context {
         let began = self.setup.plan.params.since.map_or(told, |since| since.min(told));
         let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
         let lag = *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (rto, lag)
+        (rto, lag.map(|(lag, _)| lag))
     }
 
     /// Tells everybody whom the topology names; topics of the region that is acted on are passed over.
