@@ -13,8 +13,8 @@ use super::estimate::{self, Estimate};
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
 use crate::runbook::{
-    ActFailure, Decision, Entry, Event, Judgement, LeaseOutcome, Opening, Operation, Outcome, Plan, Step,
-    StepId,
+    ActFailure, Decision, Entry, Event, Judgement, LeaseOutcome, Opening, Operation, Outcome, Plan,
+    RecoveryPoint, Step, StepId, StepState,
 };
 
 /// Notes, decisions and damage that are kept.
@@ -28,7 +28,7 @@ pub struct RunState {
     /// Its plan.
     pub plan: Option<Arc<Plan>>,
     /// Its steps, in the order of the plan.
-    pub steps: Vec<StepState>,
+    pub steps: Vec<RunStep>,
     /// What became of the lease.
     pub lease: Option<LeaseOutcome>,
     /// Where it stands.
@@ -41,6 +41,8 @@ pub struct RunState {
     pub notes: Vec<(Timestamp, Text)>,
     /// What the timeline shows of it, oldest first.
     pub marks: Vec<StepMark>,
+    /// What is known of the data that a promotion lost.
+    pub point: Option<RecoveryPoint>,
     /// The number of the next entry that is new.
     next: u64,
 }
@@ -61,7 +63,7 @@ pub enum Standing {
         outcome: Outcome,
         /// Measured recovery time.
         rto: Option<Duration>,
-        /// Measured recovery point, milliseconds.
+        /// The last lag before the promotion, milliseconds.
         rpo_ms: Option<f64>,
     },
 }
@@ -83,7 +85,7 @@ pub struct Halt {
 
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StepState {
+pub struct RunStep {
     /// Its name.
     pub id: StepId,
     /// What it does.
@@ -91,7 +93,7 @@ pub struct StepState {
     /// Where.
     pub region: Option<Region>,
     /// Where it stands.
-    pub phase: Phase,
+    pub state: StepState,
     /// When it began.
     pub began: Option<Timestamp>,
     /// When it came to its end.
@@ -104,27 +106,6 @@ pub struct StepState {
     pub way: usize,
     /// Its calls, oldest first; a call that is sent again is one more.
     pub calls: Vec<CallState>,
-}
-
-/// Where a step stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Not begun.
-    Waiting,
-    /// Under way.
-    Running,
-    /// Nothing had to be done.
-    Held,
-    /// Done and proven.
-    Done,
-    /// Failed, recorded and passed.
-    Passed,
-    /// Failed.
-    Failed,
-    /// Passed over on the operator's word.
-    Skipped,
-    /// Undone.
-    Undone,
 }
 
 /// A call of a step.
@@ -166,27 +147,6 @@ pub struct StepMark {
     pub what: Text,
     /// True for failures and halts.
     pub bad: bool,
-}
-
-impl Phase {
-    /// The word on screens.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Held => "held",
-            Self::Done => "done",
-            Self::Passed => "passed",
-            Self::Failed => "FAILED",
-            Self::Skipped => "skipped",
-            Self::Undone => "undone",
-        }
-    }
-
-    /// True when nothing more will happen to the step, unless it is undone.
-    pub const fn is_over(self) -> bool {
-        !matches!(self, Self::Waiting | Self::Running | Self::Failed)
-    }
 }
 
 impl RunState {
@@ -232,7 +192,7 @@ impl RunState {
 
     /// How far it is: how many steps are over, of all.
     pub fn progress(&self) -> (usize, usize) {
-        let over = self.steps.iter().filter(|step| step.phase.is_over()).count();
+        let over = self.steps.iter().filter(|step| step.state.is_over()).count();
         (over, self.steps.len())
     }
 
@@ -242,7 +202,7 @@ impl RunState {
         Some(estimate::remaining(plan, |id| {
             let step = self.steps.iter().find(|step| &step.id == id);
             match step {
-                Some(step) if step.phase.is_over() => None,
+                Some(step) if step.state.is_over() => None,
                 Some(step) => Some(step.began.map_or(Duration::ZERO, |began| between(began, now))),
                 None => Some(Duration::ZERO),
             }
@@ -250,7 +210,7 @@ impl RunState {
     }
 
     /// A step by its name.
-    pub fn step(&self, id: &StepId) -> Option<&StepState> {
+    pub fn step(&self, id: &StepId) -> Option<&RunStep> {
         self.steps.iter().find(|step| &step.id == id)
     }
 
@@ -266,7 +226,7 @@ impl RunState {
         match &entry.event {
             Event::Opened { opening, plan, .. } => {
                 self.began = Some(at);
-                self.steps = plan.steps.iter().map(StepState::waiting).collect();
+                self.steps = plan.steps.iter().map(RunStep::waiting).collect();
                 self.opening = Some((**opening).clone());
                 self.plan = Some(Arc::new((**plan).clone()));
                 self.mark(at, None, "began", false);
@@ -289,7 +249,7 @@ impl RunState {
             Event::StepBegan { step } => {
                 self.standing = Standing::Running;
                 let known = self.touch(step);
-                known.phase = Phase::Running;
+                known.state = StepState::UnderWay;
                 known.began = Some(at);
                 known.ended = None;
                 known.share = None;
@@ -299,7 +259,7 @@ impl RunState {
             Event::StepHeld { step, evidence } => {
                 let known = self.touch(step);
                 known.began.get_or_insert(at);
-                known.end(at, Phase::Held, evidence);
+                known.end(at, StepState::Held, evidence);
                 self.mark(at, Some(step), "held already", false);
             }
             Event::Intent { step, way, call, attempt, operation, .. } => {
@@ -336,20 +296,20 @@ impl RunState {
                 self.note(at, format!("{title}: way {} given up: {why}", way + 1));
             }
             Event::StepDone { step, evidence, .. } => {
-                self.touch(step).end(at, Phase::Done, evidence);
+                self.touch(step).end(at, StepState::Done, evidence);
                 self.mark(at, Some(step), "done", false);
             }
             Event::StepFailed { step, why, passed } => {
-                let phase = if *passed { Phase::Passed } else { Phase::Failed };
-                self.touch(step).end(at, phase, why);
+                let state = if *passed { StepState::Passed } else { StepState::Failed };
+                self.touch(step).end(at, state, why);
                 self.mark(at, Some(step), if *passed { "failed, passed" } else { "FAILED" }, !passed);
             }
             Event::StepSkipped { step, reason } => {
-                self.touch(step).end(at, Phase::Skipped, reason);
+                self.touch(step).end(at, StepState::Skipped, reason);
                 self.mark(at, Some(step), "skipped", false);
             }
             Event::StepUndone { step } => {
-                self.touch(step).phase = Phase::Undone;
+                self.touch(step).state = StepState::Undone;
                 self.mark(at, Some(step), "undone", false);
             }
             Event::Halted { why, done, undoable, not_run, failed } => {
@@ -375,7 +335,11 @@ impl RunState {
             }
             Event::Unjournaled { why } => self.note(at, format!("goes on without a journal: {why}")),
             // The panes beside the steps show the same, and newer.
-            Event::Sampled { .. } => {}
+            Event::Sampled { .. } | Event::Marked { .. } => {}
+            Event::RecoveryPoint { point } => {
+                self.point = Some(point.clone());
+                self.note(at, format!("recovery point: {}", point.words()));
+            }
             Event::Noted { words } => self.note(at, words.to_string()),
             Event::Ended { outcome, rto, rpo_ms } => {
                 self.standing = Standing::Ended { outcome: *outcome, rto: *rto, rpo_ms: *rpo_ms };
@@ -385,9 +349,9 @@ impl RunState {
     }
 
     /// The step with this name; one that the plan does not have is added, so that nothing told is lost.
-    fn touch(&mut self, id: &StepId) -> &mut StepState {
+    fn touch(&mut self, id: &StepId) -> &mut RunStep {
         let at = self.steps.iter().position(|step| &step.id == id).unwrap_or_else(|| {
-            self.steps.push(StepState::unknown(id));
+            self.steps.push(RunStep::unknown(id));
             self.steps.len() - 1
         });
         &mut self.steps[at]
@@ -423,7 +387,7 @@ impl RunState {
     }
 }
 
-impl StepState {
+impl RunStep {
     fn waiting(step: &Step) -> Self {
         Self { title: step.title.clone(), region: step.region.clone(), ..Self::unknown(&step.id) }
     }
@@ -433,7 +397,7 @@ impl StepState {
             id: id.clone(),
             title: id.as_str().into(),
             region: None,
-            phase: Phase::Waiting,
+            state: StepState::NotBegun,
             began: None,
             ended: None,
             words: Text::default(),
@@ -443,8 +407,8 @@ impl StepState {
         }
     }
 
-    fn end(&mut self, at: Timestamp, phase: Phase, words: &Text) {
-        self.phase = phase;
+    fn end(&mut self, at: Timestamp, state: StepState, words: &Text) {
+        self.state = state;
         self.ended = Some(at);
         self.words = words.clone();
         self.share = None;
