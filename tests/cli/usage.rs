@@ -52,11 +52,7 @@ fn wrong_usage_says_what_to_do() {
         (&["--color", "never", "-vv", "demo"], 2, "the console needs a terminal"),
         (&["--profile", "a", "--profile", "b"], 2, "cannot be used multiple times"),
         (&["--porfile", "a"], 2, "a similar argument exists: '--profile'"),
-        (
-            &["--log-file", "/nowhere/at/all/log", "--topology", "orders"],
-            2,
-            "choose another file with --log-file",
-        ),
+        (&["--log-file", "/dev/null/log", "--topology", "orders"], 2, "choose another file with --log-file"),
         (&["status"], 2, "switchtower demo"),
         (&["status", "--topology", "orders"], 2, "no topology is named `orders`"),
         (&["status", "--topology", "./orders.toml"], 2, "./orders.toml does not exist"),

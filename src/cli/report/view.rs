@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::runbook::plan::StepId;
 use crate::runbook::StepState;
+use crate::runbook::plan::StepId;
 use crate::runbook::report::{CallReport, Fate, Finding, Line, Next, Report, StepReport};
 use crate::runbook::sample::Timed;
 use crate::runbook::{Force, Outcome};

@@ -152,7 +152,8 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
         Standing::Running => {}
     }
     // What is under way is kept in sight.
-    let current = run.steps.iter().position(|step| matches!(step.state, StepState::UnderWay | StepState::Failed));
+    let current =
+        run.steps.iter().position(|step| matches!(step.state, StepState::UnderWay | StepState::Failed));
     for (index, step) in run.steps.iter().enumerate() {
         if Some(index) == current && run.standing == Standing::Running {
             page.select_next();
@@ -306,7 +307,9 @@ fn sign(state: StepState, theme: Theme) -> (&'static str, Style) {
         StepState::NotBegun => ("·", theme.quiet()),
         StepState::UnderWay => ("▶", theme.mark(Mark::Warning)),
         StepState::Held | StepState::Done => (Mark::Healthy.symbol(), theme.mark(Mark::Healthy)),
-        StepState::Passed | StepState::Skipped | StepState::Undone => (Mark::Warning.symbol(), theme.mark(Mark::Warning)),
+        StepState::Passed | StepState::Skipped | StepState::Undone => {
+            (Mark::Warning.symbol(), theme.mark(Mark::Warning))
+        }
         StepState::Failed => (Mark::Critical.symbol(), theme.mark(Mark::Critical)),
     }
 }
