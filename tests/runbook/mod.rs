@@ -26,6 +26,7 @@ mod stage;
 mod switchover;
 mod synthetic;
 mod teardown;
+mod undo;
 mod watch;
 
 pub(crate) use report::failover as failover_journal;
