@@ -189,7 +189,11 @@ fn is_narrow(letter: char) -> bool {
     letter.is_ascii() || letter.width() == Some(1)
 }
 
+#[inline]
 fn one_letter(text: &str) -> Option<char> {
+    if let [letter] = text.as_bytes() {
+        return Some(char::from(*letter));
+    }
     let mut letters = text.chars();
     letters.next().filter(|_| letters.next().is_none())
 }

@@ -121,7 +121,7 @@ fn wide_letters_come_and_go_whole() {
     assert_eq!(home.init(&sim).code, Some(0));
     let file = home.path(".config/switchtower/topologies/orders.toml");
     let named = std::fs::read_to_string(&file).unwrap();
-    let named = named.replace("application = \"api.example.com\"", "application = \"発注受付\"");
+    let named = named.replace("application = \"orders\"", "application = \"発注受付\"");
     std::fs::write(&file, named).unwrap();
     let keys = [("AWS_ACCESS_KEY_ID", "sim"), ("AWS_SECRET_ACCESS_KEY", "sim")];
     let arguments = ["--topology", "orders", "--endpoint-url", &sim.url];
