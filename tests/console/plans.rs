@@ -50,7 +50,7 @@ fn limits(region: Region, min: i32, max: i32) -> Operation {
         region,
         service: api(),
         min,
-        max,
+        max: Some(max),
         suspended: Some(Suspended { scale_in: true, scale_out: false, scheduled: false }),
     }
 }
@@ -374,9 +374,10 @@ pub(crate) fn answer(wish: &switchtower::app::acting::Wish) -> Result<Plan, swit
                     .into(),
                 flag: "--database",
                 choices: vec![
-                    ("failover".into(), "promote eu-west-1; up to 160 s of commits are lost".into()),
                     ("leave".into(), "users get out, writes fail until you decide".into()),
+                    ("failover".into(), "promote eu-west-1; up to 160 s of commits are lost".into()),
                 ],
+                proposed: Some("failover".into()),
             });
         }
         Book::Failover => failover(&wish.params),

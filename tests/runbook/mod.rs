@@ -8,6 +8,7 @@ mod cleanup;
 mod copies;
 mod decisions;
 mod engine;
+mod fencing;
 mod journal;
 mod judge;
 mod leaving;

@@ -36,7 +36,7 @@ fn limits(min: i32, max: i32, suspended: bool) -> Known {
 }
 
 fn register(name: &str, min: i32, max: i32, suspended: Option<Suspended>) -> Operation {
-    Operation::RegisterScalableTarget { region: region(name), service: api(), min, max, suspended }
+    Operation::RegisterScalableTarget { region: region(name), service: api(), min, max: Some(max), suspended }
 }
 
 fn desired(name: &str, desired: i32) -> Operation {
@@ -443,7 +443,7 @@ fn survivors_keep_what_they_need_now() {
     let survivor = |stage: &Stage| {
         calls(stage, &of_region(US)).into_iter().find_map(|call| match call {
             Operation::RegisterScalableTarget { region, min, max, .. } if region.as_str() == EU => {
-                Some((min, max))
+                Some((min, max.unwrap()))
             }
             _ => None,
         })

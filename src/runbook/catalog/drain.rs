@@ -262,18 +262,19 @@ impl Draft {
             };
             let mut after = gone.to_vec();
             if let Some(saved) = scaling {
-                let (suspend, release) = held_at_zero(region, key, &saved);
+                let (suspend, release) = held_at_zero(region, key, Some(&saved), true);
                 let held = Condition::Scaling {
                     region: region.clone(),
                     service: key.clone(),
                     min: 0,
-                    max: saved.max,
+                    max: Some(saved.max),
                     at_least: false,
                     suspended: Some(Suspended::ALL),
                 };
                 let title = format!("auto scaling leaves {key} in {region} alone");
                 let id = format!("suspend/{region}/{key}");
-                let step = Step::act(id, title, vec![suspend], vec![release], held, Duration::from_mins(2));
+                let undo = release.into_iter().collect();
+                let step = Step::act(id, title, vec![suspend], undo, held, Duration::from_mins(2));
                 let step = step.at(region).when(out.clone()).after(after);
                 let step = step.changing(format!("min {} -> 0, scaling suspended", saved.min));
                 after = vec![step.id.clone()];

@@ -257,6 +257,7 @@ fn ask(differing: Vec<(Text, Text)>) -> PlanError {
         question: format!("{many} no longer what the run left: {}", each.join("; ")).into(),
         flag: "--keep ITEM or --saved ITEM",
         choices: differing,
+        proposed: None,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
 use crate::runbook::event::{Decision, Entry, Event, LeaseOutcome, Outcome};
 use crate::runbook::plan::{OnFailure, Step, StepId};
+use crate::runbook::situation::words;
 use crate::runbook::state::{StepState, states};
 
 /// How long telling one topic may take.
@@ -61,6 +62,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         doubtful: std::sync::Mutex::default(),
         proven: std::sync::Mutex::default(),
         lag: std::sync::Mutex::default(),
+        marks: std::sync::Mutex::new(super::marking::Marks::told(&setup.plan, &setup.told)),
         began,
         setup,
         aborted: AtomicBool::new(false),
@@ -123,12 +125,18 @@ impl Context {
             () = beat => unreachable_ending(),
             () = notify => unreachable_ending(),
             () = self.sampling() => unreachable_ending(),
+            () = self.marking() => unreachable_ending(),
         };
         self.last_sample().await;
+        let point = self.recovery_point().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
-        let words =
-            format!("{}: {} ended: {}", self.setup.opening.application, self.setup.opening.run, ending.why);
+        let rto = rto.map(|rto| format!("; RTO {}", words::span(rto))).unwrap_or_default();
+        let rpo = point.map(|point| format!("; RPO {}", point.words())).unwrap_or_default();
+        let words = format!(
+            "{}: {} ended: {}{rto}{rpo}",
+            self.setup.opening.application, self.setup.opening.run, ending.why
+        );
         let telling = self.notify("ended", &words);
         let _ = self.setup.clock.timeout(TOLD, telling).await;
         ending
@@ -190,6 +198,7 @@ impl Context {
         board.running.remove(&id);
         match settled {
             Settled::Done => {
+                self.mark_proven(&id);
                 if self.proves(&id) {
                     let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     proven.get_or_insert(self.setup.clock.now());
@@ -238,13 +247,10 @@ impl Context {
             Ok(()) => {}
         }
         let Some((id, why)) = board.failed.first().cloned() else {
-            let left: Vec<&str> = self
-                .setup
-                .plan
-                .steps
-                .iter()
+            let steps = self.setup.plan.steps.iter();
+            let left: Vec<&str> = steps
                 .filter(|step| !board.settled.contains(&step.id))
-                .map(|step| step.id.as_str())
+                .map(|step| step.title.as_str())
                 .collect();
             if left.is_empty() {
                 return Some(Ending { outcome: Outcome::Done, why: "every step is done".into() });
@@ -253,7 +259,7 @@ impl Context {
             let why = format!("these steps can never begin: {}", left.join(", "));
             return Some(Ending { outcome: Outcome::Halted, why: why.into() });
         };
-        let words: Text = format!("{id}: {why}").into();
+        let words: Text = format!("{}: {why}", self.title(&id)).into();
         self.halted(board, words.clone(), Some(id.clone())).await;
         let message =
             format!("{}: {} halted: {words}", self.setup.opening.application, self.setup.opening.run);
@@ -296,6 +302,11 @@ impl Context {
         None
     }
 
+    /// A step as people call it.
+    fn title<'a>(&'a self, id: &'a StepId) -> &'a str {
+        self.setup.plan.step(id).map_or(id.as_str(), |step| step.title.as_str())
+    }
+
     async fn halted(&self, board: &Board, why: Text, failed: Option<StepId>) {
         let undoable = self
             .used()
@@ -318,11 +329,11 @@ impl Context {
         for step in self.setup.plan.steps.iter().rev() {
             let Some(ways) = used.get(&step.id) else { continue };
             if ways.iter().filter_map(|way| step.ways.get(*way)).all(|way| way.undo.is_empty()) {
-                lasting.push(step.id.as_str());
+                lasting.push(step.title.as_str());
                 continue;
             }
             if let Settled::Failed(why) = self.undo(step, ways).await {
-                let why: Text = format!("the undo of {} failed: {why}", step.id).into();
+                let why: Text = format!("the undo of \"{}\" failed: {why}", step.title).into();
                 self.tell_durably(Event::StepFailed {
                     step: step.id.clone(),
                     why: why.clone(),
@@ -335,8 +346,7 @@ impl Context {
         let why = if lasting.is_empty() {
             "everything that was done is undone".into()
         } else {
-            format!("what can be undone is undone; {} cannot be and stay as they are", lasting.join(", "))
-                .into()
+            format!("what can be undone is undone; this stays as it is: {}", lasting.join("; ")).into()
         };
         Ending { outcome: Outcome::Undone, why }
     }
@@ -373,8 +383,10 @@ impl Context {
             if let crate::runbook::Judgement::NotYet { progress, .. } =
                 self.judge(&step.verify, &facts, now, now)
             {
-                let words =
-                    format!("{} was settled and does not hold now: {progress}; it is done again", step.id);
+                let words = format!(
+                    "{}: settled before, and does not hold now: {progress}; it is done again",
+                    step.title
+                );
                 self.tell(Event::Noted { words: words.into() }).await;
                 board.settled.remove(&step.id);
             }
@@ -405,7 +417,7 @@ impl Context {
         let began = self.setup.plan.params.since.map_or(told, |since| since.min(told));
         let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
         let lag = *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (rto, lag)
+        (rto, lag.map(|(lag, _)| lag))
     }
 
     /// Tells everybody whom the topology names; topics of the region that is acted on are passed over.

@@ -39,6 +39,9 @@ const PRECONDITION_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 /// A wait for a precondition after which a step looks once more whether there is anything left to do.
 const LONG: SignedDuration = SignedDuration::from_secs(10);
 
+/// A look at a region that hangs takes so long: what is best effort begins its last one so much before its end.
+const LAST_LOOK: SignedDuration = SignedDuration::from_secs(4);
+
 /// First of the numbers under which the calls of an undo are recorded.
 pub(super) const UNDO: usize = 1_000;
 
@@ -47,6 +50,11 @@ impl Context {
     pub(super) async fn step(&self, step: &Step) -> Settled {
         let began = self.setup.clock.now();
         let until = began + SignedDuration::try_from(step.timeout).unwrap_or(SignedDuration::from_mins(10));
+        let until = if self.setup.emergency && hopeless(step) && !step.ways.is_empty() {
+            until - LAST_LOOK
+        } else {
+            until
+        };
         self.tell(Event::StepBegan { step: step.id.clone() }).await;
 
         // What only waits is in no hurry; a call of an emergency is.

@@ -91,14 +91,14 @@ fn grow(need: &Need, tasks: i32) -> Option<Step> {
                 region: region.clone(),
                 service: service.clone(),
                 min,
-                max,
+                max: Some(max),
                 suspended: None,
             };
             let limits = |min, max, at_least| Condition::Scaling {
                 region: region.clone(),
                 service: service.clone(),
                 min,
-                max,
+                max: Some(max),
                 at_least,
                 suspended: None,
             };
@@ -296,23 +296,29 @@ fn keep_alive(view: &View<'_>, region: &Region) -> f64 {
     told.max_by(f64::total_cmp).unwrap_or(KEEP_ALIVE)
 }
 
-/// How to hold a scalable service of a region at zero, and how to let it go again.
+/// How to hold a scalable service of a region at zero, and how to let it go again. Holding it needs nothing that was
+/// read: Max is left alone where it was not read just now (`fresh`), and where nothing was ever read nothing says what to
+/// bring back.
 pub(in crate::runbook) fn held_at_zero(
     region: &Region,
     service: &crate::domain::ids::ServiceKey,
-    saved: &ScalableTarget,
-) -> (Operation, Operation) {
+    saved: Option<&ScalableTarget>,
+    fresh: bool,
+) -> (Operation, Option<Operation>) {
     let register = |min, suspended| Operation::RegisterScalableTarget {
         region: region.clone(),
         service: service.clone(),
         min,
-        max: saved.max,
+        max: saved.filter(|_| fresh).map(|saved| saved.max),
         suspended: Some(suspended),
     };
-    let before = Suspended {
-        scale_in: saved.scale_in_suspended,
-        scale_out: saved.scale_out_suspended,
-        scheduled: saved.scheduled_suspended,
-    };
-    (register(0, Suspended::ALL), register(saved.min, before))
+    let undo = saved.map(|saved| {
+        let before = Suspended {
+            scale_in: saved.scale_in_suspended,
+            scale_out: saved.scale_out_suspended,
+            scheduled: saved.scheduled_suspended,
+        };
+        register(saved.min, before)
+    });
+    (register(0, Suspended::ALL), undo)
 }

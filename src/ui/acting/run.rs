@@ -132,9 +132,11 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
                 let rto = format::span(*rto);
                 words = format!("{words}; users were answered elsewhere after {rto} (RTO)");
             }
-            if let Some(rpo) = rpo_ms {
+            if let Some(point) = &run.point {
+                words = format!("{words}; RPO {}", point.words());
+            } else if let Some(rpo) = rpo_ms {
                 let rpo = format::millis(*rpo);
-                words = format!("{words}; last lag before the promotion {rpo} (RPO)");
+                words = format!("{words}; last lag before the promotion {rpo} (RPO, estimated)");
             }
             page.text((&format!("  {} ", mark.symbol()), theme.mark(mark)), &words, room, theme.strong());
             page.gap();
