@@ -208,7 +208,7 @@ fn a_halt_is_answered_by_every_decision() {
     let cases = [
         (Decision::Retry, Outcome::Done),
         (Decision::Skip { reason: why.clone() }, Outcome::Done),
-        (Decision::Undo { reason: why.clone() }, Outcome::Undone),
+        (Decision::Undo { reason: why.clone(), step: None }, Outcome::Undone),
         (Decision::HandOver, Outcome::Halted),
         (Decision::Abort { reason: why }, Outcome::Aborted),
     ];

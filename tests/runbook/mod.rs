@@ -29,6 +29,7 @@ mod superseding;
 mod switchover;
 mod synthetic;
 mod teardown;
+mod undo;
 mod watch;
 
 pub(crate) use report::failover as failover_journal;

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::runbook::plan::StepId;
 use crate::runbook::StepState;
+use crate::runbook::plan::StepId;
 use crate::runbook::report::{CallReport, Fate, Finding, Line, Next, Report, StepReport};
 use crate::runbook::sample::Timed;
 use crate::runbook::{Force, Outcome};
@@ -208,6 +208,7 @@ impl View {
                 .collect(),
             left: filled(vec![
                 list("Failed", titles(&left.failed)),
+                list("Undone by itself, and not done again", titles(&left.undone)),
                 list("Failed and passed: the run went on without", titles(&left.passed)),
                 list("Begun, without an end", titles(&left.under_way)),
                 list("Not begun", titles(&left.not_begun)),
