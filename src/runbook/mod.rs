@@ -16,7 +16,7 @@
 //! | [`print`], [`script`] | a call as a command line, a plan as a shell script |
 //! | [`plan`], [`approval`] | what was confirmed |
 //! | [`executor`], [`lease`] | the world, as traits |
-//! | [`event`] | what happened |
+//! | [`event`], [`state`] | what happened, and where it leaves each step |
 //! | [`engine`] | how a confirmed plan is carried out |
 //! | [`journal`] | what happened, on disk |
 //! | [`pin`] | what runs left so that a region stays out of service |
@@ -45,6 +45,7 @@ pub mod report;
 pub mod sample;
 pub mod script;
 pub mod situation;
+pub mod state;
 
 pub use approval::{Approval, ApprovalError, Arming};
 pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};
@@ -61,3 +62,4 @@ pub use print::CallForm;
 pub use recovery::{Found, RecoveryPoint};
 pub use sample::{Measure, RegionSample, SampleLine, Sampler, Timed};
 pub use script::script;
+pub use state::StepState;

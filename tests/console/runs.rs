@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use switchtower::app::acting::RunState;
-use switchtower::app::acting::run::{Fate, Phase, Standing};
+use switchtower::app::acting::run::{Fate, Standing};
 use switchtower::app::{Effect, Event, Screen};
-use switchtower::runbook::{self, Decision, Event as RunEvent, Outcome};
+use switchtower::runbook::{self, Decision, Event as RunEvent, Outcome, StepState};
 
-use super::plans::{Tape, run_id};
+use super::plans::{self, Tape, run_id};
 use super::stage::{Stage, calm, outage_seen};
 
 const SIZE: (u16, u16) = (80, 24);
@@ -26,8 +26,8 @@ fn events_tell_the_run() {
     let state = RunState::of(&Tape::running().entries);
     assert_eq!(state.name(), "drain us-east-1");
     assert_eq!(state.progress(), (1, 4), "one is done, one goes on");
-    let phases: Vec<Phase> = state.steps.iter().map(|step| step.phase).collect();
-    assert_eq!(phases, [Phase::Done, Phase::Running, Phase::Waiting, Phase::Waiting]);
+    let states: Vec<StepState> = state.steps.iter().map(|step| step.state).collect();
+    assert_eq!(states, [StepState::Done, StepState::UnderWay, StepState::NotBegun, StepState::NotBegun]);
     let pin = state.step(&"pin".into()).unwrap();
     assert_eq!((pin.way, pin.calls.len()), (1, 2));
     assert!(matches!(&pin.calls[0].fate, Fate::Not(runbook::ActFailure::Unknown { .. })));
@@ -36,11 +36,33 @@ fn events_tell_the_run() {
 
     let halted = RunState::of(&Tape::halted().entries);
     assert_eq!(halted.halt().unwrap().failed.as_ref().unwrap().as_str(), "pin");
-    assert_eq!(halted.step(&"pin".into()).unwrap().phase, Phase::Failed);
+    assert_eq!(halted.step(&"pin".into()).unwrap().state, StepState::Failed);
     let done = RunState::of(&Tape::done().entries);
     assert!(matches!(done.standing, Standing::Ended { outcome: Outcome::Done, .. }));
-    assert!(done.steps.iter().all(|step| step.phase == Phase::Done));
+    assert!(done.steps.iter().all(|step| step.state == StepState::Done));
     assert_eq!(done.left(done.last.unwrap()).unwrap().most.as_secs(), 0);
+}
+
+#[test]
+fn run_view_report_and_engine_read_the_same_states_out_of_a_run() {
+    use switchtower::runbook::{journal::Told, report, state::states};
+    let mut tape = Tape::halted();
+    let skipped = RunEvent::StepSkipped { step: "pin".into(), reason: "by hand".into() };
+    tape.add(3, skipped).add(1, RunEvent::StepUndone { step: "scale/eu-west-1/prod/api".into() });
+    tape.add(1, RunEvent::StepBegan { step: "quiet".into() });
+    for length in 1..=tape.entries.len() {
+        let mut told = Told::default();
+        told.entries = tape.entries[..length].to_vec();
+        let known = states(&told.entries);
+        let run = RunState::of(&told.entries);
+        let source = report::Source { run: &run_id(), told: &told, held: true, now: plans::now() };
+        let report = report::Report::of(&source);
+        assert_eq!((run.steps.len(), report.steps.len()), (4, 4));
+        for (shown, told) in run.steps.iter().zip(&report.steps) {
+            let known = known.get(&shown.id).copied().unwrap_or_default();
+            assert_eq!((&shown.id, shown.state, told.state), (&told.id, known, known), "after {length}");
+        }
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod restore;
 mod returning;
 mod script;
 mod stage;
+mod superseding;
 mod switchover;
 mod synthetic;
 mod teardown;

@@ -14,7 +14,7 @@ use crate::domain::ids::Region;
 use crate::domain::text::Text;
 use crate::runbook::{
     ActFailure, Decision, Entry, Event, Judgement, LeaseOutcome, Opening, Operation, Outcome, Plan,
-    RecoveryPoint, Step, StepId,
+    RecoveryPoint, Step, StepId, StepState,
 };
 
 /// Notes, decisions and damage that are kept.
@@ -28,7 +28,7 @@ pub struct RunState {
     /// Its plan.
     pub plan: Option<Arc<Plan>>,
     /// Its steps, in the order of the plan.
-    pub steps: Vec<StepState>,
+    pub steps: Vec<RunStep>,
     /// What became of the lease.
     pub lease: Option<LeaseOutcome>,
     /// Where it stands.
@@ -85,7 +85,7 @@ pub struct Halt {
 
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StepState {
+pub struct RunStep {
     /// Its name.
     pub id: StepId,
     /// What it does.
@@ -93,7 +93,7 @@ pub struct StepState {
     /// Where.
     pub region: Option<Region>,
     /// Where it stands.
-    pub phase: Phase,
+    pub state: StepState,
     /// When it began.
     pub began: Option<Timestamp>,
     /// When it came to its end.
@@ -106,27 +106,6 @@ pub struct StepState {
     pub way: usize,
     /// Its calls, oldest first; a call that is sent again is one more.
     pub calls: Vec<CallState>,
-}
-
-/// Where a step stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Not begun.
-    Waiting,
-    /// Under way.
-    Running,
-    /// Nothing had to be done.
-    Held,
-    /// Done and proven.
-    Done,
-    /// Failed, recorded and passed.
-    Passed,
-    /// Failed.
-    Failed,
-    /// Passed over on the operator's word.
-    Skipped,
-    /// Undone.
-    Undone,
 }
 
 /// A call of a step.
@@ -168,27 +147,6 @@ pub struct StepMark {
     pub what: Text,
     /// True for failures and halts.
     pub bad: bool,
-}
-
-impl Phase {
-    /// The word on screens.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Held => "held",
-            Self::Done => "done",
-            Self::Passed => "passed",
-            Self::Failed => "FAILED",
-            Self::Skipped => "skipped",
-            Self::Undone => "undone",
-        }
-    }
-
-    /// True when nothing more will happen to the step, unless it is undone.
-    pub const fn is_over(self) -> bool {
-        !matches!(self, Self::Waiting | Self::Running | Self::Failed)
-    }
 }
 
 impl RunState {
@@ -234,7 +192,7 @@ impl RunState {
 
     /// How far it is: how many steps are over, of all.
     pub fn progress(&self) -> (usize, usize) {
-        let over = self.steps.iter().filter(|step| step.phase.is_over()).count();
+        let over = self.steps.iter().filter(|step| step.state.is_over()).count();
         (over, self.steps.len())
     }
 
@@ -244,7 +202,7 @@ impl RunState {
         Some(estimate::remaining(plan, |id| {
             let step = self.steps.iter().find(|step| &step.id == id);
             match step {
-                Some(step) if step.phase.is_over() => None,
+                Some(step) if step.state.is_over() => None,
                 Some(step) => Some(step.began.map_or(Duration::ZERO, |began| between(began, now))),
                 None => Some(Duration::ZERO),
             }
@@ -252,7 +210,7 @@ impl RunState {
     }
 
     /// A step by its name.
-    pub fn step(&self, id: &StepId) -> Option<&StepState> {
+    pub fn step(&self, id: &StepId) -> Option<&RunStep> {
         self.steps.iter().find(|step| &step.id == id)
     }
 
@@ -268,7 +226,7 @@ impl RunState {
         match &entry.event {
             Event::Opened { opening, plan, .. } => {
                 self.began = Some(at);
-                self.steps = plan.steps.iter().map(StepState::waiting).collect();
+                self.steps = plan.steps.iter().map(RunStep::waiting).collect();
                 self.opening = Some((**opening).clone());
                 self.plan = Some(Arc::new((**plan).clone()));
                 self.mark(at, None, "began", false);
@@ -291,7 +249,7 @@ impl RunState {
             Event::StepBegan { step } => {
                 self.standing = Standing::Running;
                 let known = self.touch(step);
-                known.phase = Phase::Running;
+                known.state = StepState::UnderWay;
                 known.began = Some(at);
                 known.ended = None;
                 known.share = None;
@@ -301,7 +259,7 @@ impl RunState {
             Event::StepHeld { step, evidence } => {
                 let known = self.touch(step);
                 known.began.get_or_insert(at);
-                known.end(at, Phase::Held, evidence);
+                known.end(at, StepState::Held, evidence);
                 self.mark(at, Some(step), "held already", false);
             }
             Event::Intent { step, way, call, attempt, operation, .. } => {
@@ -338,20 +296,20 @@ impl RunState {
                 self.note(at, format!("{title}: way {} given up: {why}", way + 1));
             }
             Event::StepDone { step, evidence, .. } => {
-                self.touch(step).end(at, Phase::Done, evidence);
+                self.touch(step).end(at, StepState::Done, evidence);
                 self.mark(at, Some(step), "done", false);
             }
             Event::StepFailed { step, why, passed } => {
-                let phase = if *passed { Phase::Passed } else { Phase::Failed };
-                self.touch(step).end(at, phase, why);
+                let state = if *passed { StepState::Passed } else { StepState::Failed };
+                self.touch(step).end(at, state, why);
                 self.mark(at, Some(step), if *passed { "failed, passed" } else { "FAILED" }, !passed);
             }
             Event::StepSkipped { step, reason } => {
-                self.touch(step).end(at, Phase::Skipped, reason);
+                self.touch(step).end(at, StepState::Skipped, reason);
                 self.mark(at, Some(step), "skipped", false);
             }
             Event::StepUndone { step } => {
-                self.touch(step).phase = Phase::Undone;
+                self.touch(step).state = StepState::Undone;
                 self.mark(at, Some(step), "undone", false);
             }
             Event::Halted { why, done, undoable, not_run, failed } => {
@@ -391,9 +349,9 @@ impl RunState {
     }
 
     /// The step with this name; one that the plan does not have is added, so that nothing told is lost.
-    fn touch(&mut self, id: &StepId) -> &mut StepState {
+    fn touch(&mut self, id: &StepId) -> &mut RunStep {
         let at = self.steps.iter().position(|step| &step.id == id).unwrap_or_else(|| {
-            self.steps.push(StepState::unknown(id));
+            self.steps.push(RunStep::unknown(id));
             self.steps.len() - 1
         });
         &mut self.steps[at]
@@ -429,7 +387,7 @@ impl RunState {
     }
 }
 
-impl StepState {
+impl RunStep {
     fn waiting(step: &Step) -> Self {
         Self { title: step.title.clone(), region: step.region.clone(), ..Self::unknown(&step.id) }
     }
@@ -439,7 +397,7 @@ impl StepState {
             id: id.clone(),
             title: id.as_str().into(),
             region: None,
-            phase: Phase::Waiting,
+            state: StepState::NotBegun,
             began: None,
             ended: None,
             words: Text::default(),
@@ -449,8 +407,8 @@ impl StepState {
         }
     }
 
-    fn end(&mut self, at: Timestamp, phase: Phase, words: &Text) {
-        self.phase = phase;
+    fn end(&mut self, at: Timestamp, state: StepState, words: &Text) {
+        self.state = state;
         self.ended = Some(at);
         self.words = words.clone();
         self.share = None;

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::runbook::StepState;
 use crate::runbook::plan::StepId;
-use crate::runbook::report::{CallReport, Fate, Finding, Line, Next, Report, StepReport, StepState};
+use crate::runbook::report::{CallReport, Fate, Finding, Line, Next, Report, StepReport};
 use crate::runbook::sample::Timed;
 use crate::runbook::{Force, Outcome};
 
@@ -384,7 +385,7 @@ fn step(step: &StepReport, day: Day) -> Step {
         title: step.title.to_string(),
         began: step.began.or(step.ended).map_or_else(|| NONE.to_owned(), |at| day.clock(at)),
         took: step.took_s.map_or_else(|| NONE.to_owned(), span),
-        result: mark(&format!("{}{again}", step.state.word()), step.doubtful),
+        result: mark(&format!("{}{again}", step.state.phrase()), step.doubtful),
         tone,
         evidence: evidence.chain(given_up).collect::<Vec<_>>().join("; "),
         changes: step.changes.iter().map(ToString::to_string).collect(),

@@ -21,6 +21,7 @@ use crate::runbook::condition::Condition;
 use crate::runbook::event::{Decision, Entry, Event, LeaseOutcome, Outcome};
 use crate::runbook::plan::{OnFailure, Step, StepId};
 use crate::runbook::situation::words;
+use crate::runbook::state::{StepState, states};
 
 /// How long telling people may take at the end of a run.
 const NOTIFYING: Duration = Duration::from_secs(5);
@@ -363,34 +364,12 @@ impl Context {
     /// for the world may have changed; what waited is not waited for twice, and what the operator skipped stays
     /// skipped.
     async fn told_board(&self) -> Board {
+        let states = states(&self.setup.told);
         let mut board = Board::default();
-        let mut skipped: BTreeSet<StepId> = BTreeSet::new();
-        let mut passed: BTreeSet<StepId> = BTreeSet::new();
-        for entry in &self.setup.told {
-            match &entry.event {
-                Event::StepDone { step, .. } | Event::StepHeld { step, .. } => {
-                    board.settled.insert(step.clone());
-                    skipped.remove(step);
-                    passed.remove(step);
-                }
-                Event::StepFailed { step, passed: true, .. } => {
-                    board.settled.insert(step.clone());
-                    passed.insert(step.clone());
-                }
-                Event::StepSkipped { step, .. } => {
-                    board.settled.insert(step.clone());
-                    skipped.insert(step.clone());
-                }
-                Event::StepUndone { step } => {
-                    board.settled.remove(step);
-                    skipped.remove(step);
-                    passed.remove(step);
-                }
-                _ => {}
-            }
-        }
+        board.settled.extend(states.iter().filter(|(_, state)| state.is_settled()).map(|(id, _)| id.clone()));
+        let was = |id: &StepId, wanted: StepState| states.get(id) == Some(&wanted);
         let again = |step: &&Step| {
-            board.settled.contains(&step.id) && !skipped.contains(&step.id) && !step.ways.is_empty()
+            board.settled.contains(&step.id) && !was(&step.id, StepState::Skipped) && !step.ways.is_empty()
         };
         let acted: Vec<&Step> = self.setup.plan.steps.iter().filter(again).collect();
         let proofs: Vec<&Condition> = acted.iter().map(|step| &step.verify).collect();
@@ -411,7 +390,7 @@ impl Context {
         board.done = board
             .settled
             .iter()
-            .filter(|id| !skipped.contains(*id) && !passed.contains(*id))
+            .filter(|id| !was(id, StepState::Skipped) && !was(id, StepState::Passed))
             .cloned()
             .collect();
         board

@@ -5,11 +5,12 @@
 
 use serde::Serialize;
 
-use super::steps::{Fate, StepReport, StepState};
+use super::steps::{Fate, StepReport};
 use crate::runbook::event::{Outcome, RunId};
 use crate::runbook::journal::RunState;
 use crate::runbook::plan::{Plan, StepId};
 use crate::runbook::print::quoted;
+use crate::runbook::state::StepState;
 
 /// What is left.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 pub use left::{Left, Next, Undo};
 pub use series::{Line, Unknown};
-pub use steps::{CallReport, Fate, GivenUp, StepReport, StepState};
+pub use steps::{CallReport, Fate, GivenUp, StepReport};
 
 use super::event::{Decision, Entry, Event, LeaseOutcome, Opening, Outcome, RunId};
 use super::guard::{Force, GuardFinding};

@@ -23,6 +23,7 @@ pub mod noise;
 pub mod placement;
 pub mod removal;
 pub mod scenario;
+pub mod sessions;
 pub mod stores;
 pub mod tasks;
 pub mod timeline;
@@ -54,6 +55,8 @@ pub struct World {
     pub checks: Vec<checks::Check>,
     /// What callers stored, which needs no time to take effect.
     pub stores: stores::Stores,
+    /// Roles that callers took.
+    pub sessions: sessions::Sessions,
     laid_out: Vec<zone::RecordSet>,
     timeline: Mutex<Arc<Timeline>>,
     deeds: Mutex<Arc<deeds::Deeds>>,
@@ -88,6 +91,7 @@ impl Clone for World {
             pace: self.pace,
             checks: self.checks.clone(),
             stores: self.stores.clone(),
+            sessions: self.sessions.clone(),
             laid_out: self.laid_out.clone(),
             timeline: copied(&self.timeline),
             deeds: copied(&self.deeds),
@@ -118,6 +122,7 @@ impl World {
             started,
             pace: if pace.is_finite() { pace.clamp(0.01, 10_000.0) } else { 1.0 },
             stores: stores::Stores::default(),
+            sessions: sessions::Sessions::default(),
             timeline: Mutex::default(),
             deeds: Mutex::default(),
             touched_since: AtomicI64::new(i64::MAX),

@@ -14,11 +14,11 @@
 
 use ratatui::style::Style;
 
-use crate::app::acting::run::{Fate, Halt, Phase, RunState, Standing, StepState};
+use crate::app::acting::run::{Fate, Halt, RunState, RunStep, Standing};
 use crate::app::acting::{RunView, run::CallState};
 use crate::app::{App, RegionView};
 use crate::domain::text::Text;
-use crate::runbook::{ActFailure, LeaseOutcome, Outcome, StepId};
+use crate::runbook::{ActFailure, LeaseOutcome, Outcome, StepId, StepState};
 use crate::ui::columns;
 use crate::ui::format;
 use crate::ui::page::Page;
@@ -152,7 +152,8 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
         Standing::Running => {}
     }
     // What is under way is kept in sight.
-    let current = run.steps.iter().position(|step| matches!(step.phase, Phase::Running | Phase::Failed));
+    let current =
+        run.steps.iter().position(|step| matches!(step.state, StepState::UnderWay | StepState::Failed));
     for (index, step) in run.steps.iter().enumerate() {
         if Some(index) == current && run.standing == Standing::Running {
             page.select_next();
@@ -207,16 +208,16 @@ fn step(
     app: &App,
     run: &RunState,
     index: usize,
-    step: &StepState,
+    step: &RunStep,
     (room, short): (u16, bool),
     theme: Theme,
 ) {
     const RIGHT: usize = 26;
     let now = app.fleet.now();
-    let (symbol, style) = phase(step.phase, theme);
+    let (symbol, style) = sign(step.state, theme);
     let planned = run.plan.as_ref().and_then(|plan| plan.step(&step.id));
-    let time = match (step.phase, step.elapsed(now)) {
-        (Phase::Running, Some(elapsed)) => {
+    let time = match (step.state, step.elapsed(now)) {
+        (StepState::UnderWay, Some(elapsed)) => {
             let elapsed = format::span(elapsed);
             match planned.map(|step| (step.expected(), step.timeout)) {
                 Some((Some(usual), _)) => format!("{elapsed} of ~{}", format::span(usual)),
@@ -227,12 +228,12 @@ fn step(
         (_, Some(elapsed)) => format::span(elapsed),
         (_, None) => String::new(),
     };
-    let right = format!("{} {time}", step.phase.word());
+    let right = format!("{} {time}", step.state.word());
     let right = right.trim_end();
     let title_room = usize::from(room).saturating_sub(7 + RIGHT);
     let title = fit(step.title.as_str(), title_room);
     let blank = " ".repeat(title_room.saturating_sub(width(&title) as usize) + 1);
-    let over = matches!(step.phase, Phase::Waiting);
+    let over = matches!(step.state, StepState::NotBegun);
     let title_style = if over { theme.plain() } else { theme.strong() };
     page.line(vec![
         (format!("  {symbol} "), style),
@@ -242,17 +243,17 @@ fn step(
         (fit(right, RIGHT), style),
     ]);
     let indent = "       ";
-    let left_out = short && matches!(step.phase, Phase::Done | Phase::Held);
+    let left_out = short && matches!(step.state, StepState::Done | StepState::Held);
     if !step.words.is_empty() && !left_out {
         let share = step.share.map(|share| format!("{:.0} %, ", share.clamp(0.0, 1.0) * 100.0));
-        let before = planned.filter(|_| step.phase == Phase::Running).and_then(super::usual);
+        let before = planned.filter(|_| step.state == StepState::UnderWay).and_then(super::usual);
         let before = before.map(|before| format!("; {before}")).unwrap_or_default();
         let words = format!("{}{}{before}", share.unwrap_or_default(), step.words);
-        let style = if step.phase == Phase::Running { theme.strong() } else { theme.plain() };
+        let style = if step.state == StepState::UnderWay { theme.strong() } else { theme.plain() };
         page.text((indent, theme.plain()), &words, room, style);
     }
     // Calls of steps that are over are told by their evidence; the journal has them all.
-    if !matches!(step.phase, Phase::Running | Phase::Failed) {
+    if !matches!(step.state, StepState::UnderWay | StepState::Failed) {
         return;
     }
     if let Some(ways) = planned.map(|step| step.ways.len()).filter(|ways| *ways > 1) {
@@ -301,13 +302,15 @@ fn fate(fate: &Fate) -> (Mark, String) {
     }
 }
 
-fn phase(phase: Phase, theme: Theme) -> (&'static str, Style) {
-    match phase {
-        Phase::Waiting => ("·", theme.quiet()),
-        Phase::Running => ("▶", theme.mark(Mark::Warning)),
-        Phase::Held | Phase::Done => (Mark::Healthy.symbol(), theme.mark(Mark::Healthy)),
-        Phase::Passed | Phase::Skipped | Phase::Undone => (Mark::Warning.symbol(), theme.mark(Mark::Warning)),
-        Phase::Failed => (Mark::Critical.symbol(), theme.mark(Mark::Critical)),
+fn sign(state: StepState, theme: Theme) -> (&'static str, Style) {
+    match state {
+        StepState::NotBegun => ("·", theme.quiet()),
+        StepState::UnderWay => ("▶", theme.mark(Mark::Warning)),
+        StepState::Held | StepState::Done => (Mark::Healthy.symbol(), theme.mark(Mark::Healthy)),
+        StepState::Passed | StepState::Skipped | StepState::Undone => {
+            (Mark::Warning.symbol(), theme.mark(Mark::Warning))
+        }
+        StepState::Failed => (Mark::Critical.symbol(), theme.mark(Mark::Critical)),
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use switchtower::cli::report::{html, json, markdown};
 use switchtower::runbook::RunId;
 use switchtower::runbook::journal::{self, Told};
-use switchtower::runbook::report::StepState;
+use switchtower::runbook::StepState;
 
 use super::{FAILOVER, failover, report, told};
 
