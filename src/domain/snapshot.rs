@@ -427,6 +427,9 @@ pub struct HealthCheckConfig {
 
 /// GetHealthCheckStatus: raw observations; they show neither inversion nor disabling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    /// InsufficientDataHealthStatus of a check on a metric: `Healthy`, `Unhealthy`, `LastKnownStatus`; open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_data: Option<Text>,
 pub struct CheckerTally {
     /// Checkers whose last observation was a success.
     pub healthy: u32,

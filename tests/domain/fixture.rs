@@ -380,6 +380,7 @@ pub(crate) fn check_config(disabled: bool, inverted: bool) -> HealthCheckConfig 
         linked_service: None,
         children: Vec::new(),
     }
+        without_data: None,
 }
 
 pub(crate) fn check(name: &str) -> HealthCheckId {

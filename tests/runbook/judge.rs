@@ -218,6 +218,7 @@ fn health_check_flags_are_both_or_nothing() {
             linked_service: owner.map(Into::into),
             children: Vec::new(),
         })
+            without_data: None,
     };
     let out = Condition::HealthCheckFlags { check: "hc-us".into(), inverted: true, disabled: true };
     table(
