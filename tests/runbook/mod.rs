@@ -8,6 +8,7 @@ mod cleanup;
 mod copies;
 mod decisions;
 mod engine;
+mod interlocks;
 mod journal;
 mod judge;
 mod leaving;
