@@ -6,23 +6,25 @@
 use std::sync::{Arc, Mutex};
 
 use jiff::SignedDuration;
-use switchtower::domain::ids::Region;
+use switchtower::domain::Reading;
+use switchtower::domain::ids::{Arn, Region};
+use switchtower::domain::observation::Observed;
 use switchtower::domain::text::Text;
 use switchtower::domain::topology::EvacuationMethod;
 use switchtower::ports::BoxFuture;
 use switchtower::runbook::engine::{InMemory, NotBegun, Recorder, Setup};
 use switchtower::runbook::guard::{GuardFinding, GuardId};
 use switchtower::runbook::{
-    Approval, ApprovalError, Arming, Claim, Condition, DatabaseChoice, Decision, Entry, Event, LeaseOutcome,
-    Operation, Outcome, Params, Plan, RunId, Steering, StepId,
+    ActFailure, Approval, ApprovalError, Arming, Claim, Condition, DatabaseChoice, Decision, Entry, Event,
+    Executor, Fact, Facts, LeaseOutcome, Operation, Outcome, Params, Plan, Receipt, RunId, Steering, StepId,
 };
 use switchtower::sim::world::deeds::Deed;
-use switchtower::sim::{SimOptions, Wiring};
+use switchtower::sim::{Mode, SimOptions, Wiring};
 
 use super::moving::another_move;
 use super::returning::values;
 use super::stage::{SURVIVOR, Stage, leaving, play};
-use super::watch::{Point, Strike};
+use super::watch::{Point, Strike, deed};
 
 fn world(scenario: &str) -> SimOptions {
     SimOptions { scenario: scenario.into(), services: 1, latency: false, ..SimOptions::default() }
@@ -107,8 +109,11 @@ fn a_survivor_that_is_alive_and_was_taken_out_by_a_switch_is_no_survivor() {
 }
 
 #[test]
-fn a_lease_that_is_lost_between_two_heartbeats_stops_the_very_next_call() {
-    for (runbook, scenario, params) in both() {
+fn a_lease_that_is_lost_stops_the_very_next_call_and_is_noticed_without_one() {
+    // Where the step begins that takes the region out no heartbeat is due before its call; where resolvers are waited
+    // for no call comes that would ask.
+    let places = both().into_iter().flat_map(|case| [(case.clone(), "pin"), (case, "proof/ttl")]);
+    for ((runbook, scenario, params), place) in places {
         play(async || {
             let stage = Stage::new(world(scenario));
             let plan = stage.plan(runbook, &params).await;
@@ -120,9 +125,8 @@ fn a_lease_that_is_lost_between_two_heartbeats_stops_the_very_next_call() {
                 host: "elsewhere".into(),
                 purpose: "failover".into(),
             };
-            // Where the step begins that takes the region out: no heartbeat is due before its call.
             stage.strike_at(
-                Point::Step(StepId::new("pin")),
+                Point::Step(StepId::new(place)),
                 Strike::Before(Box::new(move |_| {
                     Box::pin(async move {
                         let seen = store.holder(&application).await.unwrap().unwrap();
@@ -132,8 +136,8 @@ fn a_lease_that_is_lost_between_two_heartbeats_stops_the_very_next_call() {
             );
             let ending = stage.ended(&plan).await;
             assert!(stage.struck());
-            assert_eq!(ending.outcome, Outcome::Superseded, "{:#?}", stage.words());
-            assert!(!stage.sent().iter().any(steers), "{runbook}: {:#?}", stage.words());
+            assert_eq!(ending.outcome, Outcome::Superseded, "{runbook} {place}: {:#?}", stage.words());
+            assert_eq!(stage.sent().iter().any(steers), place != "pin", "{runbook}: {:#?}", stage.words());
             let lost =
                 |entry: &Entry| matches!(entry.event, Event::Lease { outcome: LeaseOutcome::Lost { .. } });
             assert!(stage.recorder.entries().iter().any(lost), "{:#?}", stage.words());
@@ -172,6 +176,11 @@ fn what_a_run_cannot_do_without_is_on_disk_before_it_goes_on() {
                     Event::Opened { .. } | Event::Intent { .. } | Event::Halted { .. } | Event::Ended { .. }
                 );
                 assert!(*durable || !must, "{runbook}: {event:?} is only in memory");
+                // What was there before stands beside it, as far as it could be read.
+                if let Event::Intent { saved, .. } = event {
+                    let known = saved.iter().any(|(_, seen)| seen.value().is_some());
+                    assert!(known || runbook == "failover", "nothing is saved: {event:?}");
+                }
             }
             assert!(noted.iter().any(|(event, _)| matches!(event, Event::Intent { .. })));
         });
@@ -332,5 +341,149 @@ fn a_check_that_got_a_new_version_meanwhile_is_still_pinned() {
         let ending = stage.ended(&plan).await;
         assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
         assert_eq!(stage.sent().into_iter().filter(steers).count(), 1, "{:#?}", stage.words());
+    });
+}
+
+#[test]
+fn nothing_is_called_whose_precondition_does_not_hold() {
+    for runbook in ["drain", "failover"] {
+        play(async || {
+            let stage = Stage::new(world("calm"));
+            let mut plan = bare_pin(&stage, runbook).await;
+            plan.steps[0].precondition = Condition::Any { of: Vec::new() };
+            let ending = stage.ended(&plan).await;
+            assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
+            assert!(ending.why.as_str().contains("nothing was called"), "{}", ending.why);
+            assert_eq!(stage.sent(), []);
+        });
+    }
+}
+
+/// Tells everything as it is, and as if it had been seen ten minutes ago.
+struct Late(Arc<dyn Executor>);
+
+impl Executor for Late {
+    fn observe<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Facts> {
+        Box::pin(async move {
+            let mut late = Facts::new();
+            for (fact, seen) in self.0.observe(facts).await.iter() {
+                let reading = seen.reading().map(|reading| Reading {
+                    as_of: reading.as_of - SignedDuration::from_mins(10),
+                    ..reading.clone()
+                });
+                let seen = Observed::from_parts(seen.source().clone(), reading, seen.error().cloned());
+                late.insert(fact.clone(), seen);
+            }
+            late
+        })
+    }
+
+    fn apply<'a>(
+        &'a self,
+        operation: &'a Operation,
+        approval: &'a Approval,
+    ) -> BoxFuture<'a, Result<Receipt, ActFailure>> {
+        self.0.apply(operation, approval)
+    }
+
+    fn publish<'a>(
+        &'a self,
+        topic: &'a Arn,
+        subject: &'a Text,
+        message: &'a str,
+        approval: &'a Approval,
+    ) -> BoxFuture<'a, Result<(), Text>> {
+        self.0.publish(topic, subject, message, approval)
+    }
+}
+
+#[test]
+fn what_was_seen_before_is_no_proof_and_nobody_is_alive_by_it() {
+    play(async || {
+        let stage = Stage::new(world("calm"));
+        let plan = bare_pin(&stage, "drain").await;
+        let setup = Setup { executor: Arc::new(Late(stage.witness.clone())), ..stage.setup(&plan) };
+        let ending = stage.carry_out(setup).await.unwrap().unwrap();
+        // The region is out, and nothing that was seen since says so.
+        assert!(stage.sent().iter().any(steers));
+        assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
+        let doubt = |entry: &Entry| {
+            matches!(&entry.event, Event::Noted { words }
+                if words.as_str().starts_with("nobody can tell now whether anybody else is alive"))
+        };
+        assert!(stage.recorder.entries().iter().any(doubt), "{:#?}", stage.words());
+    });
+}
+
+#[test]
+fn a_lease_is_taken_over_only_from_whom_the_operator_saw() {
+    play(async || {
+        let stage = Stage::new(world("calm"));
+        let plan = stage.plan("drain", &leaving()).await;
+        let application = stage.topology.application.clone();
+        let claim = |run: &str| Claim {
+            application: application.clone(),
+            run: RunId::parse(run).unwrap(),
+            holder: "bob".into(),
+            host: "elsewhere".into(),
+            purpose: "failover".into(),
+        };
+        let first = stage.lease.acquire(&claim("first")).await.unwrap();
+        let seen = stage.lease.holder(&application).await.unwrap().unwrap();
+        stage.lease.release(&first).await.unwrap();
+        stage.lease.acquire(&claim("second")).await.unwrap();
+        let take_over = |seen| Some((seen, Text::from("he went home")));
+        let setup = Setup { take_over: take_over(seen), ..stage.setup(&plan) };
+        let ended = stage.carry_out(setup).await.unwrap();
+        assert!(matches!(ended, Err(NotBegun::Lease(_))), "{ended:?}");
+        assert_eq!(stage.sent(), []);
+        let seen = stage.lease.holder(&application).await.unwrap().unwrap();
+        let setup = Setup { take_over: take_over(seen), ..stage.setup(&plan) };
+        let ending = stage.carry_out(setup).await.unwrap().unwrap();
+        assert_eq!(ending.outcome, Outcome::Done, "{}", ending.why);
+    });
+}
+
+#[test]
+fn a_planned_run_sends_nothing_while_nobody_can_say_whose_the_lease_is() {
+    for (runbook, scenario, params) in both() {
+        play(async || {
+            let stage = Stage::new(world(scenario));
+            let plan = stage.plan(runbook, &params).await;
+            stage.strike_at(
+                Point::Step(StepId::new("pin")),
+                Strike::Before(deed(|sim| {
+                    let region = Region::new("us-west-2");
+                    sim.apis_down(&region, &["dynamodb"], Mode::Hang, SignedDuration::ZERO, None);
+                })),
+            );
+            let ending = stage.ended(&plan).await;
+            let emergency = runbook == "failover";
+            let expected = if emergency { Outcome::Done } else { Outcome::Halted };
+            assert_eq!(ending.outcome, expected, "{runbook}: {:#?}", stage.words());
+            assert_eq!(stage.sent().iter().any(steers), emergency, "{runbook}: {:#?}", stage.words());
+        });
+    }
+}
+
+#[test]
+fn a_way_out_that_hangs_is_left_for_the_next_in_seconds() {
+    play(async || {
+        let wiring = Wiring { switch_object: true, ..Wiring::default() };
+        let stage = Stage::new(SimOptions { wiring, ..world("regional-outage") });
+        let params = Params { database: Some(DatabaseChoice::Leave), ..leaving() };
+        let plan = stage.plan("failover", &params).await;
+        assert!(plan.step(&StepId::new("pin")).unwrap().ways.len() > 1);
+        let home = Region::new("us-west-2");
+        stage.sim.apis_down(&home, &["s3"], Mode::Hang, SignedDuration::ZERO, None);
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+        let entries = stage.recorder.entries();
+        let took = entries.iter().find_map(|entry| match &entry.event {
+            Event::StepDone { step, took, .. } if step.as_str() == "pin" => Some(*took),
+            _ => None,
+        });
+        let took = took.unwrap();
+        assert!(took < std::time::Duration::from_secs(45), "{took:?}: {:#?}", stage.words());
     });
 }

@@ -11,6 +11,7 @@ mod engine;
 mod interlocks;
 mod journal;
 mod judge;
+mod judging;
 mod leaving;
 mod matrix;
 mod moving;
