@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::runbook::situation::words;
 use crate::runbook::{
-    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Plan,
-    RegionSample, Step, StepId,
+    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Outcome,
+    Plan, RegionSample, Step, StepId,
 };
 
 /// A plan, whole, for reading before it is confirmed.
@@ -124,6 +126,8 @@ fn usual(step: &Step) -> Option<String> {
 pub(super) struct Telling {
     usual: BTreeMap<StepId, String>,
     began: BTreeMap<StepId, Timestamp>,
+    /// True once the recovery point was told, which says more than a lag.
+    weighed: bool,
 }
 
 impl Telling {
@@ -149,6 +153,11 @@ impl Telling {
                 let usual = self.usual.get(step).map(|usual| format!(", {usual}")).unwrap_or_default();
                 format!("{line}{spent}{usual}")
             }
+            Event::RecoveryPoint { .. } => {
+                self.weighed = true;
+                line
+            }
+            Event::Ended { outcome, rto, .. } if self.weighed => stamped(entry, &ended(*outcome, *rto, None)),
             _ => line,
         }
     }
@@ -190,7 +199,7 @@ fn event(entry: &Entry) -> String {
         Event::StepFailed { step, why, passed: true } => format!("{step}: failed and passed: {why}"),
         Event::StepFailed { step, why, passed: false } => format!("{step}: FAILED: {why}"),
         Event::StepSkipped { step, reason } => format!("{step}: skipped on the operator's word: {reason}"),
-        Event::StepUndone { step } => format!("{step}: undone"),
+        Event::StepUndone { step } => format!("{step}: undone, and proven so"),
         Event::Halted { why, done, undoable, not_run, .. } => format!(
             "HALTED: {why}; {} steps done, {} can be undone, {} not run",
             done.len(),
@@ -198,8 +207,7 @@ fn event(entry: &Entry) -> String {
             not_run.len()
         ),
         Event::Decided { decision, by } => {
-            let words = serde_json::to_value(decision).unwrap_or_default();
-            format!("{by} decided: {}", words["decision"].as_str().unwrap_or_default())
+            format!("{by} decided: {}", decision.words())
         }
         Event::Notified { whom, failure: None } => format!("told {whom}"),
         Event::Notified { whom, failure: Some(why) } => format!("could not tell {whom}: {why}"),
@@ -208,17 +216,22 @@ fn event(entry: &Entry) -> String {
             let regions: Vec<String> = regions.iter().map(sampled).collect();
             format!("users and data: {}", regions.join("; "))
         }
+        Event::Marked { token, .. } => format!("our own write {token} was accepted"),
+        Event::RecoveryPoint { point } => format!("RPO {}", point.words()),
         Event::Noted { words } => words.to_string(),
-        Event::Ended { outcome, rto, rpo_ms } => {
-            let rto = rto.map_or_else(String::new, |rto| {
-                format!(", users answered elsewhere after {} s", rto.as_secs())
-            });
-            let rpo =
-                rpo_ms.map_or_else(String::new, |rpo| format!(", last lag before the promotion {rpo:.0} ms"));
-            format!("ended: {}{rto}{rpo}", outcome.word())
-        }
+        Event::Ended { outcome, rto, rpo_ms } => ended(*outcome, *rto, *rpo_ms),
     };
+    stamped(entry, &words)
+}
+
+fn stamped(entry: &Entry, words: &str) -> String {
     format!("{} {words}", entry.at.strftime("%H:%M:%SZ"))
+}
+
+fn ended(outcome: Outcome, rto: Option<Duration>, rpo_ms: Option<f64>) -> String {
+    let rto = rto.map(|rto| format!(", users answered elsewhere after {} (RTO)", words::span(rto)));
+    let rpo = rpo_ms.map(|rpo| format!(", last lag before the promotion {}", words::millis(rpo)));
+    format!("ended: {}{}{}", outcome.word(), rto.unwrap_or_default(), rpo.unwrap_or_default())
 }
 
 /// The newest of each measure of a region, or why there is none.

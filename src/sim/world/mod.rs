@@ -7,6 +7,7 @@
 //! What it must not do: know a wire protocol, read a clock, or wait.
 
 pub mod alarms;
+mod application;
 pub mod capacity;
 pub mod checks;
 pub mod database;
@@ -30,7 +31,6 @@ pub mod traffic;
 mod view;
 pub mod zone;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -67,8 +67,8 @@ pub struct World {
     flows: Mutex<traffic::Flows>,
     alarms: Mutex<alarms::Memory>,
     tally: Mutex<view::Tally>,
-    /// What was written through the application, by path.
-    written: Mutex<BTreeMap<String, String>>,
+    /// What was written through the application, oldest first.
+    written: Mutex<Vec<application::Written>>,
 }
 
 /// Locks a mutex; the data behind these is whole even when a holder panicked.
@@ -133,26 +133,6 @@ impl World {
             tally: Mutex::default(),
             written: Mutex::default(),
         }
-    }
-
-    /// What the application answers to a request that is no plain read of a page: a write is kept under its path
-    /// while somewhere a database takes writes, and refused otherwise; what was kept is shown. `None`: a plain page.
-    pub(crate) fn application(
-        &self,
-        method: &str,
-        path: &str,
-        body: &str,
-        now: Timestamp,
-    ) -> Option<(u16, String)> {
-        let mut written = lock(&self.written);
-        if !matches!(method, "PUT" | "POST" | "PATCH") {
-            return written.get(path).map(|body| (200, body.clone()));
-        }
-        if !self.writes_succeed(now) {
-            return Some((503, "no database takes writes now; try again later".to_owned()));
-        }
-        written.insert(path.to_owned(), body.to_owned());
-        Some((201, body.to_owned()))
     }
 
     /// What is wrong, when.

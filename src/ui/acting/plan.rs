@@ -206,7 +206,7 @@ fn trouble(page: &mut Page, dialog: &PlanDialog, error: &PlanError, room: u16, t
         PlanError::Params(why) | PlanError::Impossible(why) => {
             page.text(("  ✖ ", theme.mark(Mark::Critical)), why.as_str(), room, theme.strong());
         }
-        PlanError::Choose { question, choices, .. } => {
+        PlanError::Choose { question, choices, proposed, .. } => {
             page.text(("  ▲ ", theme.mark(Mark::Warning)), question.as_str(), room, theme.strong());
             for (index, (word, sentence)) in choices.iter().enumerate() {
                 let here = index == dialog.choice;
@@ -215,7 +215,8 @@ fn trouble(page: &mut Page, dialog: &PlanDialog, error: &PlanError, room: u16, t
                 }
                 let style = if here { theme.strong() } else { theme.plain() };
                 let lead = format!("    {word}: ");
-                page.text((&lead, theme.key()), sentence.as_str(), room, style);
+                let words = super::offered(word, sentence, proposed.as_ref());
+                page.text((&lead, theme.key()), &words, room, style);
             }
         }
     }
