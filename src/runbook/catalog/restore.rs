@@ -100,7 +100,8 @@ impl Runbook for Restore {
         findings.extend(situation.journal.into_iter().flat_map(|entries| unheard(entries)));
         let mut changes = Vec::new();
         let mut differing = Vec::new();
-        for item in told.items.iter().map(|item| remembered(situation, region, item, &mut notes)) {
+        for item in &told.items {
+            let item = remembered(situation, region, item, &mut notes);
             match weigh(&item, region, &facts, params, situation.journal.is_some()) {
                 Weighed::Change(change) => changes.push(change),
                 Weighed::Ask(words) => differing.push((item.subject.name(), words)),
