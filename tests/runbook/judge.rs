@@ -144,6 +144,7 @@ fn member(name: &str, is_writer: bool, synchronization: Option<&str>) -> GlobalM
         arn: Arn::new(format!("arn:aws:rds:{EAST}:123456789012:cluster:{name}")),
         is_writer,
         synchronization: synchronization.map(Into::into),
+        forwarding: None,
     }
 }
 
@@ -217,6 +218,7 @@ fn health_check_flags_are_both_or_nothing() {
             request_interval: Some(30),
             linked_service: owner.map(Into::into),
             children: Vec::new(),
+            without_data: None,
         })
     };
     let out = Condition::HealthCheckFlags { check: "hc-us".into(), inverted: true, disabled: true };

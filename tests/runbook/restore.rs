@@ -470,6 +470,37 @@ fn survivors_keep_what_they_need_now() {
     assert_eq!(survivor(&busy), Some((2, 24)), "a registration must not cut what is wanted now");
 }
 
+/// Where no auto scaling raises a count again, what a survivor needs is left to it.
+#[test]
+fn survivors_without_auto_scaling_keep_what_they_need_now() {
+    let mut stage = left();
+    // The drain raised a count, not limits.
+    let entries = stage.journal.as_mut().unwrap();
+    let mut saved = Stage::calm();
+    saved.tell(service(EU), Known::Service(service_state(4, 4)));
+    let raised = Box::new(desired(EU, 8));
+    entries[0].event = Event::Intent {
+        step: "scale/eu".into(),
+        way: 0,
+        call: 0,
+        attempt: 0,
+        operation: raised,
+        saved: saved.facts,
+    };
+    stage.tell(scaling(EU), Known::Scaling(None));
+    let survivor = |stage: &Stage| {
+        let saved = [("desired/eu-west-1/prod/api".into(), Differing::Saved)];
+        let params = Params { differing: saved.into(), ..of_region(US) };
+        calls(stage, &params).into_iter().find_map(|call| match call {
+            Operation::SetDesired { region, desired, .. } if region.as_str() == EU => Some(desired),
+            _ => None,
+        })
+    };
+    assert_eq!(survivor(&stage), Some(4), "the restored region takes its four back");
+    stage.tell(service(EU), Known::Service(service_state(14, 14)));
+    assert_eq!(survivor(&stage), Some(10), "of fourteen that are wanted now, four go back");
+}
+
 #[test]
 fn without_a_journal_the_baseline_is_named() {
     let mut stage = left();

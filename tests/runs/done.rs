@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use serde_json::{Value, json};
 
 use super::judge;
-use super::scene::{Bastion, LEAVING, PATIENCE, SURVIVOR, World, events, region};
+use super::scene::{Bastion, Busy, LEAVING, PATIENCE, SURVIVOR, World, events, patiently, region};
 
 /// What a run of `runbook` away from the leaving region needs to be told.
 fn away<'a>(verb: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
@@ -13,8 +13,12 @@ fn away<'a>(verb: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
     [verb, &confirmed, more].concat()
 }
 
-#[test]
-fn a_drain_is_planned_and_carried_out_from_another_process() {
+/// A drain is planned and carried out from another process.
+pub(super) fn drain() {
+    patiently(Busy::Anything, drained);
+}
+
+fn drained() {
     let world = World::start(&["--speed", "60"]);
     let bastion = Bastion::new(&world, "bastion");
     let heard = bastion.home.path("heard");
@@ -111,8 +115,7 @@ fn without_a_disk_a_failover_leaves_its_intents_on_standard_error() {
 }
 
 /// An outage of the region, with and without us-east-1's control plane, which answers for Route 53.
-#[test]
-fn a_failover_gets_users_out_also_while_route_53_cannot_be_asked() {
+pub(super) fn failovers() {
     let cases: [(&[&str], bool, &str, &[&str]); 4] = [
         (&[], false, "UpdateHealthCheck", &["--database", "failover"]),
         (&["switch-object"], true, "PutObject", &["--database", "leave"]),
@@ -121,7 +124,7 @@ fn a_failover_gets_users_out_also_while_route_53_cannot_be_asked() {
     ];
     std::thread::scope(|scope| {
         for (wired, dark, way_out, database) in cases {
-            scope.spawn(move || failover(wired, dark, way_out, database));
+            scope.spawn(move || patiently(Busy::Lease, || failover(wired, dark, way_out, database)));
         }
     });
 }

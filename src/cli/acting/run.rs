@@ -12,6 +12,7 @@ use super::super::out;
 use super::super::session::{Session, WORKERS, worker};
 use super::desk::local_user;
 use super::{Asked, Desk, Started, TakeUp, lines, plan};
+use crate::app::acting::Reads;
 use crate::domain::text::Text;
 use crate::runbook::engine::NotBegun;
 use crate::runbook::{Approval, ApprovalError, Arming, Decision, Entry, Event, Force, Outcome};
@@ -28,7 +29,7 @@ pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failu
         let arming = Arming::arm(&session.topology, clock.now())
             .map_err(|error| Failure::new(Exit::Blocked, error))?;
         let params = args.wishes.params();
-        let planned = desk.plan(Asked { runbook, params: &params, armed: true, afresh: true }).await;
+        let planned = desk.plan(Asked { runbook, params: &params, armed: true, reads: Reads::Anew }).await;
         let plan = planned.map_err(plan::refused)?;
         for finding in &plan.findings {
             let word = if finding.force == Force::Block { "blocks" } else { "warns" };
