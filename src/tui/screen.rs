@@ -177,7 +177,7 @@ impl Shown {
 impl Small {
     /// A cell of an empty screen.
     const BLANK: Self =
-        Self { letter: Some(' '), fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
+        Self { letter: Some(' '), fg: Cell::EMPTY.fg, bg: Cell::EMPTY.bg, modifier: Cell::EMPTY.modifier };
 
     fn of(cell: &Cell) -> Self {
         Self { letter: one_letter(cell.symbol()), fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
