@@ -234,11 +234,13 @@ impl App {
                 }
             }
             Screen::Card(_) => drop(self.step_acting(sign)),
+            Screen::Undo(_) if line => drop(self.step_undo(sign)),
             Screen::Findings(_)
             | Screen::Timeline(_)
             | Screen::Help(_)
             | Screen::Plan(_)
-            | Screen::Run(_) => {}
+            | Screen::Run(_)
+            | Screen::Undo(_) => {}
         }
         Vec::new()
     }
@@ -325,6 +327,7 @@ impl App {
             | Screen::Run(acting::RunView { scroll, .. }) => scroll.page(sign),
             Screen::Plan(dialog) => dialog.scroll.page(sign),
             Screen::Card(card) => card.scroll.page(sign),
+            Screen::Undo(list) => list.scroll.page(sign),
         }
         Vec::new()
     }
@@ -347,6 +350,7 @@ impl App {
             }
             Screen::Plan(dialog) => ends(&dialog.scroll, last),
             Screen::Card(_) => drop(self.step_acting(sign)),
+            Screen::Undo(_) => drop(self.step_undo(sign)),
         }
         Vec::new()
     }

@@ -17,6 +17,7 @@
 //! | [`plan`], [`approval`] | what was confirmed |
 //! | [`executor`], [`lease`] | the world, as traits |
 //! | [`event`], [`state`] | what happened, and where it leaves each step |
+//! | [`undo`] | what the undo of one step would do |
 //! | [`engine`] | how a confirmed plan is carried out |
 //! | [`journal`] | what happened, on disk |
 //! | [`pin`] | what runs left so that a region stays out of service |
@@ -46,6 +47,7 @@ pub mod sample;
 pub mod script;
 pub mod situation;
 pub mod state;
+pub mod undo;
 
 pub use approval::{Approval, ApprovalError, Arming};
 pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};

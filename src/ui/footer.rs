@@ -101,11 +101,19 @@ fn works(binding: &Binding, app: &App, framed: bool) -> bool {
         (command, Screen::Run(view)) if Layer::Run.bindings().iter().any(|own| own.command == command) => {
             let standing = app.acting.run(&view.run).map(|run: &RunState| &run.standing);
             match command {
-                "abort" => matches!(standing, Some(Standing::Running | Standing::Halted(_))),
+                "abort" => {
+                    matches!(standing, Some(Standing::Running | Standing::Undoing | Standing::Halted(_)))
+                }
                 _ => matches!(standing, Some(Standing::Halted(_))),
             }
         }
-        ("pause" | "refresh" | "zoom", Screen::Plan(_) | Screen::Card(_) | Screen::Run(_))
+        ("undo-this", Screen::Undo(list)) => {
+            app.acting.run(&list.run).is_some_and(|run| run.halt().is_some())
+        }
+        (
+            "pause" | "refresh" | "zoom",
+            Screen::Plan(_) | Screen::Card(_) | Screen::Run(_) | Screen::Undo(_),
+        )
         | ("card", Screen::Card(_))
         | ("run", Screen::Run(_)) => false,
         ("run", _) => app.acting.current().is_some(),

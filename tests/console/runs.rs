@@ -171,12 +171,70 @@ fn decisions_at_a_halt_are_asked_for_in_words() {
     stage.type_in("the resolver caches");
     let reason = "the resolver caches".into();
     assert_eq!(stage.press("enter"), [Effect::Decide(run_id(), Decision::Skip { reason })]);
-    stage.press("u");
+}
+
+/// Picks a row of the list by `keys`, types what is asked for, and gives what is sent.
+fn undo(stage: &mut Stage, keys: &str) -> Vec<Effect> {
+    assert!(stage.press("u").is_empty(), "one key sends nothing");
+    assert!(matches!(stage.app.screen(), Screen::Undo(_)), "{}", stage.text());
+    assert!(stage.press(keys).is_empty());
+    assert!(stage.press("enter").is_empty(), "nor do two");
     stage.type_in("undo");
     stage.press("enter");
     stage.type_in("rollback agreed");
-    let reason = "rollback agreed".into();
-    assert_eq!(stage.press("enter"), [Effect::Decide(run_id(), Decision::Undo { reason })]);
+    stage.press("enter")
+}
+
+#[test]
+fn one_step_or_all_of_them_are_undone_from_a_list() {
+    let told = |step: Option<&str>| {
+        let (reason, step) = ("rollback agreed".into(), step.map(Into::into));
+        [Effect::Decide(run_id(), Decision::Undo { reason, step })]
+    };
+    let mut stage = watching(&Tape::halted());
+    stage.press("u");
+    assert!(matches!(stage.app.screen(), Screen::Run(_)));
+    assert!(stage.text().contains("read-only: arm with A, then undo"), "{}", stage.text());
+    stage.arm();
+    assert_eq!(undo(&mut stage, ""), told(Some("pin")), "the newest comes first");
+    assert!(matches!(stage.app.screen(), Screen::Run(_)), "back to where it is seen going on");
+    assert_eq!(undo(&mut stage, "down"), told(Some("scale/eu-west-1/prod/api")));
+    assert_eq!(undo(&mut stage, "end"), told(None));
+    assert_eq!(undo(&mut stage, "down down down up"), told(Some("scale/eu-west-1/prod/api")));
+    // The list says what it would do before anything is typed.
+    stage.press("u down");
+    let text = stage.text();
+    for words in
+        ["MinCapacity 8 → 4", "desiredCount 8 → 4", "begun after it, and left as it is: take us-east-1"]
+    {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
+    // Arming that ends takes the word with it.
+    stage.press("enter");
+    stage.tick(stage.app.fleet.now() + SignedDuration::from_mins(16));
+    stage.press("esc enter");
+    assert!(stage.app.acting.prompt.is_none(), "{}", stage.text());
+}
+
+#[test]
+fn an_undone_step_is_told_as_such_and_asked_about() {
+    let mut tape = Tape::halted();
+    let mut stage = watching(&tape);
+    stage.arm();
+    stage.press("u");
+    tape.undone("scale/eu-west-1/prod/api").play(&mut stage);
+    assert!(stage.text().contains("that cannot be undone any more") || stage.text().contains("undo: drain"));
+    stage.press("esc");
+    let text = stage.text();
+    assert!(text.contains("undone") && text.contains("u undo a step or all"), "{text}");
+    let run = stage.app.acting.current().unwrap().1;
+    assert_eq!(run.step(&"scale/eu-west-1/prod/api".into()).unwrap().state, StepState::Undone);
+    assert_eq!(run.undoing(&"scale/eu-west-1/prod/api".into()), None, "there is nothing left of it");
+    // The run comes to the undone step: retry and skip say what they mean.
+    tape.waits_at("scale/eu-west-1/prod/api").play(&mut stage);
+    assert!(stage.text().contains("r do it again · s go on without it"), "{}", stage.text());
+    stage.press("r");
+    assert!(stage.text().contains("do again what was undone: raise prod/api"), "{}", stage.text());
 }
 
 #[test]

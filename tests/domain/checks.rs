@@ -174,6 +174,18 @@ fn findings_and_verdicts() {
             [I, I, H],
         ),
         (
+            "a fuse of which nobody says since when it burns",
+            |world| {
+                let at = world.now;
+                let table = world.regions[0].tables.values_mut().next().unwrap();
+                let mut state = table.value().cloned().unwrap();
+                state.replicas[0].status = "REPLICATION_NOT_AUTHORIZED".into();
+                table.succeed(state, at);
+            },
+            &["critical dynamodb.fuse us-east-1"],
+            [I, I, H],
+        ),
+        (
             "Aurora lags",
             |world| world.set(1, Metric::AuroraRpoLag, &["my-db-eu-west-1"], flat(2_500.0)),
             &["warning aurora.lag eu-west-1"],

@@ -14,6 +14,7 @@ mod judge;
 mod leaving;
 mod matrix;
 mod moving;
+mod notify;
 mod past;
 mod pins;
 mod planning;
@@ -28,6 +29,7 @@ mod superseding;
 mod switchover;
 mod synthetic;
 mod teardown;
+mod undo;
 mod watch;
 
 pub(crate) use report::failover as failover_journal;

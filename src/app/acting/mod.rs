@@ -15,6 +15,7 @@ pub mod estimate;
 mod pin;
 pub mod prompt;
 pub mod run;
+pub mod undo;
 
 use jiff::Timestamp;
 
@@ -23,6 +24,7 @@ pub use card::Card;
 pub use dialog::{Basis, Held, PlanDialog, Planned, Planning, Wish};
 pub use prompt::{Deciding, Field, Prompt, Purpose};
 pub use run::{RunState, StepMark};
+pub use undo::UndoList;
 
 use super::screen::{Screen, Scroll};
 use super::{App, Effect};
@@ -124,8 +126,8 @@ impl App {
         match self.screen() {
             Screen::Plan(dialog) => dialog.region.clone(),
             Screen::Card(card) => card.region.clone(),
-            Screen::Run(view) => {
-                let region = self.acting.run(&view.run).and_then(|run| run.region().cloned());
+            Screen::Run(RunView { run, .. }) | Screen::Undo(UndoList { run, .. }) => {
+                let region = self.acting.run(run).and_then(|run| run.region().cloned());
                 region.unwrap_or_else(|| self.focus.region.clone())
             }
             _ => self.focus.region.clone(),
@@ -334,6 +336,7 @@ impl App {
                 Vec::new()
             }
             Purpose::Decide(run, deciding) => self.decided(run.clone(), *deciding, prompt.reason()),
+            Purpose::Undo { run, step } => self.decided_undo(run.clone(), step.clone(), prompt.reason()),
             Purpose::Leave => vec![Effect::Quit],
         }
     }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::estimate::{self, Estimate};
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
+use crate::runbook::undo::{UNDO, Undoing};
 use crate::runbook::{
     ActFailure, Decision, Entry, Event, Judgement, LeaseOutcome, Opening, Operation, Outcome, Plan,
     RecoveryPoint, Step, StepId, StepState,
@@ -53,6 +54,8 @@ pub enum Standing {
     /// Steps are carried out.
     #[default]
     Running,
+    /// Steps are undone on the operator's word.
+    Undoing,
     /// It was told to stop and has not said yet that it did.
     Stopping,
     /// It waits for the operator.
@@ -75,7 +78,7 @@ pub struct Halt {
     pub why: Text,
     /// Steps that are done.
     pub done: Vec<StepId>,
-    /// Of these, those that can be undone.
+    /// Steps that can be undone, the newest first.
     pub undoable: Vec<StepId>,
     /// Steps that were not begun.
     pub not_run: Vec<StepId>,
@@ -106,6 +109,8 @@ pub struct RunStep {
     pub way: usize,
     /// Its calls, oldest first; a call that is sent again is one more.
     pub calls: Vec<CallState>,
+    /// From which of its calls on nothing was undone.
+    since: usize,
 }
 
 /// A call of a step.
@@ -214,6 +219,11 @@ impl RunState {
         self.steps.iter().find(|step| &step.id == id)
     }
 
+    /// What the undo of a step would do; `None` when nothing of it can be undone.
+    pub fn undoing(&self, step: &StepId) -> Option<Undoing<'_>> {
+        Undoing::of(self.plan.as_ref()?, step, &self.step(step)?.used())
+    }
+
     /// Takes one entry. One that was taken already is left out, so that a run may be read from its start again
     /// while it goes on.
     pub fn take(&mut self, entry: &Entry) {
@@ -272,7 +282,9 @@ impl RunState {
                     fate: Fate::Sent,
                 };
                 let known = self.touch(step);
-                known.way = *way;
+                if *call < UNDO {
+                    known.way = *way;
+                }
                 known.calls.push(sent);
             }
             Event::Applied { step, way, call, request_id } => {
@@ -309,7 +321,9 @@ impl RunState {
                 self.mark(at, Some(step), "skipped", false);
             }
             Event::StepUndone { step } => {
-                self.touch(step).state = StepState::Undone;
+                let known = self.touch(step);
+                known.end(at, StepState::Undone, &"as it was before".into());
+                known.since = known.calls.len();
                 self.mark(at, Some(step), "undone", false);
             }
             Event::Halted { why, done, undoable, not_run, failed } => {
@@ -323,10 +337,11 @@ impl RunState {
                 self.mark(at, None, "HALTED", true);
             }
             Event::Decided { decision, by } => {
-                self.note(at, format!("{by} decided: {}", words(decision)));
+                self.note(at, format!("{by} decided: {}", decision.words()));
                 self.standing = match decision {
                     Decision::Abort { .. } | Decision::HandOver => Standing::Stopping,
-                    Decision::Retry | Decision::Skip { .. } | Decision::Undo { .. } => Standing::Running,
+                    Decision::Retry | Decision::Skip { .. } => Standing::Running,
+                    Decision::Undo { .. } => Standing::Undoing,
                 };
             }
             Event::Notified { whom, failure: None } => self.note(at, format!("told {whom}")),
@@ -404,6 +419,7 @@ impl RunStep {
             share: None,
             way: 0,
             calls: Vec::new(),
+            since: 0,
         }
     }
 
@@ -414,20 +430,23 @@ impl RunStep {
         self.share = None;
     }
 
+    /// Its ways of which a call may have taken effect and was not undone since.
+    fn used(&self) -> Vec<usize> {
+        let acted = |sent: &&CallState| {
+            sent.call < UNDO && !matches!(&sent.fate, Fate::Not(failure) if failure.is_definite())
+        };
+        let mut used = Vec::new();
+        for way in self.calls.iter().skip(self.since).filter(acted).map(|sent| sent.way) {
+            if !used.contains(&way) {
+                used.push(way);
+            }
+        }
+        used
+    }
+
     /// How long it took, or has taken by now.
     pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
         Some(between(self.began?, self.ended.unwrap_or(now)))
-    }
-}
-
-/// A decision in words.
-pub fn words(decision: &Decision) -> String {
-    match decision {
-        Decision::Retry => "retry".to_owned(),
-        Decision::Skip { reason } => format!("skip: {reason}"),
-        Decision::Undo { reason } => format!("undo: {reason}"),
-        Decision::HandOver => "hand over".to_owned(),
-        Decision::Abort { reason } => format!("abort: {reason}"),
     }
 }
 

@@ -199,7 +199,7 @@ fn event(entry: &Entry) -> String {
         Event::StepFailed { step, why, passed: true } => format!("{step}: failed and passed: {why}"),
         Event::StepFailed { step, why, passed: false } => format!("{step}: FAILED: {why}"),
         Event::StepSkipped { step, reason } => format!("{step}: skipped on the operator's word: {reason}"),
-        Event::StepUndone { step } => format!("{step}: undone"),
+        Event::StepUndone { step } => format!("{step}: undone, and proven so"),
         Event::Halted { why, done, undoable, not_run, .. } => format!(
             "HALTED: {why}; {} steps done, {} can be undone, {} not run",
             done.len(),
@@ -207,8 +207,7 @@ fn event(entry: &Entry) -> String {
             not_run.len()
         ),
         Event::Decided { decision, by } => {
-            let words = serde_json::to_value(decision).unwrap_or_default();
-            format!("{by} decided: {}", words["decision"].as_str().unwrap_or_default())
+            format!("{by} decided: {}", decision.words())
         }
         Event::Notified { whom, failure: None } => format!("told {whom}"),
         Event::Notified { whom, failure: Some(why) } => format!("could not tell {whom}: {why}"),

@@ -208,6 +208,7 @@ impl View {
                 .collect(),
             left: filled(vec![
                 list("Failed", titles(&left.failed)),
+                list("Undone by itself, and not done again", titles(&left.undone)),
                 list("Failed and passed: the run went on without", titles(&left.passed)),
                 list("Begun, without an end", titles(&left.under_way)),
                 list("Not begun", titles(&left.not_begun)),

@@ -94,6 +94,7 @@ impl Runbook for Failover {
             let proof = evacuation::proof(&view, &region, &evacuation.names, pin, true);
             draft.steps.extend(proof.steps);
             draft.notes.extend(proof.notes);
+            draft.findings.extend(proof.findings);
             if unplanned {
                 draft.fence(&view, &region, pin);
             }

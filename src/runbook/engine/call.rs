@@ -12,7 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::effect::{effect, touches};
 use super::hold::Held;
-use super::interlock::{WayOut, survivors, survivors_facts, writer_facts, writer_may_move};
+use super::interlock::{
+    WayOut, carried_facts, may_lower, survivors, survivors_facts, writer_facts, writer_may_move,
+};
 use super::{Context, LOOK, Stop};
 use crate::domain::observation::Reading;
 use crate::domain::text::Text;
@@ -22,6 +24,7 @@ use crate::runbook::fact::{Fact, Facts, Known};
 use crate::runbook::operation::{Operation, Resend, Steering};
 use crate::runbook::plan::{OnFailure, StepId};
 use crate::runbook::situation::words;
+use crate::runbook::undo::UNDO;
 
 /// Where in a plan a call stands.
 #[derive(Clone, Debug)]
@@ -86,7 +89,7 @@ impl Context {
             if attempt == 0 {
                 self.tell_lag(&saved).await;
             }
-            if let Err(why) = self.interlocked(&operation, asked_at).await {
+            if let Err(why) = self.interlocked(&place, &operation, asked_at).await {
                 return Called::Refused(why);
             }
             let intent = Event::Intent {
@@ -131,7 +134,7 @@ impl Context {
                 failure: failure.clone(),
             })
             .await;
-            if !matches!(failure, ActFailure::Unknown { .. }) {
+            if failure.is_definite() {
                 self.not_sent(&place);
             }
             match failure {
@@ -246,12 +249,14 @@ impl Context {
 
     /// Notes that the call on its way was definitely refused; earlier tries of it may still be in doubt.
     fn not_sent(&self, place: &Place<'_>) {
-        let mut doubtful = self.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = doubtful
-            .iter()
-            .rposition(|(step, way, call)| step == place.step && *way == place.way && *call == place.call);
-        if let Some(last) = last {
-            doubtful.remove(last);
+        for list in [&self.doubtful, &self.sent] {
+            let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = list.iter().rposition(|(step, way, call)| {
+                step == place.step && *way == place.way && *call == place.call
+            });
+            if let Some(last) = last {
+                list.remove(last);
+            }
         }
     }
 
@@ -329,8 +334,20 @@ impl Context {
     }
 
     /// The engine's own interlocks; `Err` says what would go wrong.
-    async fn interlocked(&self, operation: &Operation, asked_at: Timestamp) -> Result<(), Text> {
+    async fn interlocked(
+        &self,
+        place: &Place<'_>,
+        operation: &Operation,
+        asked_at: Timestamp,
+    ) -> Result<(), Text> {
         let topology = &self.setup.topology;
+        if place.call >= UNDO {
+            let plan = &self.setup.plan;
+            let wanted = carried_facts(topology, plan, operation);
+            let facts =
+                if wanted.is_empty() { Facts::new() } else { self.setup.executor.observe(&wanted).await };
+            may_lower(topology, plan, &facts, operation, asked_at - SignedDuration::from_secs(60))?;
+        }
         // A cleanup of the whole application leaves nobody in DNS on purpose: its own guard refuses while users come.
         let whole = self.setup.plan.runbook.as_str() == "cleanup" && self.setup.plan.params.region.is_none();
         if let Some(Steering::Out(leaving)) = operation.steering().filter(|_| !whole) {

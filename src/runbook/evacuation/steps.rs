@@ -13,6 +13,7 @@ use crate::domain::snapshot::ScalableTarget;
 use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
 use crate::runbook::fact::Fact;
+use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::operation::{Operation, RecordAction, Suspended};
 use crate::runbook::plan::{Step, StepId};
 use crate::runbook::situation::{Need, View, words};
@@ -40,6 +41,7 @@ pub(in crate::runbook) struct Parts {
     pub(in crate::runbook) steps: Vec<Step>,
     pub(in crate::runbook) done: Vec<StepId>,
     pub(in crate::runbook) notes: Vec<Text>,
+    pub(in crate::runbook) findings: Vec<GuardFinding>,
 }
 
 /// Survivors grow to their need: limits first, then the wait until tasks serve. Nothing is ever lowered.
@@ -207,6 +209,7 @@ pub(in crate::runbook) fn proof(
             .notes
             .push("where DNS leads cannot be asked here (not configured): answers prove nothing".into());
     }
+    parts.findings.extend(unanswered(view, names, quiet.is_some()));
     // Where DNS cannot be asked, traffic proves the same, later.
     let gone = match &quiet {
         Some(quiet) if unasked => Some(quiet.clone()),
@@ -255,6 +258,21 @@ pub(in crate::runbook) fn proof(
         .into(),
     );
     parts
+}
+
+/// A host that lets nothing out on port 53 learns nowhere whether users have left: that is told before, not at the end of
+/// a wait.
+fn unanswered(view: &View<'_>, names: &[HostName], traffic: bool) -> Option<GuardFinding> {
+    let mut errors = names.iter().filter_map(|name| view.facts.error(&Fact::Answers(name.clone())));
+    let error = errors.find(|error| error.kind != ErrorKind::NotConfigured)?;
+    let instead = if traffic {
+        "that users have left is told by traffic alone, minutes later"
+    } else {
+        "nothing here proves that users have left"
+    };
+    let message = format!("our DNS questions are not answered ({}): {instead}", error.kind.label());
+    let next = "let UDP and TCP to port 53 out of this host, or ask `dig` from another one";
+    Some(GuardFinding::warn(GuardId::Runbook, message).next(next))
 }
 
 /// A write through each public name after `after`, where the topology names one: the proof that writes work again.

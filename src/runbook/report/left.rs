@@ -17,6 +17,8 @@ use crate::runbook::state::StepState;
 pub struct Left {
     /// Steps that failed and were not passed.
     pub failed: Vec<StepId>,
+    /// Steps that were undone by themselves: they are done again only when somebody says so.
+    pub undone: Vec<StepId>,
     /// Steps that failed and were passed: the run went on without them.
     pub passed: Vec<StepId>,
     /// Steps that were begun and have no end.
@@ -64,6 +66,7 @@ pub(super) fn of(
     };
     let mut left = Left {
         failed: which(StepState::Failed),
+        undone: if outcome == Some(Outcome::Undone) { Vec::new() } else { which(StepState::Undone) },
         passed: which(StepState::Passed),
         under_way: which(StepState::UnderWay),
         not_begun: which(StepState::NotBegun),

@@ -23,7 +23,7 @@ pub use left::{Left, Next, Undo};
 pub use series::{Line, Unknown};
 pub use steps::{CallReport, Fate, GivenUp, StepReport};
 
-use super::event::{Decision, Entry, Event, LeaseOutcome, Opening, Outcome, RunId};
+use super::event::{Entry, Event, LeaseOutcome, Opening, Outcome, RunId};
 use super::guard::{Force, GuardFinding};
 use super::journal::{RunState, Stand, Told, stand};
 use super::params::Params;
@@ -433,7 +433,7 @@ fn happening(entry: &Entry, doubtful: bool) -> Option<Happening> {
         }
         Event::Lease { outcome } => lease(outcome),
         Event::Halted { why, .. } => (format!("halted: {why}"), true),
-        Event::Decided { decision, by } => (format!("{by} decided: {}", decided(decision)), false),
+        Event::Decided { decision, by } => (format!("{by} decided: {}", decision.words()), false),
         Event::Notified { whom, failure: None } => (format!("told {whom}"), false),
         Event::Notified { whom, failure: Some(why) } => (format!("could not tell {whom}: {why}"), true),
         Event::Unjournaled { why } => (format!("the journal could not be written: {why}"), true),
@@ -473,16 +473,6 @@ fn lease(outcome: &LeaseOutcome) -> (String, bool) {
             (format!("lease lost to {} on {} (run {})", to.claim.holder, to.claim.host, to.claim.run), true)
         }
         LeaseOutcome::Released => ("lease given back".to_owned(), false),
-    }
-}
-
-fn decided(decision: &Decision) -> String {
-    match decision {
-        Decision::Retry => "retry".to_owned(),
-        Decision::Skip { reason } => format!("skip, because: {reason}"),
-        Decision::Undo { reason } => format!("undo, because: {reason}"),
-        Decision::HandOver => "hand over".to_owned(),
-        Decision::Abort { reason } => format!("stop, because: {reason}"),
     }
 }
 

@@ -15,9 +15,7 @@ use crate::runbook::journal::Told;
 use crate::runbook::operation::Operation;
 use crate::runbook::plan::{Plan, Step, StepId};
 use crate::runbook::state::StepState;
-
-/// From this number on calls belong to an undo, as the engine counts.
-const UNDO: usize = 1_000;
+use crate::runbook::undo::UNDO;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -7,6 +7,7 @@ pub(super) mod card;
 pub(super) mod plan;
 pub(super) mod prompt;
 pub(super) mod run;
+pub(super) mod undo;
 
 use super::format;
 use super::theme::Mark;

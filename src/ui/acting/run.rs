@@ -18,6 +18,7 @@ use crate::app::acting::run::{Fate, Halt, RunState, RunStep, Standing};
 use crate::app::acting::{RunView, run::CallState};
 use crate::app::{App, RegionView};
 use crate::domain::text::Text;
+use crate::runbook::undo::UNDO;
 use crate::runbook::{ActFailure, LeaseOutcome, Outcome, StepId, StepState};
 use crate::ui::columns;
 use crate::ui::format;
@@ -45,6 +46,7 @@ pub(in crate::ui) fn in_a_word(app: &App, theme: Theme) -> Option<(String, Style
     let name = run.name();
     Some(match &run.standing {
         Standing::Running => (format!("run: {name} {at}/{of} done: v"), theme.strong()),
+        Standing::Undoing => (format!("run: {name} undoing: v"), theme.strong()),
         Standing::Stopping => (format!("run: {name} stopping"), theme.mark(Mark::Warning)),
         Standing::Halted(_) => (format!("run HALTED: {name} {at}/{of} done: v"), theme.sign(Mark::Critical)),
         Standing::Ended { outcome, .. } => {
@@ -98,6 +100,7 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
     rule(pen, 0, &format!("run: {}, {at} of {of} done{spent}{left}", run.name()), theme);
     let (mark, word) = match &run.standing {
         Standing::Running => (Mark::Warning, "▶ RUNNING"),
+        Standing::Undoing => (Mark::Warning, "▶ UNDOING"),
         Standing::Stopping => (Mark::Warning, "STOPPING"),
         Standing::Halted(_) => (Mark::Critical, "✖ HALTED"),
         Standing::Ended { outcome: Outcome::Done, .. } => (Mark::Healthy, "● DONE"),
@@ -120,7 +123,7 @@ fn ended(outcome: Outcome) -> Mark {
 fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme: Theme) -> Page {
     let mut page = Page::default();
     // What waits for the operator, and how it ended, come before what went on.
-    if run.standing != Standing::Running {
+    if !matches!(run.standing, Standing::Running | Standing::Undoing) {
         page.select_next();
     }
     match &run.standing {
@@ -149,13 +152,15 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
                 theme.strong(),
             );
         }
-        Standing::Running => {}
+        Standing::Running | Standing::Undoing => {}
     }
     // What is under way is kept in sight.
-    let current =
-        run.steps.iter().position(|step| matches!(step.state, StepState::UnderWay | StepState::Failed));
+    let current = match run.standing {
+        Standing::Undoing => run.steps.iter().position(is_undoing),
+        _ => run.steps.iter().position(|step| matches!(step.state, StepState::UnderWay | StepState::Failed)),
+    };
     for (index, step) in run.steps.iter().enumerate() {
-        if Some(index) == current && run.standing == Standing::Running {
+        if Some(index) == current && matches!(run.standing, Standing::Running | Standing::Undoing) {
             page.select_next();
         }
         self::step(&mut page, app, run, index, step, (room, short), theme);
@@ -177,7 +182,14 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
 fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, theme: Theme) {
     page.text(("  ✖ waits for you: ", theme.mark(Mark::Critical)), halt.why.as_str(), room, theme.strong());
     let armed = app.acting.armed(app.fleet.now()).is_some();
-    let words = "r retry · s skip it · u undo what is done · o hand over · a abort";
+    let undone =
+        halt.failed.as_ref().and_then(|id| run.step(id)).is_some_and(|step| step.state == StepState::Undone);
+    let words = match (undone, halt.undoable.is_empty()) {
+        (true, true) => "r do it again · s go on without it · o hand over · a abort",
+        (true, false) => "r do it again · s go on without it · u undo more · o hand over · a abort",
+        (false, true) => "r retry · s skip it · o hand over · a abort",
+        (false, false) => "r retry · s skip it · u undo a step or all · o hand over · a abort",
+    };
     page.text(("  → ", theme.key()), words, room, theme.strong());
     if !armed {
         page.text(
@@ -225,10 +237,11 @@ fn step(
                 None => elapsed,
             }
         }
+        // From its beginning until somebody undid it is nobody's measure.
+        (StepState::Undone, _) | (_, None) => String::new(),
         (_, Some(elapsed)) => format::span(elapsed),
-        (_, None) => String::new(),
     };
-    let right = format!("{} {time}", step.state.word());
+    let right = if is_undoing(step) { "undoing".to_owned() } else { format!("{} {time}", step.state.word()) };
     let right = right.trim_end();
     let title_room = usize::from(room).saturating_sub(7 + RIGHT);
     let title = fit(step.title.as_str(), title_room);
@@ -253,7 +266,7 @@ fn step(
         page.text((indent, theme.plain()), &words, room, style);
     }
     // Calls of steps that are over are told by their evidence; the journal has them all.
-    if !matches!(step.state, StepState::UnderWay | StepState::Failed) {
+    if !matches!(step.state, StepState::UnderWay | StepState::Failed) && !is_undoing(step) {
         return;
     }
     if let Some(ways) = planned.map(|step| step.ways.len()).filter(|ways| *ways > 1) {
@@ -273,7 +286,7 @@ fn step(
 
 fn sent(page: &mut Page, sent: &CallState, room: u16, theme: Theme) {
     let again = if sent.attempt > 0 { format!(" (sent {} times)", sent.attempt + 1) } else { String::new() };
-    let undo = if sent.call >= 1000 { "undo: " } else { "" };
+    let undo = if sent.call >= UNDO { "undo: " } else { "" };
     let words = format!("{undo}{}{again}", sent.operation.sentence());
     let lead = format!("       {} > ", format::clock(sent.at));
     page.text((&lead, theme.quiet()), &words, room, theme.plain());
@@ -300,6 +313,11 @@ fn fate(fate: &Fate) -> (Mark, String) {
             (mark, format!("{word}: {}", failure.why()))
         }
     }
+}
+
+/// True while the last that was sent for a step was to undo it.
+fn is_undoing(step: &RunStep) -> bool {
+    step.state != StepState::Undone && step.calls.last().is_some_and(|sent| sent.call >= UNDO)
 }
 
 fn sign(state: StepState, theme: Theme) -> (&'static str, Style) {
