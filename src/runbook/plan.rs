@@ -192,9 +192,10 @@ impl Step {
         if domains.is_empty() { vec![FailureDomain::None] } else { domains }
     }
 
-    /// How long it is expected to take: as in past runs, or else by AWS's words.
-    pub fn expected(&self) -> Option<Duration> {
-        self.measured.map(|measured| measured.median).or(self.usual)
+    /// How long it is expected to take: as in past runs, or else as its runbook says, or else as such a step does.
+    pub fn expected(&self) -> Duration {
+        let measured = self.measured.map(|measured| measured.median);
+        measured.or(self.usual).unwrap_or_else(|| super::typical::of(self)).min(self.timeout)
     }
 
     /// A step that only waits until a condition holds.

@@ -926,6 +926,10 @@ fn what_is_gone_and_whose_it_is() {
             (Known::Word("DELETE_IN_PROGRESS".into()), "not yet: it is DELETE_IN_PROGRESS"),
             (Known::Word("DELETE_COMPLETE".into()), "holds: it is gone"),
             (Known::Word("DELETE_FAILED".into()), "never: deleting it failed: stack network in eu-west-1"),
+            (
+                Known::Word("DELETE_FAILED: The following resource(s) failed to delete: [Vpc].".into()),
+                "never: deleting it failed: The following resource(s) failed to delete: [Vpc].",
+            ),
         ],
     );
     table(

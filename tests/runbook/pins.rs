@@ -345,12 +345,15 @@ fn our_own_acts_end_a_pin_and_refused_ones_do_not() {
             failure: ActFailure::Unknown { why: "timed out".into() },
         };
         let done = || Event::Ended { outcome: Outcome::Done, rto: None, rpo_ms: None };
-        let cases: [(&str, &str, Vec<Event>, usize); 6] = [
+        let ended = |outcome| Event::Ended { outcome, rto: None, rpo_ms: None };
+        let cases: [(&str, &str, Vec<Event>, usize); 8] = [
             ("begun, and nothing called", "restore", vec![], 1),
             ("refused", "restore", vec![intent(), refused], 1),
             ("sent, and nobody knows", "restore", vec![intent(), unknown], 0),
             ("on its way", "restore", vec![intent()], 0),
             ("all was as before", "restore", vec![done()], 0),
+            ("halted on the way back", "restore", vec![ended(Outcome::Halted)], 1),
+            ("aborted on the way back", "restore", vec![ended(Outcome::Aborted)], 1),
             ("another runbook", "switchover", vec![done()], 1),
         ];
         for (name, runbook, events, expected) in cases {
@@ -360,6 +363,11 @@ fn our_own_acts_end_a_pin_and_refused_ones_do_not() {
                 assert_eq!(pin::pins(&runs).len(), expected, "{name}");
             }
         }
+        // Tasks that were stopped are a part of a pin, and none by themselves: nothing keeps users out by them.
+        let without = drained.iter().filter(|entry| {
+            !matches!(&entry.event, Event::StepDone { step, .. } | Event::StepHeld { step, .. } if step.as_str() == "pin")
+        });
+        assert_eq!(pin::pins(&[without.cloned().collect()]), Vec::new());
         // A cleanup lets go with its first call: what it deletes is nobody's to watch.
         let cleanup = run(&stage, "cleanup", later, vec![intent()]);
         assert_eq!(pin::pins(&[drained.clone(), cleanup]), Vec::new());

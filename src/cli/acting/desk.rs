@@ -205,13 +205,15 @@ impl Desk {
         how: TakeUp,
     ) -> Result<Started, Failure> {
         let clock = self.session.clock;
-        if self.listed().await?.iter().any(|listed| &listed.id == run && listed.never_began()) {
+        let (runs, id) = (self.runs.clone(), run.clone());
+        let listed = tokio::task::spawn_blocking(move || journal::one(&runs, &id)).await;
+        if listed.map_err(Failure::error)?.map_err(Failure::error)?.never_began() {
             let words =
                 format!("{run} went before its first entry was on disk: nothing was done; run it anew");
             return Err(Failure::new(Exit::Usage, words));
         }
         let told = self.told(run).await?;
-        let Some(Event::Opened { plan, opening, .. }) = told.entries.first().map(|entry| &entry.event) else {
+        let Some(Event::Opened { plan, .. }) = told.entries.first().map(|entry| &entry.event) else {
             return Err(Failure::error(format_args!("{run}: the journal does not begin with its plan")));
         };
         if let Some(outcome) = journal::stand(&told.entries, false).outcome
@@ -226,7 +228,9 @@ impl Desk {
         let plan = (**plan).clone();
         let arming = Arming::arm(&self.session.topology, clock.now())
             .map_err(|error| Failure::new(Exit::Blocked, error))?;
-        let findings = self.taken_up(&plan).await;
+        // An abort sends nothing, and closing a record must not need anybody's credentials.
+        let aborts = matches!(how.decided, Some(Decision::Abort { .. }));
+        let findings = if aborts { Vec::new() } else { self.taken_up(&plan).await };
         let blocks = findings.iter().filter(|finding| finding.force == Force::Block);
         let blocks: Vec<&str> = blocks.map(|finding| finding.message.as_str()).collect();
         if !blocks.is_empty() {
@@ -237,7 +241,8 @@ impl Desk {
             .map_err(|error| Failure::new(Exit::Blocked, error))?;
         let emergency = catalog::by_id(plan.runbook.as_str()).is_some_and(|book| book.spec().emergency);
         let folder = journal::folder_of(&self.runs, run).map_err(Failure::error)?;
-        let opening = Opening { reason: reason.into(), ..(**opening).clone() };
+        // Who goes on with it, and where: the first entry keeps who began.
+        let opening = self.opening(run, &plan, &approval).await;
         let (journal, told) = Journal::resume(&folder, how.accept_damage, clock)
             .await
             .map_err(|error| Failure::new(Exit::Blocked, error))?;

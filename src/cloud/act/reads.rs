@@ -215,9 +215,15 @@ impl Place {
             Err(error) if error.message.as_str().ends_with("does not exist") => return Ok(Known::Absent),
             Err(error) => return Err(error),
         };
-        let status = answer.stacks().first().and_then(|stack| stack.stack_status());
+        let found = answer.stacks().first();
+        let status = found.and_then(|stack| stack.stack_status());
+        let reason = found.and_then(|stack| stack.stack_status_reason()).unwrap_or_default();
         Ok(match status.map(aws_sdk_cloudformation::types::StackStatus::as_str) {
             None | Some("DELETE_COMPLETE") => Known::Absent,
+            // The reason names what could not be deleted, which is where the operator has to look.
+            Some(status @ "DELETE_FAILED") if !reason.is_empty() => {
+                Known::Word(format!("{status}: {reason}").into())
+            }
             Some(status) => Known::Word(status.into()),
         })
     }
