@@ -132,9 +132,10 @@ pub const COMMANDS: &[Command] = &[
     Command { name: "skip", doc: "go on without the failed step", run: |app, _| app.decide(Deciding::Skip) },
     Command {
         name: "undo",
-        doc: "undo what was done, newest first",
+        doc: "list what can be undone: one step, or all",
         run: |app, _| app.decide(Deciding::Undo),
     },
+    Command { name: "undo-this", doc: "undo this step, or all", run: |app, _| app.undo_this() },
     Command {
         name: "hand-over",
         doc: "end the run here as halted, for someone else to resume",
@@ -199,7 +200,8 @@ fn open(app: &mut App, _: char) -> Vec<Effect> {
         | Screen::Help(_)
         | Screen::Plan(_)
         | Screen::Card(_)
-        | Screen::Run(_) => NONE,
+        | Screen::Run(_)
+        | Screen::Undo(_) => NONE,
     }
 }
 

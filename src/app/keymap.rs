@@ -96,6 +96,9 @@ const RUN: &[Binding] = &[
     bind(&["a"], "a", "abort", Some("abort")),
 ];
 
+/// Keys of the list of what can be undone.
+const UNDO: &[Binding] = &[bind(&["enter"], "Enter", "undo-this", Some("undo it"))];
+
 /// Where a binding holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layer {
@@ -107,11 +110,13 @@ pub enum Layer {
     Card,
     /// In the run view.
     Run,
+    /// In the list of what can be undone.
+    Undo,
 }
 
 impl Layer {
     /// All layers, in the order in which Help shows them.
-    pub const ALL: [Self; 4] = [Self::Everywhere, Self::Plan, Self::Card, Self::Run];
+    pub const ALL: [Self; 5] = [Self::Everywhere, Self::Plan, Self::Card, Self::Run, Self::Undo];
 
     /// Its bindings.
     pub const fn bindings(self) -> &'static [Binding] {
@@ -120,6 +125,7 @@ impl Layer {
             Self::Plan => PLAN,
             Self::Card => CARD,
             Self::Run => RUN,
+            Self::Undo => UNDO,
         }
     }
 
@@ -130,6 +136,7 @@ impl Layer {
             Self::Plan => "in the dialog of a plan",
             Self::Card => "on the decision card",
             Self::Run => "in the run view",
+            Self::Undo => "in the list of what can be undone",
         }
     }
 }

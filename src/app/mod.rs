@@ -136,11 +136,15 @@ impl App {
             }
             Event::Sight(sight) => {
                 self.fleet.see(sight);
-                Update { redraw: true, effects: self.acting_tick() }
+                let mut effects = self.acting_tick();
+                effects.extend(self.renew_old(true));
+                Update { redraw: true, effects }
             }
             Event::Tick(now) => {
                 self.fleet.tick(now);
-                Update { redraw: true, effects: self.acting_tick() }
+                let mut effects = self.acting_tick();
+                effects.extend(self.renew_old(false));
+                Update { redraw: true, effects }
             }
             Event::Planned(planned) => {
                 let (redraw, effects) = self.planned(*planned);
@@ -234,11 +238,13 @@ impl App {
                 }
             }
             Screen::Card(_) => drop(self.step_acting(sign)),
+            Screen::Undo(_) if line => drop(self.step_undo(sign)),
             Screen::Findings(_)
             | Screen::Timeline(_)
             | Screen::Help(_)
             | Screen::Plan(_)
-            | Screen::Run(_) => {}
+            | Screen::Run(_)
+            | Screen::Undo(_) => {}
         }
         Vec::new()
     }
@@ -325,6 +331,7 @@ impl App {
             | Screen::Run(acting::RunView { scroll, .. }) => scroll.page(sign),
             Screen::Plan(dialog) => dialog.scroll.page(sign),
             Screen::Card(card) => card.scroll.page(sign),
+            Screen::Undo(list) => list.scroll.page(sign),
         }
         Vec::new()
     }
@@ -347,6 +354,7 @@ impl App {
             }
             Screen::Plan(dialog) => ends(&dialog.scroll, last),
             Screen::Card(_) => drop(self.step_acting(sign)),
+            Screen::Undo(_) => drop(self.step_undo(sign)),
         }
         Vec::new()
     }

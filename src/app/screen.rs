@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 
-use super::acting::{Card, PlanDialog, RunView};
+use super::acting::{Card, PlanDialog, RunView, UndoList};
 use super::keymap::Layer;
 
 /// A screen. [`Screen::Overview`] is always at the bottom of the stack.
@@ -29,6 +29,8 @@ pub enum Screen {
     Card(Box<Card>),
     /// A run.
     Run(RunView),
+    /// What a run that waits can take back.
+    Undo(UndoList),
 }
 
 impl Screen {
@@ -38,6 +40,7 @@ impl Screen {
             Self::Plan(_) => Layer::Plan,
             Self::Card(_) => Layer::Card,
             Self::Run(_) => Layer::Run,
+            Self::Undo(_) => Layer::Undo,
             Self::Overview
             | Self::Zoom
             | Self::Detail(_)

@@ -376,10 +376,13 @@ pub(super) enum RunsCommand {
         #[command(flatten)]
         here: Here,
     },
-    /// At a halt: restore what was changed
+    /// At a halt: restore what was changed, of one step or of all
     Undo {
         /// Its name
         run: String,
+        /// This step and no other; the run waits again afterwards
+        #[arg(long, value_name = "STEP")]
+        step: Option<String>,
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,

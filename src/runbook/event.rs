@@ -16,6 +16,7 @@ use super::lease::LeaseView;
 use super::operation::Operation;
 use super::params::Params;
 use super::plan::{Digest, Plan, StepId};
+use super::recovery::RecoveryPoint;
 use super::sample::RegionSample;
 use crate::domain::text::Text;
 
@@ -150,7 +151,7 @@ pub enum Event {
         why: Text,
         /// Steps that are done.
         done: Vec<StepId>,
-        /// Of these, those that can be undone.
+        /// Steps that can be undone, the newest first.
         undoable: Vec<StepId>,
         /// Steps that were not begun.
         not_run: Vec<StepId>,
@@ -182,6 +183,19 @@ pub enum Event {
         /// Region by region; those of which nothing new is known are left out.
         regions: Vec<RegionSample>,
     },
+    /// A write of our own through the public name was accepted, before or during an unplanned promotion. Whether it is
+    /// there afterwards measures the recovery point.
+    Marked {
+        /// What was written.
+        token: Text,
+        /// When it was sent; the entry's own time is that of the answer.
+        sent: Timestamp,
+    },
+    /// What is known of the data that an unplanned promotion lost. The last one counts.
+    RecoveryPoint {
+        /// What.
+        point: RecoveryPoint,
+    },
     /// Something the operator should read.
     Noted {
         /// The words.
@@ -193,7 +207,7 @@ pub enum Event {
         outcome: Outcome,
         /// Measured recovery time: from the opening until users were answered elsewhere.
         rto: Option<Duration>,
-        /// Measured recovery point: the last lag read before the promotion, milliseconds.
+        /// The last lag read before the promotion, milliseconds: an estimate. [`Event::RecoveryPoint`] says more.
         rpo_ms: Option<f64>,
     },
 }
@@ -303,10 +317,14 @@ pub enum Decision {
         /// Why.
         reason: Text,
     },
-    /// Restore the saved values of what was done, newest first.
+    /// Restore what was there before: of one step, after which the run waits again; or of everything that was done,
+    /// newest first, after which it ends.
     Undo {
         /// Why.
         reason: Text,
+        /// Which step; all of them without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
     },
     /// Leave the rest to someone else: the run ends as halted and can be resumed anywhere.
     HandOver,
@@ -315,6 +333,20 @@ pub enum Decision {
         /// Why.
         reason: Text,
     },
+}
+
+impl Decision {
+    /// In words, with its reason.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Retry => "retry".to_owned(),
+            Self::Skip { reason } => format!("skip, because: {reason}"),
+            Self::Undo { reason, step: None } => format!("undo everything, because: {reason}"),
+            Self::Undo { reason, step: Some(step) } => format!("undo {step}, because: {reason}"),
+            Self::HandOver => "hand over".to_owned(),
+            Self::Abort { reason } => format!("stop, because: {reason}"),
+        }
+    }
 }
 
 /// How a run ended.
@@ -403,6 +435,11 @@ impl std::fmt::Display for RunId {
 }
 
 impl ActFailure {
+    /// True when nothing changed, for certain.
+    pub const fn is_definite(&self) -> bool {
+        !matches!(self, Self::Unknown { .. })
+    }
+
     /// The words.
     pub fn why(&self) -> &Text {
         match self {

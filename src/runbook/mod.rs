@@ -15,8 +15,10 @@
 //! | [`operation`] | what is called |
 //! | [`print`], [`script`] | a call as a command line, a plan as a shell script |
 //! | [`plan`], [`approval`] | what was confirmed |
+//! | [`typical`] | how long a step takes before one was measured |
 //! | [`executor`], [`lease`] | the world, as traits |
-//! | [`event`] | what happened |
+//! | [`event`], [`state`] | what happened, and where it leaves each step |
+//! | [`undo`] | what the undo of one step would do |
 //! | [`engine`] | how a confirmed plan is carried out |
 //! | [`journal`] | what happened, on disk |
 //! | [`pin`] | what runs left so that a region stays out of service |
@@ -40,10 +42,14 @@ pub mod params;
 pub mod pin;
 pub mod plan;
 pub mod print;
+pub mod recovery;
 pub mod report;
 pub mod sample;
 pub mod script;
 pub mod situation;
+pub mod state;
+pub mod typical;
+pub mod undo;
 
 pub use approval::{Approval, ApprovalError, Arming};
 pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};
@@ -57,5 +63,7 @@ pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend
 pub use params::{DatabaseChoice, Differing, Params};
 pub use plan::{Digest, Measured, OnFailure, Plan, Step, StepId, Way};
 pub use print::CallForm;
+pub use recovery::{Found, RecoveryPoint};
 pub use sample::{Measure, RegionSample, SampleLine, Sampler, Timed};
 pub use script::script;
+pub use state::StepState;

@@ -14,6 +14,7 @@ use super::condition::{Condition, Moment};
 use super::event::{Entry, Event, Opening, Outcome};
 use super::fact::{Fact, Facts};
 use super::plan::{Plan, Step, StepId, Way};
+use super::undo::UNDO;
 use crate::domain::Topology;
 use crate::domain::ids::Region;
 use crate::domain::observation::Observed;
@@ -22,8 +23,6 @@ use crate::domain::text::Text;
 
 /// The step that takes a region out of DNS.
 const PIN: &str = "pin";
-/// Calls of an undo are numbered from here on.
-const UNDO: usize = 1_000;
 
 /// True for an event that [`pins`] looks at; whoever keeps entries for it may let go of the others.
 pub fn matters(event: &Event) -> bool {
@@ -279,7 +278,7 @@ fn settled(condition: &Condition, region: &Region, found: &mut Vec<(Subject, Val
             region: here,
             service,
             min,
-            max,
+            max: Some(max),
             at_least: false,
             suspended: Some(suspended),
         } if here == region => {

@@ -36,7 +36,10 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, framed: bool, theme: Theme) {
     }
     let mut at = 1;
     if app.acting.prompt.is_some() {
-        for (key, hint) in [("Enter", "go on"), ("Tab", "next field"), ("Esc", "close, nothing happens")] {
+        let typed = app.acting.prompt.as_ref().is_some_and(|prompt| !prompt.fields.is_empty());
+        let hints = [("Enter", "go on"), ("Tab", "next field"), ("Esc", "close, nothing happens")];
+        let plain = [("Enter", "do it"), ("Esc", "close, nothing happens")];
+        for (key, hint) in if typed { &hints[..] } else { &plain[..] } {
             at = pen.put(at, 0, end, key, theme.key());
             at = pen.put(at + 1, 0, end.saturating_sub(1), hint, theme.quiet()) + 2;
         }
@@ -101,11 +104,19 @@ fn works(binding: &Binding, app: &App, framed: bool) -> bool {
         (command, Screen::Run(view)) if Layer::Run.bindings().iter().any(|own| own.command == command) => {
             let standing = app.acting.run(&view.run).map(|run: &RunState| &run.standing);
             match command {
-                "abort" => matches!(standing, Some(Standing::Running | Standing::Halted(_))),
+                "abort" => {
+                    matches!(standing, Some(Standing::Running | Standing::Undoing | Standing::Halted(_)))
+                }
                 _ => matches!(standing, Some(Standing::Halted(_))),
             }
         }
-        ("pause" | "refresh" | "zoom", Screen::Plan(_) | Screen::Card(_) | Screen::Run(_))
+        ("undo-this", Screen::Undo(list)) => {
+            app.acting.run(&list.run).is_some_and(|run| run.halt().is_some())
+        }
+        (
+            "pause" | "refresh" | "zoom",
+            Screen::Plan(_) | Screen::Card(_) | Screen::Run(_) | Screen::Undo(_),
+        )
         | ("card", Screen::Card(_))
         | ("run", Screen::Run(_)) => false,
         ("run", _) => app.acting.current().is_some(),

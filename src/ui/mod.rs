@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  banner     verdict, reasons, who and where, the run
-//!  body       overview | zoom | detail | findings | timeline | help | plan | card | run
+//!  body       overview | zoom | detail | findings | timeline | help | plan | card | run | undo
 //!  prompt     over the end of the body, while something is typed
 //!  changes    under an overview, where there is room
 //!  footer     keys, cost of watching; or what just happened
@@ -112,5 +112,6 @@ fn body(pen: &mut Pen<'_>, app: &App, theme: Theme) {
         Screen::Plan(dialog) => acting::plan::paint(pen, app, dialog, theme),
         Screen::Card(card) => acting::card::paint(pen, app, card, theme),
         Screen::Run(view) => acting::run::paint(pen, app, view, theme),
+        Screen::Undo(list) => acting::undo::paint(pen, app, list, theme),
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use switchtower::app::acting::RunState;
-use switchtower::app::acting::run::{Fate, Phase, Standing};
+use switchtower::app::acting::run::{Fate, Standing};
 use switchtower::app::{Effect, Event, Screen};
-use switchtower::runbook::{self, Decision, Event as RunEvent, Outcome};
+use switchtower::runbook::{self, Decision, Event as RunEvent, Outcome, StepState};
 
-use super::plans::{Tape, run_id};
+use super::plans::{self, Tape, run_id};
 use super::stage::{Stage, calm, outage_seen};
 
 const SIZE: (u16, u16) = (80, 24);
@@ -26,8 +26,8 @@ fn events_tell_the_run() {
     let state = RunState::of(&Tape::running().entries);
     assert_eq!(state.name(), "drain us-east-1");
     assert_eq!(state.progress(), (1, 4), "one is done, one goes on");
-    let phases: Vec<Phase> = state.steps.iter().map(|step| step.phase).collect();
-    assert_eq!(phases, [Phase::Done, Phase::Running, Phase::Waiting, Phase::Waiting]);
+    let states: Vec<StepState> = state.steps.iter().map(|step| step.state).collect();
+    assert_eq!(states, [StepState::Done, StepState::UnderWay, StepState::NotBegun, StepState::NotBegun]);
     let pin = state.step(&"pin".into()).unwrap();
     assert_eq!((pin.way, pin.calls.len()), (1, 2));
     assert!(matches!(&pin.calls[0].fate, Fate::Not(runbook::ActFailure::Unknown { .. })));
@@ -36,11 +36,33 @@ fn events_tell_the_run() {
 
     let halted = RunState::of(&Tape::halted().entries);
     assert_eq!(halted.halt().unwrap().failed.as_ref().unwrap().as_str(), "pin");
-    assert_eq!(halted.step(&"pin".into()).unwrap().phase, Phase::Failed);
+    assert_eq!(halted.step(&"pin".into()).unwrap().state, StepState::Failed);
     let done = RunState::of(&Tape::done().entries);
     assert!(matches!(done.standing, Standing::Ended { outcome: Outcome::Done, .. }));
-    assert!(done.steps.iter().all(|step| step.phase == Phase::Done));
+    assert!(done.steps.iter().all(|step| step.state == StepState::Done));
     assert_eq!(done.left(done.last.unwrap()).unwrap().most.as_secs(), 0);
+}
+
+#[test]
+fn run_view_report_and_engine_read_the_same_states_out_of_a_run() {
+    use switchtower::runbook::{journal::Told, report, state::states};
+    let mut tape = Tape::halted();
+    let skipped = RunEvent::StepSkipped { step: "pin".into(), reason: "by hand".into() };
+    tape.add(3, skipped).add(1, RunEvent::StepUndone { step: "scale/eu-west-1/prod/api".into() });
+    tape.add(1, RunEvent::StepBegan { step: "quiet".into() });
+    for length in 1..=tape.entries.len() {
+        let mut told = Told::default();
+        told.entries = tape.entries[..length].to_vec();
+        let known = states(&told.entries);
+        let run = RunState::of(&told.entries);
+        let source = report::Source { run: &run_id(), told: &told, held: true, now: plans::now() };
+        let report = report::Report::of(&source);
+        assert_eq!((run.steps.len(), report.steps.len()), (4, 4));
+        for (shown, told) in run.steps.iter().zip(&report.steps) {
+            let known = known.get(&shown.id).copied().unwrap_or_default();
+            assert_eq!((&shown.id, shown.state, told.state), (&told.id, known, known), "after {length}");
+        }
+    }
 }
 
 #[test]
@@ -149,12 +171,71 @@ fn decisions_at_a_halt_are_asked_for_in_words() {
     stage.type_in("the resolver caches");
     let reason = "the resolver caches".into();
     assert_eq!(stage.press("enter"), [Effect::Decide(run_id(), Decision::Skip { reason })]);
-    stage.press("u");
+}
+
+/// Picks a row of the list by `keys`, types what is asked for, and gives what is sent.
+fn undo(stage: &mut Stage, keys: &str) -> Vec<Effect> {
+    assert!(stage.press("u").is_empty(), "one key sends nothing");
+    assert!(matches!(stage.app.screen(), Screen::Undo(_)), "{}", stage.text());
+    assert!(stage.press(keys).is_empty());
+    assert!(stage.press("enter").is_empty(), "nor do two");
     stage.type_in("undo");
     stage.press("enter");
     stage.type_in("rollback agreed");
-    let reason = "rollback agreed".into();
-    assert_eq!(stage.press("enter"), [Effect::Decide(run_id(), Decision::Undo { reason })]);
+    stage.press("enter")
+}
+
+#[test]
+fn one_step_or_all_of_them_are_undone_from_a_list() {
+    let told = |step: Option<&str>| {
+        let (reason, step) = ("rollback agreed".into(), step.map(Into::into));
+        [Effect::Decide(run_id(), Decision::Undo { reason, step })]
+    };
+    let mut stage = watching(&Tape::halted());
+    stage.press("u");
+    assert!(matches!(stage.app.screen(), Screen::Run(_)));
+    assert!(stage.text().contains("read-only: arm with A, then undo"), "{}", stage.text());
+    stage.arm();
+    assert_eq!(undo(&mut stage, ""), told(Some("pin")), "the newest comes first");
+    assert!(matches!(stage.app.screen(), Screen::Run(_)), "back to where it is seen going on");
+    assert_eq!(undo(&mut stage, "down"), told(Some("scale/eu-west-1/prod/api")));
+    assert_eq!(undo(&mut stage, "end"), told(None));
+    assert_eq!(undo(&mut stage, "down down down up"), told(Some("scale/eu-west-1/prod/api")));
+    // The list says what it would do before anything is typed.
+    stage.press("u down");
+    let text = stage.text();
+    assert!(text.contains("begun after it, and left as it is: take us-east-1"), "{text}");
+    stage.press("pagedown");
+    let text = stage.text();
+    for words in ["MinCapacity 8 → 4", "desiredCount 8 → 4"] {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
+    // Arming that ends takes the word with it.
+    stage.press("enter");
+    stage.tick(stage.app.fleet.now() + SignedDuration::from_mins(16));
+    stage.press("esc enter");
+    assert!(stage.app.acting.prompt.is_none(), "{}", stage.text());
+}
+
+#[test]
+fn an_undone_step_is_told_as_such_and_asked_about() {
+    let mut tape = Tape::halted();
+    let mut stage = watching(&tape);
+    stage.arm();
+    stage.press("u");
+    tape.undone("scale/eu-west-1/prod/api").play(&mut stage);
+    assert!(stage.text().contains("that cannot be undone any more") || stage.text().contains("undo: drain"));
+    stage.press("esc");
+    let text = stage.text();
+    assert!(text.contains("undone") && text.contains("u undo a step or all"), "{text}");
+    let run = stage.app.acting.current().unwrap().1;
+    assert_eq!(run.step(&"scale/eu-west-1/prod/api".into()).unwrap().state, StepState::Undone);
+    assert_eq!(run.undoing(&"scale/eu-west-1/prod/api".into()), None, "there is nothing left of it");
+    // The run comes to the undone step: retry and skip say what they mean.
+    tape.waits_at("scale/eu-west-1/prod/api").play(&mut stage);
+    assert!(stage.text().contains("r do it again · s go on without it"), "{}", stage.text());
+    stage.press("r");
+    assert!(stage.text().contains("do again what was undone: raise prod/api"), "{}", stage.text());
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn what_was_done_is_undone_also_after_an_abort() {
                 assert_eq!(stand(&stage.recorder.entries(), false).outcome, Some(Outcome::Aborted));
             }
             assert_ne!(values(&stage, &plan).await, before, "something was done");
-            let undone = decided(&stage, &plan, Decision::Undo { reason: why() }).await;
+            let undone = decided(&stage, &plan, Decision::Undo { reason: why(), step: None }).await;
             assert_eq!(undone, Outcome::Undone, "{:#?}", stage.words());
             assert_eq!(values(&stage, &plan).await, before);
         });
@@ -130,7 +130,7 @@ fn nobody_decides_without_the_lease_and_the_run_stays_where_it_was() {
         };
         let theirs = stage.lease.acquire(&claim).await.unwrap();
         let sent = stage.sent().len();
-        for decision in [Decision::Retry, Decision::Undo { reason: why() }] {
+        for decision in [Decision::Retry, Decision::Undo { reason: why(), step: None }] {
             let setup = Setup { decided: Some((decision, "bob".into())), ..stage.setup(&plan) };
             let ended = stage.carry_out(setup).await.unwrap();
             assert!(matches!(ended, Err(NotBegun::Lease(_))), "{ended:?}");

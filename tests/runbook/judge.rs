@@ -144,6 +144,7 @@ fn member(name: &str, is_writer: bool, synchronization: Option<&str>) -> GlobalM
         arn: Arn::new(format!("arn:aws:rds:{EAST}:123456789012:cluster:{name}")),
         is_writer,
         synchronization: synchronization.map(Into::into),
+        forwarding: None,
     }
 }
 
@@ -217,6 +218,7 @@ fn health_check_flags_are_both_or_nothing() {
             request_interval: Some(30),
             linked_service: owner.map(Into::into),
             children: Vec::new(),
+            without_data: None,
         })
     };
     let out = Condition::HealthCheckFlags { check: "hc-us".into(), inverted: true, disabled: true };
@@ -361,7 +363,7 @@ fn limits_and_counts() {
         region: WEST.into(),
         service: key(),
         min,
-        max,
+        max: Some(max),
         at_least,
         suspended,
     };
@@ -388,6 +390,25 @@ fn limits_and_counts() {
             (
                 target(1, 12, true),
                 "not yet: min 1, max 12, all scaling suspended; wanted min 0, max 12, all scaling suspended",
+            ),
+        ],
+    );
+    // A limit that nobody read holds nothing up.
+    let held = Condition::Scaling {
+        region: WEST.into(),
+        service: key(),
+        min: 0,
+        max: None,
+        at_least: false,
+        suspended: Some(Suspended::ALL),
+    };
+    table(
+        &held,
+        &[
+            (target(0, 7, true), "holds: min 0, max 7, all scaling suspended"),
+            (
+                target(2, 7, false),
+                "not yet: min 2, max 7, nothing suspended; wanted min 0, all scaling suspended",
             ),
         ],
     );
@@ -833,6 +854,7 @@ fn minutes_are_told_late() {
         &[
             (Known::Number(184.0), "holds: RPO lag 184 ms"),
             (Known::Number(1000.4), "not yet: RPO lag 1000.4 ms, wanted at most 1000 ms"),
+            (Known::Number(540_940.0), "not yet: RPO lag 9 min 1 s, wanted at most 1.0 s"),
             (Known::Number(f64::NAN), "unknown: RPO lag of db-eu in eu-west-1: NaN is no lag"),
         ],
     );
@@ -904,6 +926,10 @@ fn what_is_gone_and_whose_it_is() {
             (Known::Word("DELETE_IN_PROGRESS".into()), "not yet: it is DELETE_IN_PROGRESS"),
             (Known::Word("DELETE_COMPLETE".into()), "holds: it is gone"),
             (Known::Word("DELETE_FAILED".into()), "never: deleting it failed: stack network in eu-west-1"),
+            (
+                Known::Word("DELETE_FAILED: The following resource(s) failed to delete: [Vpc].".into()),
+                "never: deleting it failed: The following resource(s) failed to delete: [Vpc].",
+            ),
         ],
     );
     table(

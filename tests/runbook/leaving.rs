@@ -87,7 +87,7 @@ fn out_and_back(name: &str, stage: impl FnOnce() -> Stage, method: Method, dark:
         assert!(done, "{name}: {:#?}", stage.words());
         assert!(in_dns(&stage, false).await, "{name}: it stays in DNS");
         // The same run again, and now everything is undone.
-        *stage.answers.lock().unwrap() = vec![Decision::Undo { reason: "a test".into() }];
+        *stage.answers.lock().unwrap() = vec![Decision::Undo { reason: "a test".into(), step: None }];
         let ending = stage.ended(&plan).await;
         assert_eq!(ending.outcome, Outcome::Undone, "{name}: {}\n{:#?}", ending.why, stage.words());
         assert!(in_dns(&stage, true).await, "{name}: it does not come back");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::judge;
-use super::scene::{Bastion, LEAVING, Live, PATIENCE, World, events};
+use super::scene::{Bastion, Busy, LEAVING, Live, PATIENCE, World, events, patiently};
 use crate::pty::terminal::Terminal;
 
 const DRAIN: [&str; 8] = ["run", "drain", "--region", LEAVING, "--confirm", LEAVING, "--reason", "game day"];
@@ -40,8 +40,12 @@ fn follow(bastion: &Bastion) -> (String, Live) {
     (run, attached)
 }
 
-#[test]
-fn a_run_outlives_its_terminal() {
+/// A run outlives its terminal.
+pub(super) fn outlived() {
+    patiently(Busy::Anything, outlived_once);
+}
+
+fn outlived_once() {
     let world = World::start(&["--speed", "60"]);
     let bastion = Bastion::new(&world, "bastion");
     // Long enough to be looked at.
@@ -76,8 +80,11 @@ fn a_run_outlives_its_terminal() {
 }
 
 /// The word of another terminal reaches a run that has lost its own.
-#[test]
-fn a_run_without_its_terminal_can_still_be_stopped() {
+pub(super) fn stopped() {
+    patiently(Busy::Anything, stopped_once);
+}
+
+fn stopped_once() {
     let world = World::start(&["--speed", "60"]);
     let bastion = Bastion::new(&world, "bastion");
     bastion.edit("survivors_healthy_minutes = 0", "survivors_healthy_minutes = 5");
@@ -93,8 +100,12 @@ fn a_run_without_its_terminal_can_still_be_stopped() {
     assert_eq!(world.changes(), Vec::<Value>::new());
 }
 
-#[test]
-fn another_terminal_follows_a_run_and_stops_it_before_its_next_call() {
+/// Another terminal follows a run and stops it before its next call.
+pub(super) fn followed() {
+    patiently(Busy::Anything, followed_once);
+}
+
+fn followed_once() {
     // Tasks take some seconds to start.
     let world = World::start(&["--speed", "4"]);
     let bastion = Bastion::new(&world, "bastion");
@@ -117,6 +128,17 @@ fn another_terminal_follows_a_run_and_stops_it_before_its_next_call() {
     let scaled = changes.iter().all(|call| call["operation"] == "RegisterScalableTarget");
     assert!(scaled && changes.len() == 3, "nothing after the word: {changes:#?}");
     assert_eq!(judge::moment(&world.view()), Vec::<String>::new());
+    // Whoever takes it up is asked again who they are: the account may be another one in this shell.
+    bastion.edit("account = \"123456789012\"", "account = \"999999999999\"");
+    let resume = ["runs", "resume", &run, "--confirm", LEAVING, "--reason", "on"];
+    let strange = bastion.run(&resume);
+    assert_eq!(strange.code, Some(4), "{strange:?}");
+    assert!(
+        strange.err.contains("is answered by account 123456789012, the topology names 999999999999"),
+        "{strange:?}"
+    );
+    assert_eq!(world.changes().len(), changes.len());
+    bastion.edit("account = \"999999999999\"", "account = \"123456789012\"");
     // What was stopped has given the lease back, and another run may begin.
     assert_eq!(bastion.run(&["plan", "drain", "--region", LEAVING]).code, Some(0));
 }

@@ -3,6 +3,7 @@
 //! The real schedules ask the real SDK clients, which ask the simulated AWS; only the clock is virtual.
 //! The golden files hold a line for each finding that appears (+) or goes (-), with the virtual second.
 
+mod halted;
 mod operator;
 mod play;
 mod screens;

@@ -70,6 +70,18 @@ impl Operator {
         panic!("never saw {words}:\n{}", self.screen());
     }
 
+    /// What stands there on a terminal of another size; the own size comes back afterwards.
+    pub(crate) fn at(&mut self, size: (u16, u16)) -> String {
+        let own = std::mem::replace(&mut self.size, size);
+        self.app.update(Event::Resize(size.0, size.1));
+        // A first frame tells the page how tall it is.
+        self.screen();
+        let screen = self.screen();
+        self.size = own;
+        self.app.update(Event::Resize(own.0, own.1));
+        screen
+    }
+
     /// Presses keys, written as the keymap writes them.
     pub(crate) async fn presses(&mut self, keys: &str) {
         for key in keys.split(' ') {

@@ -103,6 +103,21 @@ fn runs() {
             screen!(format!("run-{word}-{name}"), stage);
         }
     }
+    for (name, size) in SIZES {
+        let mut stage = armed(size);
+        let mut tape = Tape::halted();
+        tape.play(&mut stage);
+        stage.press("v u down");
+        screen!(format!("run-undo-{name}"), stage);
+        stage.press("enter");
+        stage.type_in("undo");
+        stage.press("enter");
+        stage.type_in("rollback agreed");
+        screen!(format!("run-undo-confirm-{name}"), stage);
+        stage.press("esc esc");
+        tape.undone("scale/eu-west-1/prod/api").play(&mut stage);
+        screen!(format!("run-undone-{name}"), stage);
+    }
     let mut stage = outage_seen(SMALL);
     Tape::halted().play(&mut stage);
     stage.press("v");

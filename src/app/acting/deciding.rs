@@ -8,7 +8,7 @@ use super::run::Standing;
 use super::{RunView, Screen};
 use crate::app::{App, Effect};
 use crate::domain::text::Text;
-use crate::runbook::{Decision, RunId};
+use crate::runbook::{Decision, RunId, StepId, StepState};
 
 impl App {
     /// Shows the current run, and back.
@@ -23,46 +23,47 @@ impl App {
         }
     }
 
-    /// Asks for the words that a decision needs.
-    pub(crate) fn decide(&mut self, deciding: Deciding) -> Vec<Effect> {
-        let Screen::Run(view) = self.screen() else { return Vec::new() };
-        let id = view.run.clone();
-        let now = self.fleet.now();
-        let Some(run) = self.acting.run(&id) else { return Vec::new() };
-        let name = run.name();
-        let failed = run.halt().and_then(|halt| halt.failed.clone());
-        let failed = failed.and_then(|step| run.step(&step).map(|step| step.title.clone()));
-        let failed = failed.unwrap_or_else(|| "the step".into());
-        let undoable = run.halt().map_or(0, |halt| halt.undoable.len());
+    /// Why a run cannot be told this now; `None` when it can.
+    pub(super) fn cannot_decide(&self, id: &RunId, deciding: Deciding) -> Option<String> {
+        let run = self.acting.run(id)?;
         match (&run.standing, deciding) {
-            (Standing::Ended { .. }, _) => return self.acting.say("this run has ended"),
-            (Standing::Stopping, _) => return self.acting.say("this run was told to stop"),
-            (Standing::Running, Deciding::Abort) | (Standing::Halted(_), _) => {}
-            (Standing::Running, _) => {
-                return self.acting.say("the run goes on; this is for a run that waits");
+            (Standing::Ended { .. }, _) => return Some("this run has ended".to_owned()),
+            (Standing::Stopping, _) => return Some("this run was told to stop".to_owned()),
+            (Standing::Running | Standing::Undoing, Deciding::Abort) | (Standing::Halted(_), _) => {}
+            (Standing::Running | Standing::Undoing, _) => {
+                return Some("the run goes on; this is for a run that waits".to_owned());
             }
         }
         // What sends more calls wants an armed console; to stop, none is needed.
         let sends = matches!(deciding, Deciding::Retry | Deciding::Skip | Deciding::Undo);
         let cleanup = run.opening.as_ref().is_some_and(|opening| opening.runbook.as_str() == "cleanup");
-        if sends && self.acting.armed(now).is_none_or(|armed| armed.cleanup != cleanup) {
-            return self.acting.say(format!("read-only: arm with A, then {}", deciding.word()));
+        let armed = self.acting.armed(self.fleet.now()).is_some_and(|armed| armed.cleanup == cleanup);
+        (sends && !armed).then(|| format!("read-only: arm with A, then {}", deciding.word()))
+    }
+
+    /// Asks for the words that a decision needs.
+    pub(crate) fn decide(&mut self, deciding: Deciding) -> Vec<Effect> {
+        let Screen::Run(view) = self.screen() else { return Vec::new() };
+        let id = view.run.clone();
+        if let Some(why) = self.cannot_decide(&id, deciding) {
+            return self.acting.say(why);
         }
-        if deciding == Deciding::Undo && undoable == 0 {
-            return self.acting.say("nothing that was done can be undone");
-        }
-        let word = |word: &str| Field::word("type", word);
+        let Some(run) = self.acting.run(&id) else { return Vec::new() };
+        let name = run.name();
+        let asked = run.halt().and_then(|halt| halt.failed.clone());
+        let asked = asked.and_then(|step| run.step(&step));
+        let again = asked.is_some_and(|step| step.state == StepState::Undone);
+        let title = asked.map_or_else(|| "the step".into(), |step| step.title.clone());
         let (title, fields) = match deciding {
-            Deciding::Retry => (format!("try again: {failed}"), Vec::new()),
-            Deciding::Skip => (format!("go on without: {failed}"), vec![Field::reason()]),
-            Deciding::Undo => (
-                format!("undo the {undoable} undoable steps of {name}, newest first"),
-                vec![word("undo"), Field::reason()],
-            ),
+            Deciding::Retry if again => (format!("do again what was undone: {title}"), Vec::new()),
+            Deciding::Retry => (format!("try again: {title}"), Vec::new()),
+            Deciding::Skip => (format!("go on without: {title}"), vec![Field::reason()]),
+            Deciding::Undo => return self.list_undo(),
             Deciding::HandOver => (format!("end {name} here as halted; anyone may resume it"), Vec::new()),
-            Deciding::Abort => {
-                (format!("abort {name}: it stops before its next call"), vec![word("abort"), Field::reason()])
-            }
+            Deciding::Abort => (
+                format!("abort {name}: it stops before its next call"),
+                vec![Field::word("type", "abort"), Field::reason()],
+            ),
         };
         self.acting.prompt = Some(Prompt::new(Purpose::Decide(id, deciding), title, fields));
         Vec::new()
@@ -70,20 +71,33 @@ impl App {
 
     /// The words were typed.
     pub(crate) fn decided(&mut self, run: RunId, deciding: Deciding, reason: Text) -> Vec<Effect> {
-        // The run may have moved on while they were.
+        let decision = match deciding {
+            Deciding::Retry => Decision::Retry,
+            Deciding::Skip => Decision::Skip { reason },
+            Deciding::Undo => Decision::Undo { reason, step: None },
+            Deciding::HandOver => Decision::HandOver,
+            Deciding::Abort => Decision::Abort { reason },
+        };
+        self.tell_run(run, deciding, decision)
+    }
+
+    /// The words for an undo were typed.
+    pub(crate) fn decided_undo(&mut self, run: RunId, step: Option<StepId>, reason: Text) -> Vec<Effect> {
+        // Back to where it is seen going on.
+        if matches!(self.screen(), Screen::Undo(_)) {
+            self.pop();
+        }
+        self.tell_run(run, Deciding::Undo, Decision::Undo { reason, step })
+    }
+
+    fn tell_run(&mut self, run: RunId, deciding: Deciding, decision: Decision) -> Vec<Effect> {
+        // The run may have moved on while the words were typed.
         let waits = self.acting.run(&run).is_some_and(|run| run.halt().is_some());
         let live = self.acting.run(&run).is_some_and(super::RunState::is_live);
         if !(waits || live && deciding == Deciding::Abort) {
             return self.acting.say(format!("too late to {}: the run has moved on", deciding.word()));
         }
         self.acting.say(format!("{} asked; the run's own words follow", deciding.word()));
-        let decision = match deciding {
-            Deciding::Retry => Decision::Retry,
-            Deciding::Skip => Decision::Skip { reason },
-            Deciding::Undo => Decision::Undo { reason },
-            Deciding::HandOver => Decision::HandOver,
-            Deciding::Abort => Decision::Abort { reason },
-        };
         vec![Effect::Decide(run, decision)]
     }
 

@@ -9,7 +9,7 @@ use crokey::{KeyCombination, OneToThree};
 use tui_input::{Input, InputRequest};
 
 use crate::domain::text::Text;
-use crate::runbook::{Digest, RunId};
+use crate::runbook::{Digest, RunId, StepId};
 
 /// What is asked, and what was typed so far.
 #[derive(Clone, Debug)]
@@ -42,6 +42,13 @@ pub enum Purpose {
     Declare(u64),
     /// The run is told.
     Decide(RunId, Deciding),
+    /// The run is told to undo a step, or all of them.
+    Undo {
+        /// Which run.
+        run: RunId,
+        /// Which step; all without one.
+        step: Option<StepId>,
+    },
     /// The console ends while a run goes on.
     Leave,
 }

@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use super::estimate::{self, Estimate};
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
+use crate::runbook::undo::{UNDO, Undoing};
 use crate::runbook::{
-    ActFailure, Decision, Entry, Event, Judgement, LeaseOutcome, Opening, Operation, Outcome, Plan, Step,
-    StepId,
+    ActFailure, Decision, Entry, Event, Judgement, LeaseOutcome, Opening, Operation, Outcome, Plan,
+    RecoveryPoint, Step, StepId, StepState,
 };
 
 /// Notes, decisions and damage that are kept.
@@ -28,7 +29,7 @@ pub struct RunState {
     /// Its plan.
     pub plan: Option<Arc<Plan>>,
     /// Its steps, in the order of the plan.
-    pub steps: Vec<StepState>,
+    pub steps: Vec<RunStep>,
     /// What became of the lease.
     pub lease: Option<LeaseOutcome>,
     /// Where it stands.
@@ -41,6 +42,8 @@ pub struct RunState {
     pub notes: Vec<(Timestamp, Text)>,
     /// What the timeline shows of it, oldest first.
     pub marks: Vec<StepMark>,
+    /// What is known of the data that a promotion lost.
+    pub point: Option<RecoveryPoint>,
     /// The number of the next entry that is new.
     next: u64,
 }
@@ -51,6 +54,8 @@ pub enum Standing {
     /// Steps are carried out.
     #[default]
     Running,
+    /// Steps are undone on the operator's word.
+    Undoing,
     /// It was told to stop and has not said yet that it did.
     Stopping,
     /// It waits for the operator.
@@ -61,7 +66,7 @@ pub enum Standing {
         outcome: Outcome,
         /// Measured recovery time.
         rto: Option<Duration>,
-        /// Measured recovery point, milliseconds.
+        /// The last lag before the promotion, milliseconds.
         rpo_ms: Option<f64>,
     },
 }
@@ -73,7 +78,7 @@ pub struct Halt {
     pub why: Text,
     /// Steps that are done.
     pub done: Vec<StepId>,
-    /// Of these, those that can be undone.
+    /// Steps that can be undone, the newest first.
     pub undoable: Vec<StepId>,
     /// Steps that were not begun.
     pub not_run: Vec<StepId>,
@@ -83,7 +88,7 @@ pub struct Halt {
 
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StepState {
+pub struct RunStep {
     /// Its name.
     pub id: StepId,
     /// What it does.
@@ -91,7 +96,7 @@ pub struct StepState {
     /// Where.
     pub region: Option<Region>,
     /// Where it stands.
-    pub phase: Phase,
+    pub state: StepState,
     /// When it began.
     pub began: Option<Timestamp>,
     /// When it came to its end.
@@ -104,27 +109,8 @@ pub struct StepState {
     pub way: usize,
     /// Its calls, oldest first; a call that is sent again is one more.
     pub calls: Vec<CallState>,
-}
-
-/// Where a step stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Not begun.
-    Waiting,
-    /// Under way.
-    Running,
-    /// Nothing had to be done.
-    Held,
-    /// Done and proven.
-    Done,
-    /// Failed, recorded and passed.
-    Passed,
-    /// Failed.
-    Failed,
-    /// Passed over on the operator's word.
-    Skipped,
-    /// Undone.
-    Undone,
+    /// From which of its calls on nothing was undone.
+    since: usize,
 }
 
 /// A call of a step.
@@ -168,27 +154,6 @@ pub struct StepMark {
     pub bad: bool,
 }
 
-impl Phase {
-    /// The word on screens.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Held => "held",
-            Self::Done => "done",
-            Self::Passed => "passed",
-            Self::Failed => "FAILED",
-            Self::Skipped => "skipped",
-            Self::Undone => "undone",
-        }
-    }
-
-    /// True when nothing more will happen to the step, unless it is undone.
-    pub const fn is_over(self) -> bool {
-        !matches!(self, Self::Waiting | Self::Running | Self::Failed)
-    }
-}
-
 impl RunState {
     /// The state that a journal's entries tell.
     pub fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
@@ -230,10 +195,10 @@ impl RunState {
         }
     }
 
-    /// How far it is: how many steps are over, of all.
+    /// How far it is: how many steps are settled, of all. What was undone is not done.
     pub fn progress(&self) -> (usize, usize) {
-        let over = self.steps.iter().filter(|step| step.phase.is_over()).count();
-        (over, self.steps.len())
+        let settled = self.steps.iter().filter(|step| step.state.is_settled()).count();
+        (settled, self.steps.len())
     }
 
     /// What is left, by what steps usually take.
@@ -242,7 +207,7 @@ impl RunState {
         Some(estimate::remaining(plan, |id| {
             let step = self.steps.iter().find(|step| &step.id == id);
             match step {
-                Some(step) if step.phase.is_over() => None,
+                Some(step) if step.state.is_over() => None,
                 Some(step) => Some(step.began.map_or(Duration::ZERO, |began| between(began, now))),
                 None => Some(Duration::ZERO),
             }
@@ -250,8 +215,13 @@ impl RunState {
     }
 
     /// A step by its name.
-    pub fn step(&self, id: &StepId) -> Option<&StepState> {
+    pub fn step(&self, id: &StepId) -> Option<&RunStep> {
         self.steps.iter().find(|step| &step.id == id)
+    }
+
+    /// What the undo of a step would do; `None` when nothing of it can be undone.
+    pub fn undoing(&self, step: &StepId) -> Option<Undoing<'_>> {
+        Undoing::of(self.plan.as_ref()?, step, &self.step(step)?.used())
     }
 
     /// Takes one entry. One that was taken already is left out, so that a run may be read from its start again
@@ -266,7 +236,7 @@ impl RunState {
         match &entry.event {
             Event::Opened { opening, plan, .. } => {
                 self.began = Some(at);
-                self.steps = plan.steps.iter().map(StepState::waiting).collect();
+                self.steps = plan.steps.iter().map(RunStep::waiting).collect();
                 self.opening = Some((**opening).clone());
                 self.plan = Some(Arc::new((**plan).clone()));
                 self.mark(at, None, "began", false);
@@ -289,7 +259,7 @@ impl RunState {
             Event::StepBegan { step } => {
                 self.standing = Standing::Running;
                 let known = self.touch(step);
-                known.phase = Phase::Running;
+                known.state = StepState::UnderWay;
                 known.began = Some(at);
                 known.ended = None;
                 known.share = None;
@@ -299,7 +269,7 @@ impl RunState {
             Event::StepHeld { step, evidence } => {
                 let known = self.touch(step);
                 known.began.get_or_insert(at);
-                known.end(at, Phase::Held, evidence);
+                known.end(at, StepState::Held, evidence);
                 self.mark(at, Some(step), "held already", false);
             }
             Event::Intent { step, way, call, attempt, operation, .. } => {
@@ -312,7 +282,9 @@ impl RunState {
                     fate: Fate::Sent,
                 };
                 let known = self.touch(step);
-                known.way = *way;
+                if *call < UNDO {
+                    known.way = *way;
+                }
                 known.calls.push(sent);
             }
             Event::Applied { step, way, call, request_id } => {
@@ -336,20 +308,22 @@ impl RunState {
                 self.note(at, format!("{title}: way {} given up: {why}", way + 1));
             }
             Event::StepDone { step, evidence, .. } => {
-                self.touch(step).end(at, Phase::Done, evidence);
+                self.touch(step).end(at, StepState::Done, evidence);
                 self.mark(at, Some(step), "done", false);
             }
             Event::StepFailed { step, why, passed } => {
-                let phase = if *passed { Phase::Passed } else { Phase::Failed };
-                self.touch(step).end(at, phase, why);
+                let state = if *passed { StepState::Passed } else { StepState::Failed };
+                self.touch(step).end(at, state, why);
                 self.mark(at, Some(step), if *passed { "failed, passed" } else { "FAILED" }, !passed);
             }
             Event::StepSkipped { step, reason } => {
-                self.touch(step).end(at, Phase::Skipped, reason);
+                self.touch(step).end(at, StepState::Skipped, reason);
                 self.mark(at, Some(step), "skipped", false);
             }
             Event::StepUndone { step } => {
-                self.touch(step).phase = Phase::Undone;
+                let known = self.touch(step);
+                known.end(at, StepState::Undone, &"as it was before".into());
+                known.since = known.calls.len();
                 self.mark(at, Some(step), "undone", false);
             }
             Event::Halted { why, done, undoable, not_run, failed } => {
@@ -363,10 +337,11 @@ impl RunState {
                 self.mark(at, None, "HALTED", true);
             }
             Event::Decided { decision, by } => {
-                self.note(at, format!("{by} decided: {}", words(decision)));
+                self.note(at, format!("{by} decided: {}", decision.words()));
                 self.standing = match decision {
                     Decision::Abort { .. } | Decision::HandOver => Standing::Stopping,
-                    Decision::Retry | Decision::Skip { .. } | Decision::Undo { .. } => Standing::Running,
+                    Decision::Retry | Decision::Skip { .. } => Standing::Running,
+                    Decision::Undo { .. } => Standing::Undoing,
                 };
             }
             Event::Notified { whom, failure: None } => self.note(at, format!("told {whom}")),
@@ -375,7 +350,11 @@ impl RunState {
             }
             Event::Unjournaled { why } => self.note(at, format!("goes on without a journal: {why}")),
             // The panes beside the steps show the same, and newer.
-            Event::Sampled { .. } => {}
+            Event::Sampled { .. } | Event::Marked { .. } => {}
+            Event::RecoveryPoint { point } => {
+                self.point = Some(point.clone());
+                self.note(at, format!("recovery point: {}", point.words()));
+            }
             Event::Noted { words } => self.note(at, words.to_string()),
             Event::Ended { outcome, rto, rpo_ms } => {
                 self.standing = Standing::Ended { outcome: *outcome, rto: *rto, rpo_ms: *rpo_ms };
@@ -385,9 +364,9 @@ impl RunState {
     }
 
     /// The step with this name; one that the plan does not have is added, so that nothing told is lost.
-    fn touch(&mut self, id: &StepId) -> &mut StepState {
+    fn touch(&mut self, id: &StepId) -> &mut RunStep {
         let at = self.steps.iter().position(|step| &step.id == id).unwrap_or_else(|| {
-            self.steps.push(StepState::unknown(id));
+            self.steps.push(RunStep::unknown(id));
             self.steps.len() - 1
         });
         &mut self.steps[at]
@@ -423,7 +402,7 @@ impl RunState {
     }
 }
 
-impl StepState {
+impl RunStep {
     fn waiting(step: &Step) -> Self {
         Self { title: step.title.clone(), region: step.region.clone(), ..Self::unknown(&step.id) }
     }
@@ -433,37 +412,41 @@ impl StepState {
             id: id.clone(),
             title: id.as_str().into(),
             region: None,
-            phase: Phase::Waiting,
+            state: StepState::NotBegun,
             began: None,
             ended: None,
             words: Text::default(),
             share: None,
             way: 0,
             calls: Vec::new(),
+            since: 0,
         }
     }
 
-    fn end(&mut self, at: Timestamp, phase: Phase, words: &Text) {
-        self.phase = phase;
+    fn end(&mut self, at: Timestamp, state: StepState, words: &Text) {
+        self.state = state;
         self.ended = Some(at);
         self.words = words.clone();
         self.share = None;
     }
 
+    /// Its ways of which a call may have taken effect and was not undone since.
+    fn used(&self) -> Vec<usize> {
+        let acted = |sent: &&CallState| {
+            sent.call < UNDO && !matches!(&sent.fate, Fate::Not(failure) if failure.is_definite())
+        };
+        let mut used = Vec::new();
+        for way in self.calls.iter().skip(self.since).filter(acted).map(|sent| sent.way) {
+            if !used.contains(&way) {
+                used.push(way);
+            }
+        }
+        used
+    }
+
     /// How long it took, or has taken by now.
     pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
         Some(between(self.began?, self.ended.unwrap_or(now)))
-    }
-}
-
-/// A decision in words.
-pub fn words(decision: &Decision) -> String {
-    match decision {
-        Decision::Retry => "retry".to_owned(),
-        Decision::Skip { reason } => format!("skip: {reason}"),
-        Decision::Undo { reason } => format!("undo: {reason}"),
-        Decision::HandOver => "hand over".to_owned(),
-        Decision::Abort { reason } => format!("abort: {reason}"),
     }
 }
 

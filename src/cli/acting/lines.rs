@@ -5,13 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::app::acting::estimate as reckon;
+use crate::runbook::situation::words;
 use crate::runbook::{
-    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Plan,
-    RegionSample, Step, StepId,
+    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Outcome,
+    Plan, RegionSample, Step, StepId,
 };
+use crate::ui::format;
 
 /// A plan, whole, for reading before it is confirmed.
 pub(super) fn plan(plan: &Plan) -> String {
@@ -28,7 +32,7 @@ fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
     section(out, "Data at risk", &plan.data_at_risk)?;
     section(out, "What nothing brings back", &plan.irreversible)?;
     section(out, "Good to know", &plan.notes)?;
-    writeln!(out, "\nSteps")?;
+    writeln!(out, "\nSteps ({})", whole(plan))?;
     for (number, step) in plan.steps.iter().enumerate() {
         write_step(out, number + 1, step)?;
     }
@@ -74,10 +78,10 @@ fn write_step(out: &mut String, number: usize, step: &Step) -> std::fmt::Result 
     let after: Vec<&str> = step.after.iter().map(crate::runbook::plan::StepId::as_str).collect();
     let after = if after.is_empty() { String::new() } else { format!(", after {}", after.join(", ")) };
     let passes = if step.on_failure == OnFailure::Pass { ", passed when it fails" } else { "" };
-    let usual = usual(step).map_or_else(String::new, |usual| format!(", {usual}"));
+    let usual = usual(step);
     writeln!(
         out,
-        "  {number}. {}  [{}{after}{usual}, at most {} s{passes}]",
+        "  {number}. {}  [{}{after}, {usual}, at most {} s{passes}]",
         step.title,
         step.id,
         step.timeout.as_secs()
@@ -109,14 +113,23 @@ fn domain(domain: &FailureDomain) -> String {
     }
 }
 
-/// How long a step usually takes, and how many past runs say so.
-fn usual(step: &Step) -> Option<String> {
-    let seconds = step.expected()?.as_secs();
-    Some(match step.measured {
+/// How long a step usually takes, and how many past runs say so; without any it is a typical time.
+fn usual(step: &Step) -> String {
+    let seconds = step.expected().as_secs();
+    match step.measured {
         Some(Measured { runs: 1, .. }) => format!("usually {seconds} s (one past run)"),
         Some(Measured { runs, .. }) => format!("usually {seconds} s ({runs} past runs)"),
-        None => format!("usually {seconds} s"),
-    })
+        None => format!("usually ~{seconds} s"),
+    }
+}
+
+/// How long the whole plan takes: the longest chain of its steps.
+fn whole(plan: &Plan) -> String {
+    let estimate = reckon::of(plan);
+    let (likely, most) = (format::span(estimate.likely), format::span(estimate.most));
+    let basis = reckon::basis(plan).unwrap_or_else(|| "typical; no past run tells".to_owned());
+    let word = if estimate.measured { "about " } else { "usually ~" };
+    format!("{word}{likely}, at most {most}; {basis}")
 }
 
 /// A run line by line, with how long its steps have taken and usually take.
@@ -124,6 +137,8 @@ fn usual(step: &Step) -> Option<String> {
 pub(super) struct Telling {
     usual: BTreeMap<StepId, String>,
     began: BTreeMap<StepId, Timestamp>,
+    /// True once the recovery point was told, which says more than a lag.
+    weighed: bool,
 }
 
 impl Telling {
@@ -132,7 +147,7 @@ impl Telling {
         let line = event(entry);
         match &entry.event {
             Event::Opened { plan, .. } => {
-                let told = plan.steps.iter().filter_map(|step| Some((step.id.clone(), usual(step)?)));
+                let told = plan.steps.iter().map(|step| (step.id.clone(), usual(step)));
                 self.usual = told.collect();
                 line
             }
@@ -149,6 +164,11 @@ impl Telling {
                 let usual = self.usual.get(step).map(|usual| format!(", {usual}")).unwrap_or_default();
                 format!("{line}{spent}{usual}")
             }
+            Event::RecoveryPoint { .. } => {
+                self.weighed = true;
+                line
+            }
+            Event::Ended { outcome, rto, .. } if self.weighed => stamped(entry, &ended(*outcome, *rto, None)),
             _ => line,
         }
     }
@@ -190,7 +210,7 @@ fn event(entry: &Entry) -> String {
         Event::StepFailed { step, why, passed: true } => format!("{step}: failed and passed: {why}"),
         Event::StepFailed { step, why, passed: false } => format!("{step}: FAILED: {why}"),
         Event::StepSkipped { step, reason } => format!("{step}: skipped on the operator's word: {reason}"),
-        Event::StepUndone { step } => format!("{step}: undone"),
+        Event::StepUndone { step } => format!("{step}: undone, and proven so"),
         Event::Halted { why, done, undoable, not_run, .. } => format!(
             "HALTED: {why}; {} steps done, {} can be undone, {} not run",
             done.len(),
@@ -198,8 +218,7 @@ fn event(entry: &Entry) -> String {
             not_run.len()
         ),
         Event::Decided { decision, by } => {
-            let words = serde_json::to_value(decision).unwrap_or_default();
-            format!("{by} decided: {}", words["decision"].as_str().unwrap_or_default())
+            format!("{by} decided: {}", decision.words())
         }
         Event::Notified { whom, failure: None } => format!("told {whom}"),
         Event::Notified { whom, failure: Some(why) } => format!("could not tell {whom}: {why}"),
@@ -208,17 +227,22 @@ fn event(entry: &Entry) -> String {
             let regions: Vec<String> = regions.iter().map(sampled).collect();
             format!("users and data: {}", regions.join("; "))
         }
+        Event::Marked { token, .. } => format!("our own write {token} was accepted"),
+        Event::RecoveryPoint { point } => format!("RPO {}", point.words()),
         Event::Noted { words } => words.to_string(),
-        Event::Ended { outcome, rto, rpo_ms } => {
-            let rto = rto.map_or_else(String::new, |rto| {
-                format!(", users answered elsewhere after {} s", rto.as_secs())
-            });
-            let rpo =
-                rpo_ms.map_or_else(String::new, |rpo| format!(", last lag before the promotion {rpo:.0} ms"));
-            format!("ended: {}{rto}{rpo}", outcome.word())
-        }
+        Event::Ended { outcome, rto, rpo_ms } => ended(*outcome, *rto, *rpo_ms),
     };
+    stamped(entry, &words)
+}
+
+fn stamped(entry: &Entry, words: &str) -> String {
     format!("{} {words}", entry.at.strftime("%H:%M:%SZ"))
+}
+
+fn ended(outcome: Outcome, rto: Option<Duration>, rpo_ms: Option<f64>) -> String {
+    let rto = rto.map(|rto| format!(", users answered elsewhere after {} (RTO)", words::span(rto)));
+    let rpo = rpo_ms.map(|rpo| format!(", last lag before the promotion {}", words::millis(rpo)));
+    format!("ended: {}{}{}", outcome.word(), rto.unwrap_or_default(), rpo.unwrap_or_default())
 }
 
 /// The newest of each measure of a region, or why there is none.

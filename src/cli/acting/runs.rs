@@ -15,9 +15,11 @@ use super::run::{exit, follow};
 use super::{Desk, TakeUp, lines, report};
 use crate::domain::text::Text;
 use crate::runbook::catalog::LeaseState;
-use crate::runbook::engine::failed_steps;
+use crate::runbook::engine::asked_about;
 use crate::runbook::journal::{self, Follow, Followed, Holder, Lock, RunState, RunSummary, control};
-use crate::runbook::{Decision, Entry, Event, Outcome, RunId, StepId};
+use crate::runbook::state::states;
+use crate::runbook::undo::{self, Undoing};
+use crate::runbook::{Decision, Entry, Event, Outcome, Plan, RunId, StepId};
 
 /// How long a decision may take to be heard.
 const HEARD: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
@@ -44,8 +46,9 @@ pub(in crate::cli) fn run(global: &Global, args: RunsArgs) -> Result<Exit, Failu
                 let decision = Decision::Skip { reason: reason.into() };
                 decide(&desk, &named(&run)?, decision, step.map(|step| StepId::new(&step)), here).await
             }
-            RunsCommand::Undo { run, reason, here } => {
-                let decision = Decision::Undo { reason: reason.into() };
+            RunsCommand::Undo { run, step, reason, here } => {
+                let step = step.map(|step| StepId::new(&step));
+                let decision = Decision::Undo { reason: reason.into(), step };
                 decide(&desk, &named(&run)?, decision, None, here).await
             }
             RunsCommand::HandOver { run } => hand_over(&desk, &named(&run)?).await,
@@ -179,6 +182,7 @@ async fn decide(
     let told = desk.told(run).await?;
     let aborting = matches!(decision, Decision::Abort { .. });
     meant(run, &told.entries, &decision, step.as_ref())?;
+    say_undo(&told.entries, &decision);
     if holder(desk, run).await?.is_some() {
         if !aborting && !journal::stand(&told.entries, false).waits {
             return Err(Failure::new(
@@ -201,7 +205,9 @@ async fn decide(
         ));
     };
     let reason = match &decision {
-        Decision::Skip { reason } | Decision::Undo { reason } | Decision::Abort { reason } => reason.clone(),
+        Decision::Skip { reason } | Decision::Undo { reason, .. } | Decision::Abort { reason } => {
+            reason.clone()
+        }
         Decision::Retry | Decision::HandOver => "tried again".into(),
     };
     let how = TakeUp {
@@ -214,31 +220,71 @@ async fn decide(
     follow(started, here.json).await
 }
 
-/// Whether the decision answers anything: a skip is about a step that failed, and about no other.
+/// Whether the decision answers anything: a skip is about the step that the run waits at and about no other, and an undo
+/// about a step that changed something which can be brought back.
 fn meant(run: &RunId, told: &[Entry], decision: &Decision, step: Option<&StepId>) -> Result<(), Failure> {
-    let Decision::Skip { .. } = decision else { return Ok(()) };
-    let failed = failed_steps(told);
-    match (failed.first(), step) {
-        (None, _) => Err(Failure::new(
-            Exit::Usage,
-            format_args!(
-                "no step of {run} has failed, so there is none to skip; `switchtower runs show {run}`"
-            ),
+    let wrong = |words: String| Err(Failure::new(Exit::Usage, words));
+    match (decision, asked_about(told), step) {
+        (Decision::Skip { .. }, None, _) => wrong(format!(
+            "no step of {run} has failed, so there is none to skip; `switchtower runs show {run}`"
         )),
-        (Some(failed), Some(step)) if failed != step => Err(Failure::new(
-            Exit::Usage,
-            format_args!("{run} halted at {failed}, not at {step}; only the step that failed can be skipped"),
+        (Decision::Skip { .. }, Some(asked), Some(step)) if asked != *step => wrong(format!(
+            "{run} halted at {asked}, not at {step}; only the step that it waits at can be skipped"
         )),
+        (Decision::Undo { step: Some(step), .. }, ..) => {
+            let undoable =
+                plan_of(told).map(|plan| undo::undoable(plan, &undo::used(told))).unwrap_or_default();
+            if undoable.contains(step) {
+                return Ok(());
+            }
+            let listed: Vec<&str> = undoable.iter().map(StepId::as_str).collect();
+            let can = if listed.is_empty() {
+                "none can".to_owned()
+            } else {
+                format!("these can: {}", listed.join(", "))
+            };
+            wrong(format!(
+                "{step} of {run} cannot be undone: it is not its step, or changed nothing that can be brought back; {can}"
+            ))
+        }
         _ => Ok(()),
     }
 }
 
+/// What is about to be undone: the exact calls, what they change, and what was done after it.
+fn say_undo(told: &[Entry], decision: &Decision) {
+    let Decision::Undo { step, .. } = decision else { return };
+    let Some(plan) = plan_of(told) else { return };
+    let (used, states) = (undo::used(told), states(told));
+    let wanted = undo::undoable(plan, &used);
+    for id in wanted.iter().filter(|id| step.as_ref().is_none_or(|step| step == *id)) {
+        let ways = used.get(id).map(Vec::as_slice).unwrap_or_default();
+        let Some(undoing) = Undoing::of(plan, id, ways) else { continue };
+        out::say(&format!("switchtower: undo of {id}: {}", undoing.step.title));
+        for back in &undoing.calls {
+            out::say(&format!("  {}", back.operation.call()));
+            for change in &back.changes {
+                out::say(&format!("    {change}"));
+            }
+        }
+        let after = undoing.dependents.iter().filter(|after| states.contains_key(&after.id));
+        let after: Vec<&str> = after.map(|after| after.id.as_str()).collect();
+        if step.is_some() && !after.is_empty() {
+            out::say(&format!("  begun after it, and left as they are: {}", after.join(", ")));
+        }
+    }
+}
+
+fn plan_of(told: &[Entry]) -> Option<&Plan> {
+    told.iter().find_map(|entry| match &entry.event {
+        Event::Opened { plan, .. } => Some(&**plan),
+        _ => None,
+    })
+}
+
 /// What has to be typed for a run, as its plan says.
 fn confirmed_by(told: &[Entry]) -> String {
-    match told.first().map(|entry| &entry.event) {
-        Some(Event::Opened { plan, .. }) => plan.confirm.to_string(),
-        _ => "NAME".to_owned(),
-    }
+    plan_of(told).map_or_else(|| "NAME".to_owned(), |plan| plan.confirm.to_string())
 }
 
 async fn holder(desk: &Desk, run: &RunId) -> Result<Option<Holder>, Failure> {

@@ -13,7 +13,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, IntoFont, RGBColor, ShapeStyle, TextStyle};
 
 use super::view::amount;
-use crate::runbook::report::{Line, StepReport, StepState};
+use crate::runbook::StepState;
+use crate::runbook::report::{Line, StepReport};
 
 /// Pixels.
 const SIZE: (i32, i32) = (860, 280);

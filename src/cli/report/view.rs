@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::runbook::StepState;
 use crate::runbook::plan::StepId;
-use crate::runbook::report::{CallReport, Fate, Finding, Line, Next, Report, StepReport, StepState};
+use crate::runbook::report::{CallReport, Fate, Finding, Line, Next, Report, StepReport};
 use crate::runbook::sample::Timed;
 use crate::runbook::{Force, Outcome};
 
@@ -207,6 +208,7 @@ impl View {
                 .collect(),
             left: filled(vec![
                 list("Failed", titles(&left.failed)),
+                list("Undone by itself, and not done again", titles(&left.undone)),
                 list("Failed and passed: the run went on without", titles(&left.passed)),
                 list("Begun, without an end", titles(&left.under_way)),
                 list("Not begun", titles(&left.not_begun)),
@@ -350,7 +352,14 @@ fn facts(report: &Report, day: Day) -> Vec<Named> {
     let rto = format!("from {since} until users were proven to be answered elsewhere");
     add("RTO, measured", report.rto_s.map(|rto_s| format!("{}, {rto}", span(rto_s))), false);
     let rpo = "the last replication lag read before the promotion";
-    add("RPO, measured", report.rpo_ms.map(|rpo_ms| format!("{}, {rpo}", amount(rpo_ms, "ms"))), false);
+    match &report.recovery_point {
+        Some(point) => add("RPO", Some(point.words.clone()), false),
+        None => add(
+            "RPO, estimated",
+            report.rpo_ms.map(|rpo_ms| format!("{}, {rpo}", amount(rpo_ms, "ms"))),
+            false,
+        ),
+    }
     add("Plan", report.digest.as_ref().map(|digest| digest.as_str().to_owned()), true);
     facts
 }
@@ -377,7 +386,7 @@ fn step(step: &StepReport, day: Day) -> Step {
         title: step.title.to_string(),
         began: step.began.or(step.ended).map_or_else(|| NONE.to_owned(), |at| day.clock(at)),
         took: step.took_s.map_or_else(|| NONE.to_owned(), span),
-        result: mark(&format!("{}{again}", step.state.word()), step.doubtful),
+        result: mark(&format!("{}{again}", step.state.phrase()), step.doubtful),
         tone,
         evidence: evidence.chain(given_up).collect::<Vec<_>>().join("; "),
         changes: step.changes.iter().map(ToString::to_string).collect(),

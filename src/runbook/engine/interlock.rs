@@ -1,19 +1,21 @@
 //! Interlocks: what the engine itself refuses, whatever a plan or an operator says.
 //!
 //! What it is for: right before a call that takes a region out of DNS, the proof that another region lives and
-//! is answered; right before a call that moves a writer, the proof that none is moving. No one can go round it.
+//! is answered; right before a call that moves a writer, the proof that none is moving; right before an undo that lowers
+//! capacity, the proof that nobody leans on it. No one can go round it.
 //! What it must not do: be cleverer than its facts; what is unknown is said to be unknown.
 
 use jiff::Timestamp;
 
 use super::effect::{groups, members, standing};
 use crate::domain::Topology;
-use crate::domain::ids::{GlobalClusterId, Region};
+use crate::domain::ids::{GlobalClusterId, Region, ServiceKey};
 use crate::domain::snapshot::Target;
 use crate::domain::text::Text;
 use crate::domain::topology::{RoutingPolicy, SwitchWire};
 use crate::runbook::fact::{Fact, Facts, Known};
-use crate::runbook::operation::Operation;
+use crate::runbook::operation::{Operation, Steering};
+use crate::runbook::plan::Plan;
 
 /// What is known of a region as a survivor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,4 +212,81 @@ fn global_of(operation: &Operation) -> Option<&GlobalClusterId> {
         | Operation::RemoveFromGlobalCluster { global, .. } => Some(global),
         _ => None,
     }
+}
+
+/// What a call that sets capacity leaves to a service: its desired tasks, or the least that auto scaling may go down to.
+fn capacity(operation: &Operation) -> Option<(&Region, &ServiceKey, i32)> {
+    match operation {
+        Operation::SetDesired { region, service, desired } => Some((region, service, *desired)),
+        Operation::RegisterScalableTarget { region, service, min, .. } => Some((region, service, *min)),
+        _ => None,
+    }
+}
+
+/// What a plan raises a service to that this call would lower below it, in tasks; `None` for every other call.
+pub fn raised(plan: &Plan, operation: &Operation) -> Option<i32> {
+    let (region, service, tasks) = capacity(operation)?;
+    let calls = plan.steps.iter().flat_map(|step| &step.ways).flat_map(|way| &way.calls);
+    let same = calls.filter_map(capacity).filter(|(here, key, _)| (*here, *key) == (region, service));
+    same.map(|(.., raised)| raised).max().filter(|raised| *raised > tasks)
+}
+
+/// Regions whose users decide whether a service that a plan raised may be lowered again: those that the plan takes out of
+/// DNS, whose users it carries, and its own, when the plan lets it back in.
+fn carried(plan: &Plan, operation: &Operation) -> Vec<(Region, bool)> {
+    let Some((region, ..)) = capacity(operation).filter(|_| raised(plan, operation).is_some()) else {
+        return Vec::new();
+    };
+    let calls = plan.steps.iter().flat_map(|step| &step.ways).flat_map(|way| &way.calls);
+    let mut found: Vec<(Region, bool)> = Vec::new();
+    for steering in calls.filter_map(Operation::steering) {
+        let one = match steering {
+            Steering::Out(out) if out != region => (out.clone(), true),
+            Steering::In(back) if back == region => (back.clone(), false),
+            Steering::Out(_) | Steering::In(_) => continue,
+        };
+        if !found.contains(&one) {
+            found.push(one);
+        }
+    }
+    found
+}
+
+/// Facts that [`may_lower`] looks at; none for a call that lowers nothing.
+pub fn carried_facts(topology: &Topology, plan: &Plan, operation: &Operation) -> Vec<Fact> {
+    let mut facts: Vec<Fact> = Vec::new();
+    for fact in carried(plan, operation).iter().flat_map(|(region, _)| standing(topology, region)) {
+        if !facts.contains(&fact) {
+            facts.push(fact);
+        }
+    }
+    facts
+}
+
+/// Whether an undo may lower a service below what the plan raised it to: not while it carries users of a region that the
+/// plan took out and that does not serve again, nor while the region that the plan let back in is in DNS. What nobody can
+/// tell is no permission: an undo is in no hurry.
+pub fn may_lower(
+    topology: &Topology,
+    plan: &Plan,
+    facts: &Facts,
+    operation: &Operation,
+    not_before: Timestamp,
+) -> Result<(), Text> {
+    let (Some(tasks), Some((region, service, _))) = (raised(plan, operation), capacity(operation)) else {
+        return Ok(());
+    };
+    for (other, taken_out) in carried(plan, operation) {
+        let why = match (taken_out, survivor(topology, facts, &other, not_before)) {
+            (true, Survivor::Serves) => continue,
+            (true, Survivor::Unknown) => format!("nobody can tell now whether {other} serves again"),
+            (true, Survivor::Not) => format!("{other} is out of DNS or not alive, and its users are here"),
+            (false, _) if in_dns(topology, facts, &other) == Some(false) => continue,
+            (false, _) => format!("{other} is in DNS and serves its users"),
+        };
+        return Err(
+            format!("{service} in {region} must keep its {tasks} tasks: {why}; undo that first").into()
+        );
+    }
+    Ok(())
 }

@@ -7,19 +7,23 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `run` | the schedule of steps, halts and decisions |
+//! | `run` | the schedule of steps, and halts |
+//! | `decide` | what the operator decides at a halt |
 //! | `step` | one step: its ways, its proof |
 //! | `call` | one call: intent, interlocks, sending, unknown outcomes |
 //! | `interlock` | what is refused whatever a plan says |
 //! | `effect` | what a call touches and what proves it |
 //! | `hold` | the lease: taking, renewing, losing |
+//! | `marking` | our own writes around a promotion, which measure what it loses |
 //! | `recorder` | where events go |
 //! | `sampling` | what users feel beside the steps |
 
 mod call;
+mod decide;
 pub mod effect;
 mod hold;
 pub mod interlock;
+mod marking;
 mod recorder;
 mod run;
 mod sampling;
@@ -47,8 +51,10 @@ use crate::domain::ids::Region;
 use crate::domain::text::Text;
 use crate::ports::Clock;
 
+pub use decide::{asked_about, failed_steps, undone_steps};
+pub use marking::{MARK_EVERY, SETTLE};
 pub use recorder::{InMemory, Recorder};
-pub use run::{failed_steps, run};
+pub use run::run;
 
 /// How long a failover waits for its journal before it goes on without.
 pub const JOURNAL_PATIENCE: Duration = Duration::from_secs(2);
@@ -158,14 +164,20 @@ struct Context {
     last_apart: AtomicU64,
     hold: hold::Hold,
     alive_since: Mutex<BTreeMap<Region, Timestamp>>,
-    /// Calls that were sent, in this process or, as the journal tells, before.
+    /// Calls that were sent, in this process or, as the journal tells, before; without those of steps undone since.
     sent: Mutex<Vec<(StepId, usize, usize)>>,
     /// Calls of this process that were sent and not definitely refused: a retry looks before it sends them again.
     doubtful: Mutex<Vec<(StepId, usize, usize)>>,
+    /// When a region was last let back into DNS, by an undo: until resolvers forget, its users are still elsewhere.
+    brought_back: Mutex<Option<Timestamp>>,
+    /// False once whoever would answer at a halt has gone.
+    attended: AtomicBool,
     /// When users were first proven to be answered elsewhere.
     proven: Mutex<Option<Timestamp>>,
-    /// The last lag that was read before a promotion, milliseconds.
-    lag: Mutex<Option<f64>>,
+    /// The last lag that was read before a promotion, milliseconds, and the moment for which it holds.
+    lag: Mutex<Option<(f64, Timestamp)>>,
+    /// Our own writes around an unplanned promotion.
+    marks: Mutex<marking::Marks>,
     /// When this process began the run.
     began: Timestamp,
 }

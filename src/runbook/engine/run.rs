@@ -4,35 +4,51 @@
 //! passed), what is done, undoable and not run is told, and a decision goes on from there.
 //! What it must not do: unwind by itself. Only the operator's word undoes anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
+use super::decide::{asked_about, standing, undone_steps};
 use super::hold::Hold;
-use super::step::{Settled, UNDO};
+use super::step::Settled;
 use super::{Context, Decisions, Ending, NotBegun, Setup, Stop};
 use crate::domain::ids::Arn;
 use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
-use crate::runbook::event::{Decision, Entry, Event, LeaseOutcome, Outcome};
+use crate::runbook::event::{Decision, Event, LeaseOutcome, Outcome};
 use crate::runbook::plan::{OnFailure, Step, StepId};
+use crate::runbook::situation::words;
+use crate::runbook::state::StepState;
+use crate::runbook::undo::sent;
 
-/// How long telling people may take at the end of a run.
+/// Why a run waits at a step that was undone.
+const UNDONE: &str = "undone on the operator's word; retry does it again, skip goes on without it";
+
+/// How long telling one topic may take.
 const NOTIFYING: Duration = Duration::from_secs(5);
+
+/// How long telling people may take at a halt or at the end of a run, with the record of who heard it.
+const TOLD: Duration = Duration::from_secs(8);
 
 type Running<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = (StepId, Settled)> + Send + 'a>>>;
 
 /// What is known of the plan's steps.
 #[derive(Default)]
-struct Board {
-    settled: BTreeSet<StepId>,
-    done: Vec<StepId>,
+pub(super) struct Board {
+    pub(super) settled: BTreeSet<StepId>,
+    pub(super) done: Vec<StepId>,
     running: BTreeSet<StepId>,
-    failed: Vec<(StepId, Text)>,
+    pub(super) failed: Vec<(StepId, Text)>,
+    /// Undone on the operator's word, in the order in which they were. None of them is done again, and nothing that waits
+    /// for them begins, until the operator says so.
+    pub(super) undone: Vec<StepId>,
+    /// True when the operator is asked before anything else begins.
+    pub(super) asks: bool,
 }
 
 /// Runs a plan to its end. Dropping the future stops the run before its next call, as a crash would: `resume`
@@ -47,15 +63,14 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
     }
     let hold = Hold::new(setup.lease.clone());
     let began = setup.clock.now();
-    let sent = setup.told.iter().filter_map(|entry| match &entry.event {
-        Event::Intent { step, way, call, .. } => Some((step.clone(), *way, *call)),
-        _ => None,
-    });
     let context = Context {
-        sent: std::sync::Mutex::new(sent.collect()),
+        sent: std::sync::Mutex::new(sent(&setup.told)),
+        brought_back: std::sync::Mutex::default(),
+        attended: AtomicBool::new(setup.attended),
         doubtful: std::sync::Mutex::default(),
         proven: std::sync::Mutex::default(),
         lag: std::sync::Mutex::default(),
+        marks: std::sync::Mutex::new(super::marking::Marks::told(&setup.plan, &setup.told)),
         began,
         setup,
         aborted: AtomicBool::new(false),
@@ -118,18 +133,24 @@ impl Context {
             () = beat => unreachable_ending(),
             () = notify => unreachable_ending(),
             () = self.sampling() => unreachable_ending(),
+            () = self.marking() => unreachable_ending(),
         };
         self.last_sample().await;
+        let point = self.recovery_point().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
-        let words =
-            format!("{}: {} ended: {}", self.setup.opening.application, self.setup.opening.run, ending.why);
+        let rto = rto.map(|rto| format!("; RTO {}", words::span(rto))).unwrap_or_default();
+        let rpo = point.map(|point| format!("; RPO {}", point.words())).unwrap_or_default();
+        let words = format!(
+            "{}: {} ended: {}{rto}{rpo}",
+            self.setup.opening.application, self.setup.opening.run, ending.why
+        );
         let telling = self.notify("ended", &words);
-        let _ = self.setup.clock.timeout(NOTIFYING, telling).await;
+        let _ = self.setup.clock.timeout(TOLD, telling).await;
         ending
     }
 
-    async fn tell_durably(&self, event: Event) {
+    pub(super) async fn tell_durably(&self, event: Event) {
         if let Err(why) = self.record(event, true).await {
             tracing::warn!("the end of the run was not recorded: {why}");
         }
@@ -140,25 +161,24 @@ impl Context {
         let mut board = self.told_board().await;
         if let Some((decision, by)) = self.setup.decided.clone() {
             // What had failed when the run was left is what is decided about; it is tried again otherwise.
-            let failed =
-                failed_steps(&self.setup.told).into_iter().find(|step| !board.settled.contains(step));
+            let asked = asked_about(&self.setup.told).filter(|step| !board.settled.contains(step));
             self.tell_durably(Event::Decided { decision: decision.clone(), by }).await;
-            if let Some(ending) = self.decide(&mut board, decision, failed).await {
+            let deciding = self.decide(&mut board, decision, asked);
+            if let Some(ending) = self.heeding(&mut decisions, deciding).await {
                 return ending;
             }
         }
         let mut running: Running<'_> = FuturesUnordered::new();
         let mut listening = true;
-        let mut attended = self.setup.attended;
         loop {
-            if board.failed.is_empty() && self.may_send().is_ok() {
+            if board.failed.is_empty() && !board.asks && self.may_send().is_ok() {
                 for step in self.ready(&board) {
                     board.running.insert(step.id.clone());
                     running.push(Box::pin(async move { (step.id.clone(), self.step(step).await) }));
                 }
             }
             if running.is_empty() {
-                match self.pause(&mut board, &mut decisions, attended).await {
+                match self.pause(&mut board, &mut decisions).await {
                     Some(ending) => return ending,
                     None => continue,
                 }
@@ -171,7 +191,7 @@ impl Context {
                         self.tell(Event::Decided { decision: Decision::Abort { reason }, by }).await;
                     }
                     // Whoever would have answered at the next halt has gone.
-                    Some((Decision::HandOver, _)) => attended = false,
+                    Some((Decision::HandOver, _)) => self.attended.store(false, Ordering::SeqCst),
                     // Other decisions are answers to a halt; while steps run there is nothing to answer.
                     Some(_) => {}
                     None => listening = false,
@@ -185,6 +205,7 @@ impl Context {
         board.running.remove(&id);
         match settled {
             Settled::Done => {
+                self.mark_proven(&id);
                 if self.proves(&id) {
                     let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     proven.get_or_insert(self.setup.clock.now());
@@ -206,55 +227,57 @@ impl Context {
         }
     }
 
-    /// Steps whose predecessors are settled and which are neither settled nor running.
+    /// Steps whose predecessors are settled and which are neither settled nor running, nor undone. What comes after a
+    /// step that was undone, at once or later, is not ready, whatever was proven in between.
     fn ready<'a>(&'a self, board: &Board) -> Vec<&'a Step> {
+        let plan = &self.setup.plan;
+        let rests: BTreeSet<&StepId> =
+            board.undone.iter().flat_map(|id| plan.dependents(id)).map(|step| &step.id).collect();
         let open = |step: &&Step| {
             !board.settled.contains(&step.id)
                 && !board.running.contains(&step.id)
+                && !board.undone.contains(&step.id)
+                && !rests.contains(&step.id)
                 && step.after.iter().all(|before| board.settled.contains(before))
         };
-        self.setup.plan.steps.iter().filter(open).collect()
+        plan.steps.iter().filter(open).collect()
     }
 
     /// Nothing runs: the end, a halt, or a stop. `None`: go on.
-    async fn pause(&self, board: &mut Board, decisions: &mut Decisions, attended: bool) -> Option<Ending> {
+    async fn pause(&self, board: &mut Board, decisions: &mut Decisions) -> Option<Ending> {
         match self.may_send() {
-            Err(Stop::Superseded) => {
-                let why = "another run has the lease now; nothing more was sent".into();
-                return Some(Ending { outcome: Outcome::Superseded, why });
-            }
+            Err(Stop::Superseded) => return Some(self.stopped(Stop::Superseded)),
             Err(Stop::Aborted) => {
                 self.halted(board, "stopped on the operator's word".into(), None).await;
-                return Some(Ending {
-                    outcome: Outcome::Aborted,
-                    why: "stopped on the operator's word".into(),
-                });
+                return Some(self.stopped(Stop::Aborted));
             }
             Ok(()) => {}
         }
-        let Some((id, why)) = board.failed.first().cloned() else {
-            let left: Vec<&str> = self
-                .setup
-                .plan
-                .steps
-                .iter()
-                .filter(|step| !board.settled.contains(&step.id))
-                .map(|step| step.id.as_str())
-                .collect();
-            if left.is_empty() {
-                return Some(Ending { outcome: Outcome::Done, why: "every step is done".into() });
+        let undone = || board.undone.first().map(|id| (id.clone(), Text::from(UNDONE)));
+        let about = board.failed.first().cloned().or_else(undone);
+        let (asked, words) = match about {
+            Some((id, why)) => {
+                let words = Text::new(format!("{}: {why}", self.title(&id)));
+                (Some(id), words)
             }
-            // Steps that wait for steps which do not exist: a plan that no catalog makes.
-            let why = format!("these steps can never begin: {}", left.join(", "));
-            return Some(Ending { outcome: Outcome::Halted, why: why.into() });
+            None if board.asks => (None, "nothing was undone, and nothing else was begun".into()),
+            None => {
+                let left = self.setup.plan.steps.iter().filter(|step| !board.settled.contains(&step.id));
+                let left: Vec<&str> = left.map(|step| step.title.as_str()).collect();
+                if left.is_empty() {
+                    return Some(Ending { outcome: Outcome::Done, why: "every step is done".into() });
+                }
+                // Steps that wait for steps which do not exist: a plan that no catalog makes.
+                let why = format!("these steps can never begin: {}", left.join(", "));
+                return Some(Ending { outcome: Outcome::Halted, why: why.into() });
+            }
         };
-        let words: Text = format!("{id}: {why}").into();
-        self.halted(board, words.clone(), Some(id.clone())).await;
+        self.halted(board, words.clone(), asked.clone()).await;
         let message =
             format!("{}: {} halted: {words}", self.setup.opening.application, self.setup.opening.run);
-        let _ = self.setup.clock.timeout(NOTIFYING, self.notify("halted", &message)).await;
+        let _ = self.setup.clock.timeout(TOLD, self.notify("halted", &message)).await;
         let halted = Ending { outcome: Outcome::Halted, why: words };
-        if !attended {
+        if !self.attended.load(Ordering::SeqCst) {
             return Some(halted);
         }
         let Some((decision, by)) = decisions.recv().await else { return Some(halted) };
@@ -262,125 +285,26 @@ impl Context {
         if decision == Decision::HandOver {
             return Some(halted);
         }
-        self.decide(board, decision, Some(id)).await
+        let deciding = self.decide(board, decision, asked);
+        self.heeding(decisions, deciding).await
     }
 
-    /// Carries a decision about a failed step out. `None`: go on.
-    async fn decide(&self, board: &mut Board, decision: Decision, failed: Option<StepId>) -> Option<Ending> {
-        match decision {
-            Decision::Retry => board.failed.retain(|(known, _)| Some(known) != failed.as_ref()),
-            Decision::Skip { reason } => {
-                board.failed.retain(|(known, _)| Some(known) != failed.as_ref());
-                if let Some(step) = failed {
-                    board.settled.insert(step.clone());
-                    self.tell_durably(Event::StepSkipped { step, reason }).await;
-                }
-            }
-            Decision::HandOver => {
-                return Some(Ending { outcome: Outcome::Halted, why: "handed over".into() });
-            }
-            Decision::Abort { .. } => {
-                self.aborted.store(true, Ordering::SeqCst);
-                return Some(Ending {
-                    outcome: Outcome::Aborted,
-                    why: "stopped on the operator's word".into(),
-                });
-            }
-            Decision::Undo { .. } => return Some(self.undo_all().await),
-        }
-        None
-    }
-
-    async fn halted(&self, board: &Board, why: Text, failed: Option<StepId>) {
-        let undoable = self
-            .used()
-            .into_keys()
-            .filter(|id| {
-                self.setup.plan.step(id).is_some_and(|step| step.ways.iter().any(|way| !way.undo.is_empty()))
-            })
-            .collect();
-        let begun =
-            |id: &StepId| board.settled.contains(id) || board.failed.iter().any(|(failed, _)| failed == id);
-        let not_run =
-            self.setup.plan.steps.iter().map(|step| step.id.clone()).filter(|id| !begun(id)).collect();
-        self.tell_durably(Event::Halted { why, done: board.done.clone(), undoable, not_run, failed }).await;
-    }
-
-    /// Undoes what was sent, the last step of the plan first. What has no undo is named, never called undone.
-    async fn undo_all(&self) -> Ending {
-        let used = self.used();
-        let mut lasting: Vec<&str> = Vec::new();
-        for step in self.setup.plan.steps.iter().rev() {
-            let Some(ways) = used.get(&step.id) else { continue };
-            if ways.iter().filter_map(|way| step.ways.get(*way)).all(|way| way.undo.is_empty()) {
-                lasting.push(step.id.as_str());
-                continue;
-            }
-            if let Settled::Failed(why) = self.undo(step, ways).await {
-                let why: Text = format!("the undo of {} failed: {why}", step.id).into();
-                self.tell_durably(Event::StepFailed {
-                    step: step.id.clone(),
-                    why: why.clone(),
-                    passed: false,
-                })
-                .await;
-                return Ending { outcome: Outcome::Halted, why };
-            }
-        }
-        let why = if lasting.is_empty() {
-            "everything that was done is undone".into()
-        } else {
-            format!("what can be undone is undone; {} cannot be and stay as they are", lasting.join(", "))
-                .into()
-        };
-        Ending { outcome: Outcome::Undone, why }
-    }
-
-    /// Ways of which a call was sent, in this process or before, by step.
-    fn used(&self) -> BTreeMap<StepId, Vec<usize>> {
-        let mut used: BTreeMap<StepId, Vec<usize>> = BTreeMap::new();
-        let sent = self.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (step, way, call) in sent.iter() {
-            let ways = used.entry(step.clone()).or_default();
-            if *call < UNDO && !ways.contains(way) {
-                ways.push(*way);
-            }
-        }
-        used
+    /// A step as people call it.
+    pub(super) fn title<'a>(&'a self, id: &'a StepId) -> &'a str {
+        self.setup.plan.step(id).map_or(id.as_str(), |step| step.title.as_str())
     }
 
     /// On resume: the steps that were settled and still are. What acted is looked at again, all of it at once,
-    /// for the world may have changed; what waited is not waited for twice, and what the operator skipped stays
-    /// skipped.
+    /// for the world may have changed; what waited is not waited for twice, what the operator skipped stays skipped,
+    /// and what the operator undid stays undone until they say otherwise.
     async fn told_board(&self) -> Board {
+        let states = standing(&self.setup.plan, &self.setup.told);
         let mut board = Board::default();
-        let mut skipped: BTreeSet<StepId> = BTreeSet::new();
-        let mut passed: BTreeSet<StepId> = BTreeSet::new();
-        for entry in &self.setup.told {
-            match &entry.event {
-                Event::StepDone { step, .. } | Event::StepHeld { step, .. } => {
-                    board.settled.insert(step.clone());
-                    skipped.remove(step);
-                    passed.remove(step);
-                }
-                Event::StepFailed { step, passed: true, .. } => {
-                    board.settled.insert(step.clone());
-                    passed.insert(step.clone());
-                }
-                Event::StepSkipped { step, .. } => {
-                    board.settled.insert(step.clone());
-                    skipped.insert(step.clone());
-                }
-                Event::StepUndone { step } => {
-                    board.settled.remove(step);
-                    skipped.remove(step);
-                    passed.remove(step);
-                }
-                _ => {}
-            }
-        }
+        board.settled.extend(states.iter().filter(|(_, state)| state.is_settled()).map(|(id, _)| id.clone()));
+        let was = |id: &StepId, wanted: StepState| states.get(id) == Some(&wanted);
+        board.undone = undone_steps(&self.setup.told);
         let again = |step: &&Step| {
-            board.settled.contains(&step.id) && !skipped.contains(&step.id) && !step.ways.is_empty()
+            board.settled.contains(&step.id) && !was(&step.id, StepState::Skipped) && !step.ways.is_empty()
         };
         let acted: Vec<&Step> = self.setup.plan.steps.iter().filter(again).collect();
         let proofs: Vec<&Condition> = acted.iter().map(|step| &step.verify).collect();
@@ -390,8 +314,10 @@ impl Context {
             if let crate::runbook::Judgement::NotYet { progress, .. } =
                 self.judge(&step.verify, &facts, now, now)
             {
-                let words =
-                    format!("{} was settled and does not hold now: {progress}; it is done again", step.id);
+                let words = format!(
+                    "{}: settled before, and does not hold now: {progress}; it is done again",
+                    step.title
+                );
                 self.tell(Event::Noted { words: words.into() }).await;
                 board.settled.remove(&step.id);
             }
@@ -399,7 +325,7 @@ impl Context {
         board.done = board
             .settled
             .iter()
-            .filter(|id| !skipped.contains(*id) && !passed.contains(*id))
+            .filter(|id| !was(id, StepState::Skipped) && !was(id, StepState::Passed))
             .cloned()
             .collect();
         board
@@ -422,7 +348,7 @@ impl Context {
         let began = self.setup.plan.params.since.map_or(told, |since| since.min(told));
         let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
         let lag = *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (rto, lag)
+        (rto, lag.map(|(lag, _)| lag))
     }
 
     /// Tells everybody whom the topology names; topics of the region that is acted on are passed over.
@@ -435,35 +361,19 @@ impl Context {
             .iter()
             .filter(|topic| topic.region().as_ref() != leaving || leaving.is_none())
             .collect();
-        for topic in topics {
-            let publishing = self.setup.executor.publish(topic, &subject, message, &self.setup.approval);
+        // All at once: one that hangs, in a region that is ill too, must not keep the others from hearing.
+        let (subject, topics) = (&subject, topics.into_iter());
+        let telling = topics.map(|topic| async move {
+            let publishing = self.setup.executor.publish(topic, subject, message, &self.setup.approval);
             let failure = match self.setup.clock.timeout(NOTIFYING, publishing).await {
                 Ok(Ok(())) => None,
                 Ok(Err(why)) => Some(why),
                 Err(elapsed) => Some(elapsed.to_string().into()),
             };
             self.tell(Event::Notified { whom: topic.as_str().into(), failure }).await;
-        }
+        });
+        join_all(telling).await;
     }
-}
-
-/// The steps that had failed when a run was left, as its record tells, in the order in which they did.
-pub fn failed_steps(told: &[Entry]) -> Vec<StepId> {
-    let mut failed: Vec<StepId> = Vec::new();
-    for entry in told {
-        match &entry.event {
-            Event::StepFailed { step, passed: false, .. } if !failed.contains(step) => {
-                failed.push(step.clone());
-            }
-            Event::StepBegan { step }
-            | Event::StepDone { step, .. }
-            | Event::StepHeld { step, .. }
-            | Event::StepSkipped { step, .. }
-            | Event::StepUndone { step } => failed.retain(|known| known != step),
-            _ => {}
-        }
-    }
-    failed
 }
 
 /// The arms that never end are listed only so that they run beside the steps.

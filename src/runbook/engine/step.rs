@@ -4,14 +4,20 @@
 //! round while time is left, so that a way out that works is always reached.
 //! What it must not do: know other steps, or make a step's failure mean something for the run.
 
+use std::sync::PoisonError;
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::call::{Called, Place};
+use super::interlock::raised;
 use super::{Context, LOOK, Stop, look_after};
 use crate::domain::text::Text;
 use crate::runbook::condition::{Condition, Judgement};
 use crate::runbook::event::Event;
+use crate::runbook::operation::{Operation, Steering};
 use crate::runbook::plan::{Step, Way};
+use crate::runbook::undo::UNDO;
 
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,17 +42,25 @@ enum Tried {
 /// How long a precondition may take to hold before the step fails without a call.
 const PRECONDITION_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long an undo waits for a region to live before its users are let back to it: its tasks may just have been started.
+const RETURNING: SignedDuration = SignedDuration::from_mins(3);
+
 /// A wait for a precondition after which a step looks once more whether there is anything left to do.
 const LONG: SignedDuration = SignedDuration::from_secs(10);
 
-/// First of the numbers under which the calls of an undo are recorded.
-pub(super) const UNDO: usize = 1_000;
+/// A look at a region that hangs takes so long: what is best effort begins its last one so much before its end.
+const LAST_LOOK: SignedDuration = SignedDuration::from_secs(4);
 
 impl Context {
     /// Carries one step out and records how it went; a failure is recorded by the caller, who knows what it means.
     pub(super) async fn step(&self, step: &Step) -> Settled {
         let began = self.setup.clock.now();
         let until = began + SignedDuration::try_from(step.timeout).unwrap_or(SignedDuration::from_mins(10));
+        let until = if self.setup.emergency && hopeless(step) && !step.ways.is_empty() {
+            until - LAST_LOOK
+        } else {
+            until
+        };
         self.tell(Event::StepBegan { step: step.id.clone() }).await;
 
         // What only waits is in no hurry; a call of an emergency is.
@@ -122,13 +136,12 @@ impl Context {
     /// Waits a little for the precondition.
     async fn prepared(&self, step: &Step, began: Timestamp, until: Timestamp) -> Result<(), Settled> {
         let until = until.min(began + Self::patience(&step.precondition));
-        match self.proof(step, &step.precondition, began, began, until).await {
-            Tried::Done(_) => Ok(()),
-            Tried::GivenUp(why) | Tried::Barred(why) | Tried::Refused(why) => Err(Settled::Failed(
+        self.awaited(step, &step.precondition, began, until).await.map_err(|settled| match settled {
+            Settled::Failed(why) => Settled::Failed(
                 format!("nothing was called, for its precondition does not hold: {why}").into(),
-            )),
-            Tried::Stopped(cause) => Err(Settled::Stopped(cause)),
-        }
+            ),
+            other => other,
+        })
     }
 
     /// A precondition that wants a region alive for a while needs that while.
@@ -212,6 +225,9 @@ impl Context {
         for index in used.iter().rev() {
             let Some(way) = step.ways.get(*index) else { continue };
             for (number, operation) in way.undo.iter().enumerate() {
+                if let Err(settled) = self.may_be_undone(step, operation).await {
+                    return settled;
+                }
                 let until = self.setup.clock.now() + SignedDuration::from_mins(2);
                 let place = Place { step: &step.id, way: *index, call: UNDO + number };
                 match self.call(place, operation, until).await {
@@ -221,20 +237,57 @@ impl Context {
                     }
                     Called::Stopped(cause) => return Settled::Stopped(cause),
                 }
+                if let Some(Steering::In(_)) = operation.steering() {
+                    let now = self.setup.clock.now();
+                    *self.brought_back.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+                }
                 let Some(proof) = super::effect::effect(operation, &self.setup.topology) else { continue };
                 let sent = self.setup.clock.now();
                 let until = sent + SignedDuration::from_mins(10);
-                match self.proof(step, &proof, sent, sent, until).await {
-                    Tried::Done(_) => {}
-                    Tried::GivenUp(why) | Tried::Barred(why) | Tried::Refused(why) => {
-                        return Settled::Failed(why);
-                    }
-                    Tried::Stopped(cause) => return Settled::Stopped(cause),
+                if let Err(settled) = self.awaited(step, &proof, sent, until).await {
+                    return settled;
                 }
             }
         }
-        self.tell(Event::StepUndone { step: step.id.clone() }).await;
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, ..)| known != &step.id);
+        self.tell_durably(Event::StepUndone { step: step.id.clone() }).await;
         Settled::Done
+    }
+
+    /// Waits for what must be so before this call of an undo, when it may come to be so: a region lives before its users
+    /// are let back to it, and they are back before what stood in for it is lowered.
+    async fn may_be_undone(&self, step: &Step, operation: &Operation) -> Result<(), Settled> {
+        let now = self.setup.clock.now();
+        if let Some(Steering::In(region)) = operation.steering() {
+            let groups = super::effect::groups(&self.setup.topology, region);
+            let alive = Condition::Alive { region: region.clone(), groups };
+            return self.awaited(step, &alive, now, now + RETURNING).await;
+        }
+        let back = *self.brought_back.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(_), Some(back)) = (raised(&self.setup.plan, operation), back) {
+            let lives = Duration::from_secs(self.setup.topology.policy.answers_live_seconds);
+            let name = format!("TTL of {} s since users were let back", lives.as_secs()).into();
+            let forgotten = Condition::Elapsed { span: lives, name };
+            let until =
+                back + SignedDuration::try_from(lives).unwrap_or_default() + SignedDuration::from_mins(1);
+            return self.awaited(step, &forgotten, back, until.max(now)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until a condition holds; `Err` when it does not come to hold by then.
+    async fn awaited(
+        &self,
+        step: &Step,
+        condition: &Condition,
+        began: Timestamp,
+        until: Timestamp,
+    ) -> Result<(), Settled> {
+        match self.proof(step, condition, began, began, until).await {
+            Tried::Done(_) => Ok(()),
+            Tried::GivenUp(why) | Tried::Barred(why) | Tried::Refused(why) => Err(Settled::Failed(why)),
+            Tried::Stopped(cause) => Err(Settled::Stopped(cause)),
+        }
     }
 }
 

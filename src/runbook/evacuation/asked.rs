@@ -5,8 +5,8 @@
 
 use super::super::catalog::PlanError;
 use crate::domain::Topology;
-use crate::domain::ids::Region;
-use crate::domain::topology::ACTED_PARTITION;
+use crate::domain::ids::{HostName, Region};
+use crate::domain::topology::{ACTED_PARTITION, SwitchWire};
 use crate::runbook::fact::Fact;
 use crate::runbook::params::Params;
 use crate::runbook::situation::{groups_of, names_of, scopes, switch_fact};
@@ -80,9 +80,18 @@ pub(in crate::runbook) fn facts(topology: &Topology, params: &Params) -> Vec<Fac
         }
     }
     wants.extend(topology.health_checks().into_iter().map(Fact::HealthCheck));
+    // Whether a switch metric lasts stands in its check.
+    let metrics = topology.switches.iter().filter(|switch| &switch.region == out);
+    let metrics = metrics.filter(|switch| matches!(switch.wire, SwitchWire::Metric { .. }));
+    wants.extend(metrics.filter_map(|switch| switch.health_check.clone()).map(Fact::HealthCheck));
     let names = names_of(topology, out);
     for record in topology.records.iter().filter(|record| names.contains(&record.name)) {
         wants.push(Fact::Records(record.zone_id.clone(), record.name.clone()));
+    }
+    // A name of which the topology has no record may be led here by a CNAME, which no method moves: that must be told.
+    let unrecorded = |name: &HostName| topology.records.iter().all(|record| &record.name != name);
+    for host in topology.hostnames.iter().filter(|host| unrecorded(&host.name)) {
+        wants.extend(host.zone_id.clone().map(|zone| Fact::Records(zone, host.name.clone())));
     }
     let controls = topology.arc.iter().flat_map(|arc| &arc.routing_controls);
     wants.extend(controls.map(|control| Fact::RoutingControl(control.arn.clone())));

@@ -5,17 +5,20 @@
 
 use serde::Serialize;
 
-use super::steps::{Fate, StepReport, StepState};
+use super::steps::{Fate, StepReport};
 use crate::runbook::event::{Outcome, RunId};
 use crate::runbook::journal::RunState;
 use crate::runbook::plan::{Plan, StepId};
 use crate::runbook::print::quoted;
+use crate::runbook::state::StepState;
 
 /// What is left.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Left {
     /// Steps that failed and were not passed.
     pub failed: Vec<StepId>,
+    /// Steps that were undone by themselves: they are done again only when somebody says so.
+    pub undone: Vec<StepId>,
     /// Steps that failed and were passed: the run went on without them.
     pub passed: Vec<StepId>,
     /// Steps that were begun and have no end.
@@ -63,6 +66,7 @@ pub(super) fn of(
     };
     let mut left = Left {
         failed: which(StepState::Failed),
+        undone: if outcome == Some(Outcome::Undone) { Vec::new() } else { which(StepState::Undone) },
         passed: which(StepState::Passed),
         under_way: which(StepState::UnderWay),
         not_begun: which(StepState::NotBegun),

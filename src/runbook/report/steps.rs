@@ -14,9 +14,8 @@ use crate::runbook::event::{ActFailure, Entry, Event};
 use crate::runbook::journal::Told;
 use crate::runbook::operation::Operation;
 use crate::runbook::plan::{Plan, Step, StepId};
-
-/// From this number on calls belong to an undo, as the engine counts.
-const UNDO: usize = 1_000;
+use crate::runbook::state::StepState;
+use crate::runbook::undo::UNDO;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,28 +48,6 @@ pub struct StepReport {
     pub given_up: Vec<GivenUp>,
     /// True when a part of it stands after damage in the journal.
     pub doubtful: bool,
-}
-
-/// Where a step stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepState {
-    /// Never begun.
-    NotBegun,
-    /// Begun, and the journal tells no end.
-    UnderWay,
-    /// It was so already.
-    Held,
-    /// Done and proven.
-    Done,
-    /// Failed, recorded and passed.
-    Passed,
-    /// Failed.
-    Failed,
-    /// Passed over on the operator's word.
-    Skipped,
-    /// Undone and proven so.
-    Undone,
 }
 
 /// One call.
@@ -137,22 +114,6 @@ pub struct GivenUp {
     pub method: Option<EvacuationMethod>,
     /// Why.
     pub why: Text,
-}
-
-impl StepState {
-    /// In words.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::NotBegun => "not begun",
-            Self::UnderWay => "under way",
-            Self::Held => "held already",
-            Self::Done => "done",
-            Self::Passed => "failed and passed",
-            Self::Failed => "FAILED",
-            Self::Skipped => "skipped",
-            Self::Undone => "undone",
-        }
-    }
 }
 
 impl Fate {
@@ -250,6 +211,8 @@ fn take(steps: &mut Vec<StepReport>, plan: Option<&Plan>, entry: &Entry, doubtfu
         | Event::Notified { .. }
         | Event::Unjournaled { .. }
         | Event::Sampled { .. }
+        | Event::Marked { .. }
+        | Event::RecoveryPoint { .. }
         | Event::Noted { .. }
         | Event::Ended { .. } => {}
     }
@@ -361,7 +324,7 @@ pub(super) fn tally(steps: &[StepReport]) -> String {
     ];
     let counted = ORDER.iter().filter_map(|state| {
         let count = steps.iter().filter(|step| step.state == *state).count();
-        (count > 0).then(|| format!("{count} {}", state.word()))
+        (count > 0).then(|| format!("{count} {}", state.phrase()))
     });
     let words: Vec<String> = counted.collect();
     match (steps.len(), words.is_empty()) {

@@ -117,9 +117,10 @@ impl At<'_> {
             }
             Condition::Scaling { region, service, min, max, at_least, suspended } => {
                 let compare = if *at_least { ">=" } else { "==" };
-                let mut query = format!(
-                    "ScalableTargets[0] | MinCapacity {compare} `{min}` && MaxCapacity {compare} `{max}`"
-                );
+                let mut query = format!("ScalableTargets[0] | MinCapacity {compare} `{min}`");
+                if let Some(max) = max {
+                    query.extend([format!(" && MaxCapacity {compare} `{max}`")]);
+                }
                 if let Some(suspended) = suspended {
                     query.extend([format!(
                         " && SuspendedState.[DynamicScalingInSuspended, DynamicScalingOutSuspended, \
@@ -241,6 +242,23 @@ impl At<'_> {
                     .option("db-cluster-identifier", cluster.as_str()),
                 format!("DBClusters[0].DeletionProtection == `{is}`"),
             ),
+            Fact::BlueGreen(region, cluster, global) => {
+                let (one, all) = (
+                    literal(&format!(":cluster:{cluster}"))?,
+                    literal(&format!(":global-cluster:{global}"))?,
+                );
+                let ours = |key: &str| format!("ends_with({key}, {one}) || ends_with({key}, {all})");
+                (
+                    self.call("rds", "describe-blue-green-deployments", region),
+                    format!(
+                        "(length(BlueGreenDeployments[?Status != {} && ({} || {})]) == `0`) == `{}`",
+                        literal("SWITCHOVER_COMPLETED")?,
+                        ours("Source"),
+                        ours("Target"),
+                        !is
+                    ),
+                )
+            }
             Fact::Balancer(region, arn) if arn.as_str().contains(":loadbalancer/") => (
                 self.call("elbv2", "describe-load-balancer-attributes", region)
                     .option("load-balancer-arn", arn.as_str()),

@@ -7,21 +7,20 @@ pub(super) mod card;
 pub(super) mod plan;
 pub(super) mod prompt;
 pub(super) mod run;
+pub(super) mod undo;
 
 use super::format;
 use super::theme::Mark;
 use crate::app::acting::estimate::Estimate;
 use crate::app::{App, Standing};
+use crate::domain::text::Text;
 use crate::runbook::{FailureDomain, Force, GuardFinding, Step};
 
-/// How long something takes, in words that say how far they may be trusted.
+/// How long something takes, in words that say how far they may be trusted: measured is `about`, typical is `usually`.
 fn estimate(estimate: Estimate) -> String {
     let (likely, most) = (format::span(estimate.likely), format::span(estimate.most));
-    match estimate.known {
-        true if likely == most => format!("about {likely}"),
-        true => format!("about {likely}, at most {most}"),
-        false => format!("at most {most}"),
-    }
+    let word = if estimate.measured { "about " } else { "usually ~" };
+    if likely == most { format!("{word}{likely}") } else { format!("{word}{likely}, at most {most}") }
 }
 
 /// How long a step took before: `usually 1m10s (3 past runs)`; `None` when no past run tells.
@@ -29,6 +28,11 @@ fn usual(step: &Step) -> Option<String> {
     let measured = step.measured?;
     let plural = if measured.runs == 1 { "" } else { "s" };
     Some(format!("usually {} ({} past run{plural})", format::span(measured.median), measured.runs))
+}
+
+/// What a choice would do, marked when the runbook proposes it.
+fn offered(choice: &Text, sentence: &Text, proposed: Option<&Text>) -> String {
+    if proposed == Some(choice) { format!("{sentence} (proposed)") } else { sentence.to_string() }
 }
 
 /// What a call leans on, and whether that looks ill.

@@ -14,11 +14,12 @@
 
 use ratatui::style::Style;
 
-use crate::app::acting::run::{Fate, Halt, Phase, RunState, Standing, StepState};
+use crate::app::acting::run::{Fate, Halt, RunState, RunStep, Standing};
 use crate::app::acting::{RunView, run::CallState};
 use crate::app::{App, RegionView};
 use crate::domain::text::Text;
-use crate::runbook::{ActFailure, LeaseOutcome, Outcome, StepId};
+use crate::runbook::undo::UNDO;
+use crate::runbook::{ActFailure, LeaseOutcome, Outcome, StepId, StepState};
 use crate::ui::columns;
 use crate::ui::format;
 use crate::ui::page::Page;
@@ -45,6 +46,7 @@ pub(in crate::ui) fn in_a_word(app: &App, theme: Theme) -> Option<(String, Style
     let name = run.name();
     Some(match &run.standing {
         Standing::Running => (format!("run: {name} {at}/{of} done: v"), theme.strong()),
+        Standing::Undoing => (format!("run: {name} undoing: v"), theme.strong()),
         Standing::Stopping => (format!("run: {name} stopping"), theme.mark(Mark::Warning)),
         Standing::Halted(_) => (format!("run HALTED: {name} {at}/{of} done: v"), theme.sign(Mark::Critical)),
         Standing::Ended { outcome, .. } => {
@@ -90,14 +92,17 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
     let spent = run.began.map(|began| until.duration_since(began).unsigned_abs());
     let spent = spent.map(|spent| format!(", {}", format::span(spent))).unwrap_or_default();
     let left = run.left(now).filter(|_| run.standing == Standing::Running);
-    let left = left.map(|left| {
-        let word = if left.known { "about" } else { "at most" };
-        format!(", {word} {} left", format::span(left.likely))
+    let left = left.map(|left| match (left.likely.is_zero(), left.measured) {
+        (true, _) if left.most.is_zero() => ", longer than it may take".to_owned(),
+        (true, _) => format!(", longer than usual, at most {} left", format::span(left.most)),
+        (false, true) => format!(", about {} left", format::span(left.likely)),
+        (false, false) => format!(", usually ~{} left", format::span(left.likely)),
     });
     let left = left.unwrap_or_default();
     rule(pen, 0, &format!("run: {}, {at} of {of} done{spent}{left}", run.name()), theme);
     let (mark, word) = match &run.standing {
         Standing::Running => (Mark::Warning, "▶ RUNNING"),
+        Standing::Undoing => (Mark::Warning, "▶ UNDOING"),
         Standing::Stopping => (Mark::Warning, "STOPPING"),
         Standing::Halted(_) => (Mark::Critical, "✖ HALTED"),
         Standing::Ended { outcome: Outcome::Done, .. } => (Mark::Healthy, "● DONE"),
@@ -120,7 +125,7 @@ fn ended(outcome: Outcome) -> Mark {
 fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme: Theme) -> Page {
     let mut page = Page::default();
     // What waits for the operator, and how it ended, come before what went on.
-    if run.standing != Standing::Running {
+    if !matches!(run.standing, Standing::Running | Standing::Undoing) {
         page.select_next();
     }
     match &run.standing {
@@ -132,9 +137,11 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
                 let rto = format::span(*rto);
                 words = format!("{words}; users were answered elsewhere after {rto} (RTO)");
             }
-            if let Some(rpo) = rpo_ms {
+            if let Some(point) = &run.point {
+                words = format!("{words}; RPO {}", point.words());
+            } else if let Some(rpo) = rpo_ms {
                 let rpo = format::millis(*rpo);
-                words = format!("{words}; last lag before the promotion {rpo} (RPO)");
+                words = format!("{words}; last lag before the promotion {rpo} (RPO, estimated)");
             }
             page.text((&format!("  {} ", mark.symbol()), theme.mark(mark)), &words, room, theme.strong());
             page.gap();
@@ -147,12 +154,15 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
                 theme.strong(),
             );
         }
-        Standing::Running => {}
+        Standing::Running | Standing::Undoing => {}
     }
     // What is under way is kept in sight.
-    let current = run.steps.iter().position(|step| matches!(step.phase, Phase::Running | Phase::Failed));
+    let current = match run.standing {
+        Standing::Undoing => run.steps.iter().position(is_undoing),
+        _ => run.steps.iter().position(|step| matches!(step.state, StepState::UnderWay | StepState::Failed)),
+    };
     for (index, step) in run.steps.iter().enumerate() {
-        if Some(index) == current && run.standing == Standing::Running {
+        if Some(index) == current && matches!(run.standing, Standing::Running | Standing::Undoing) {
             page.select_next();
         }
         self::step(&mut page, app, run, index, step, (room, short), theme);
@@ -172,9 +182,22 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
 }
 
 fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, theme: Theme) {
-    page.text(("  ✖ waits for you: ", theme.mark(Mark::Critical)), halt.why.as_str(), room, theme.strong());
+    // Which step is said by its title; its name and AWS's words come after what can be done about it.
+    let title = halt.failed.as_ref().and_then(|id| run.step(id)).map(|step| step.title.as_str());
+    let prefix = halt.failed.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+    let why = halt.why.as_str();
+    let reason = title.map_or("", |_| why.strip_prefix(&prefix).unwrap_or(why));
+    let lead = ("  ✖ waits for you: ", theme.mark(Mark::Critical));
+    page.text(lead, title.unwrap_or(why), room, theme.strong());
     let armed = app.acting.armed(app.fleet.now()).is_some();
-    let words = "r retry · s skip it · u undo what is done · o hand over · a abort";
+    let undone =
+        halt.failed.as_ref().and_then(|id| run.step(id)).is_some_and(|step| step.state == StepState::Undone);
+    let words = match (undone, halt.undoable.is_empty()) {
+        (true, true) => "r do it again · s go on without it · o hand over · a abort",
+        (true, false) => "r do it again · s go on without it · u undo more · o hand over · a abort",
+        (false, true) => "r retry · s skip it · o hand over · a abort",
+        (false, false) => "r retry · s skip it · u undo a step or all · o hand over · a abort",
+    };
     page.text(("  → ", theme.key()), words, room, theme.strong());
     if !armed {
         page.text(
@@ -191,9 +214,20 @@ fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, th
     };
     // Which steps are done stands in the list below; what an undo would take back is a choice to be made here.
     let done = format!("{} of {} steps", halt.done.len(), run.steps.len());
-    let lines =
-        [("done", done), ("can be undone", names(&halt.undoable)), ("not begun", names(&halt.not_run))];
-    for (label, words) in lines {
+    // What was not begun stands below in its order; here it is enough to know what would come next.
+    let next = halt.not_run.first().map(|first| names(std::slice::from_ref(first)));
+    let not_begun = match (halt.not_run.len(), next) {
+        (1, Some(next)) => next,
+        (count, Some(next)) => format!("{count} steps, the next: {next}"),
+        (_, None) => "nothing".to_owned(),
+    };
+    let lines = [
+        ("why", reason.to_owned()),
+        ("done", done),
+        ("can be undone", names(&halt.undoable)),
+        ("not begun", not_begun),
+    ];
+    for (label, words) in lines.into_iter().filter(|(_, words)| !words.is_empty()) {
         let lead = format!("    {label}{}", " ".repeat(15 - label.len()));
         page.text((&lead, theme.quiet()), &words, room, theme.plain());
     }
@@ -205,32 +239,32 @@ fn step(
     app: &App,
     run: &RunState,
     index: usize,
-    step: &StepState,
+    step: &RunStep,
     (room, short): (u16, bool),
     theme: Theme,
 ) {
     const RIGHT: usize = 26;
     let now = app.fleet.now();
-    let (symbol, style) = phase(step.phase, theme);
+    let (symbol, style) = sign(step.state, theme);
     let planned = run.plan.as_ref().and_then(|plan| plan.step(&step.id));
-    let time = match (step.phase, step.elapsed(now)) {
-        (Phase::Running, Some(elapsed)) => {
+    let time = match (step.state, step.elapsed(now)) {
+        (StepState::UnderWay, Some(elapsed)) => {
             let elapsed = format::span(elapsed);
-            match planned.map(|step| (step.expected(), step.timeout)) {
-                Some((Some(usual), _)) => format!("{elapsed} of ~{}", format::span(usual)),
-                Some((None, timeout)) => format!("{elapsed} of at most {}", format::span(timeout)),
+            match planned {
+                Some(step) => format!("{elapsed} of ~{}", format::span(step.expected())),
                 None => elapsed,
             }
         }
+        // From its beginning until somebody undid it is nobody's measure.
+        (StepState::Undone, _) | (_, None) => String::new(),
         (_, Some(elapsed)) => format::span(elapsed),
-        (_, None) => String::new(),
     };
-    let right = format!("{} {time}", step.phase.word());
+    let right = if is_undoing(step) { "undoing".to_owned() } else { format!("{} {time}", step.state.word()) };
     let right = right.trim_end();
     let title_room = usize::from(room).saturating_sub(7 + RIGHT);
     let title = fit(step.title.as_str(), title_room);
     let blank = " ".repeat(title_room.saturating_sub(width(&title) as usize) + 1);
-    let over = matches!(step.phase, Phase::Waiting);
+    let over = matches!(step.state, StepState::NotBegun);
     let title_style = if over { theme.plain() } else { theme.strong() };
     page.line(vec![
         (format!("  {symbol} "), style),
@@ -240,17 +274,17 @@ fn step(
         (fit(right, RIGHT), style),
     ]);
     let indent = "       ";
-    let left_out = short && matches!(step.phase, Phase::Done | Phase::Held);
+    let left_out = short && matches!(step.state, StepState::Done | StepState::Held);
     if !step.words.is_empty() && !left_out {
         let share = step.share.map(|share| format!("{:.0} %, ", share.clamp(0.0, 1.0) * 100.0));
-        let before = planned.filter(|_| step.phase == Phase::Running).and_then(super::usual);
+        let before = planned.filter(|_| step.state == StepState::UnderWay).and_then(super::usual);
         let before = before.map(|before| format!("; {before}")).unwrap_or_default();
         let words = format!("{}{}{before}", share.unwrap_or_default(), step.words);
-        let style = if step.phase == Phase::Running { theme.strong() } else { theme.plain() };
+        let style = if step.state == StepState::UnderWay { theme.strong() } else { theme.plain() };
         page.text((indent, theme.plain()), &words, room, style);
     }
     // Calls of steps that are over are told by their evidence; the journal has them all.
-    if !matches!(step.phase, Phase::Running | Phase::Failed) {
+    if !matches!(step.state, StepState::UnderWay | StepState::Failed) && !is_undoing(step) {
         return;
     }
     if let Some(ways) = planned.map(|step| step.ways.len()).filter(|ways| *ways > 1) {
@@ -270,7 +304,7 @@ fn step(
 
 fn sent(page: &mut Page, sent: &CallState, room: u16, theme: Theme) {
     let again = if sent.attempt > 0 { format!(" (sent {} times)", sent.attempt + 1) } else { String::new() };
-    let undo = if sent.call >= 1000 { "undo: " } else { "" };
+    let undo = if sent.call >= UNDO { "undo: " } else { "" };
     let words = format!("{undo}{}{again}", sent.operation.sentence());
     let lead = format!("       {} > ", format::clock(sent.at));
     page.text((&lead, theme.quiet()), &words, room, theme.plain());
@@ -299,13 +333,20 @@ fn fate(fate: &Fate) -> (Mark, String) {
     }
 }
 
-fn phase(phase: Phase, theme: Theme) -> (&'static str, Style) {
-    match phase {
-        Phase::Waiting => ("·", theme.quiet()),
-        Phase::Running => ("▶", theme.mark(Mark::Warning)),
-        Phase::Held | Phase::Done => (Mark::Healthy.symbol(), theme.mark(Mark::Healthy)),
-        Phase::Passed | Phase::Skipped | Phase::Undone => (Mark::Warning.symbol(), theme.mark(Mark::Warning)),
-        Phase::Failed => (Mark::Critical.symbol(), theme.mark(Mark::Critical)),
+/// True while the last that was sent for a step was to undo it.
+fn is_undoing(step: &RunStep) -> bool {
+    step.state != StepState::Undone && step.calls.last().is_some_and(|sent| sent.call >= UNDO)
+}
+
+fn sign(state: StepState, theme: Theme) -> (&'static str, Style) {
+    match state {
+        StepState::NotBegun => ("·", theme.quiet()),
+        StepState::UnderWay => ("▶", theme.mark(Mark::Warning)),
+        StepState::Held | StepState::Done => (Mark::Healthy.symbol(), theme.mark(Mark::Healthy)),
+        StepState::Passed | StepState::Skipped | StepState::Undone => {
+            (Mark::Warning.symbol(), theme.mark(Mark::Warning))
+        }
+        StepState::Failed => (Mark::Critical.symbol(), theme.mark(Mark::Critical)),
     }
 }
 

@@ -163,7 +163,7 @@ fn every_event(words: &str) -> Vec<Event> {
     let decisions = [
         Decision::Retry,
         Decision::Skip { reason: text() },
-        Decision::Undo { reason: text() },
+        Decision::Undo { reason: text(), step: None },
         Decision::HandOver,
         Decision::Abort { reason: text() },
     ];
