@@ -136,11 +136,15 @@ impl App {
             }
             Event::Sight(sight) => {
                 self.fleet.see(sight);
-                Update { redraw: true, effects: self.acting_tick() }
+                let mut effects = self.acting_tick();
+                effects.extend(self.renew_old(true));
+                Update { redraw: true, effects }
             }
             Event::Tick(now) => {
                 self.fleet.tick(now);
-                Update { redraw: true, effects: self.acting_tick() }
+                let mut effects = self.acting_tick();
+                effects.extend(self.renew_old(false));
+                Update { redraw: true, effects }
             }
             Event::Planned(planned) => {
                 let (redraw, effects) = self.planned(*planned);

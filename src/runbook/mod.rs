@@ -15,6 +15,7 @@
 //! | [`operation`] | what is called |
 //! | [`print`], [`script`] | a call as a command line, a plan as a shell script |
 //! | [`plan`], [`approval`] | what was confirmed |
+//! | [`typical`] | how long a step takes before one was measured |
 //! | [`executor`], [`lease`] | the world, as traits |
 //! | [`event`], [`state`] | what happened, and where it leaves each step |
 //! | [`undo`] | what the undo of one step would do |
@@ -47,6 +48,7 @@ pub mod sample;
 pub mod script;
 pub mod situation;
 pub mod state;
+pub mod typical;
 pub mod undo;
 
 pub use approval::{Approval, ApprovalError, Arming};

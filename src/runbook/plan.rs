@@ -192,9 +192,10 @@ impl Step {
         if domains.is_empty() { vec![FailureDomain::None] } else { domains }
     }
 
-    /// How long it is expected to take: as in past runs, or else by AWS's words.
-    pub fn expected(&self) -> Option<Duration> {
-        self.measured.map(|measured| measured.median).or(self.usual)
+    /// How long it is expected to take: as in past runs, or else as its runbook says, or else as such a step does.
+    pub fn expected(&self) -> Duration {
+        let measured = self.measured.map(|measured| measured.median);
+        measured.or(self.usual).unwrap_or_else(|| super::typical::of(self)).min(self.timeout)
     }
 
     /// A step that only waits until a condition holds.
@@ -243,6 +244,21 @@ impl Step {
     /// The same, with a precondition.
     pub fn when(mut self, condition: Condition) -> Self {
         self.precondition = condition;
+        self
+    }
+
+    /// The same, with more preconditions.
+    pub fn also_when(mut self, more: Vec<Condition>) -> Self {
+        if more.is_empty() {
+            return self;
+        }
+        let mut of = match self.precondition {
+            Condition::Always => Vec::new(),
+            Condition::All { of } => of,
+            one => vec![one],
+        };
+        of.extend(more);
+        self.precondition = Condition::All { of };
         self
     }
 

@@ -36,7 +36,10 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, framed: bool, theme: Theme) {
     }
     let mut at = 1;
     if app.acting.prompt.is_some() {
-        for (key, hint) in [("Enter", "go on"), ("Tab", "next field"), ("Esc", "close, nothing happens")] {
+        let typed = app.acting.prompt.as_ref().is_some_and(|prompt| !prompt.fields.is_empty());
+        let hints = [("Enter", "go on"), ("Tab", "next field"), ("Esc", "close, nothing happens")];
+        let plain = [("Enter", "do it"), ("Esc", "close, nothing happens")];
+        for (key, hint) in if typed { &hints[..] } else { &plain[..] } {
             at = pen.put(at, 0, end, key, theme.key());
             at = pen.put(at + 1, 0, end.saturating_sub(1), hint, theme.quiet()) + 2;
         }

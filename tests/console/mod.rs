@@ -7,5 +7,6 @@ mod past;
 pub(crate) mod plans;
 mod pty;
 mod refine;
+mod renewal;
 mod runs;
 pub(crate) mod stage;

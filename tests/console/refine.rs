@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use switchtower::app::acting::{Basis, PlanDialog, Purpose};
+use switchtower::app::acting::{Basis, PlanDialog, Purpose, Reads};
 use switchtower::app::{Effect, Event, Screen};
 use switchtower::runbook::{GuardFinding, GuardId, Params, Plan, PlanError};
 use switchtower::ui::Theme;
@@ -235,10 +235,10 @@ fn a_choice_stays_on_its_word_while_answers_come() {
 #[test]
 fn only_r_reads_everything_anew() {
     let mut stage = armed();
-    for (keys, afresh) in [("shift-d", false), ("n", false), ("r", true)] {
+    for (keys, reads) in [("shift-d", Reads::Missing), ("n", Reads::Missing), ("r", Reads::Anew)] {
         let effects = stage.press(keys);
         let [Effect::Plan(wish)] = &effects[..] else { panic!("{effects:?}") };
-        assert_eq!(wish.afresh, afresh, "{keys}");
+        assert_eq!(wish.reads, reads, "{keys}");
     }
 }
 

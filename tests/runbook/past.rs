@@ -187,7 +187,7 @@ fn what_was_measured_is_no_part_of_the_digest() {
     let before = plan.digest();
     plan.steps[0].measured = Some(Measured { median: Duration::from_secs(70), runs: 3 });
     assert_eq!(plan.digest(), before);
-    assert_eq!(plan.step(&StepId::new("pin")).unwrap().expected(), Some(Duration::from_secs(70)));
+    assert_eq!(plan.step(&StepId::new("pin")).unwrap().expected(), Duration::from_secs(70));
     let json = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
     // Plans of older journals do not say.
@@ -220,4 +220,31 @@ fn a_run_counts_once_it_is_over() {
         journal.close().await.unwrap();
         assert_eq!(look(), Some(2));
     });
+}
+
+#[test]
+fn before_any_run_a_plan_says_what_is_typical_and_what_it_may_take() {
+    use super::stage::{Stage, leaving};
+    use switchtower::app::acting::estimate;
+    let minutes = |span: Duration| span.as_secs() / 60;
+    for (runbook, params, usually, most) in [
+        ("drain", leaving(), 8..15, 60..180),
+        ("drain", Params { scale_to_zero: true, ..leaving() }, 14..22, 60..200),
+        ("failover", Params { declared: Some("a test".into()), ..leaving() }, 1..10, 10..90),
+    ] {
+        play(async || {
+            let stage = Stage::new(switchtower::sim::SimOptions { scenario: "calm".into(), ..Default::default() });
+            let plan = stage.plan(runbook, &params).await;
+            let whole = estimate::of(&plan);
+            assert!(usually.contains(&minutes(whole.likely)), "{runbook}: {whole:?}");
+            assert!(most.contains(&minutes(whole.most)), "{runbook}: {whole:?}");
+            assert!(!whole.measured, "nothing was measured yet");
+            for step in &plan.steps {
+                assert!(step.expected() <= step.timeout, "{}", step.id);
+            }
+            // Steps that run side by side count once.
+            let sum: Duration = plan.steps.iter().map(Step::expected).sum();
+            assert!(sum > whole.likely, "{sum:?} {whole:?}");
+        });
+    }
 }

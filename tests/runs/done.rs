@@ -87,6 +87,33 @@ fn drained() {
     assert_eq!(world.changes().len(), before, "nobody who was refused changed anything");
 }
 
+/// A host whose state folder cannot be written: no drain begins, a failover goes on, and standard error is its record.
+#[test]
+fn without_a_disk_a_failover_leaves_its_intents_on_standard_error() {
+    let world = World::start(&["--speed", "60"]);
+    let bastion = Bastion::new(&world, "bastion");
+    let state = bastion.home.path(".local/state");
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(state.join("switchtower"), "no folder").unwrap();
+    let drain = bastion.run(&away(&["run", "drain"], &[]));
+    assert_eq!(drain.code, Some(4), "{drain:?}");
+    assert_eq!(world.changes(), Vec::<Value>::new(), "{drain:?}");
+
+    let ran = bastion.run(&away(&["run", "failover"], &["--database", "leave"]));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(judge::moved(&world.view()), Vec::<String>::new(), "{ran:?}");
+    let told: Vec<Value> = ran
+        .err
+        .lines()
+        .filter_map(|line| line.strip_prefix("switchtower: unjournaled, about to send: "))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let sent: Vec<&str> = told.iter().filter_map(|entry| entry["operation"]["operation"].as_str()).collect();
+    let changes = world.changes();
+    assert_eq!(sent.len(), changes.len(), "{sent:?}\n{changes:#?}");
+    assert!(sent.contains(&"set_health_check"), "{sent:?}");
+}
+
 /// An outage of the region, with and without us-east-1's control plane, which answers for Route 53.
 pub(super) fn failovers() {
     let cases: [(&[&str], bool, &str, &[&str]); 4] = [

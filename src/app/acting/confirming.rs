@@ -4,12 +4,12 @@
 //! meanwhile is kept back and told; a planned run waits for the reading, an emergency for nobody.
 //! What it must not do: start anything by one key, or show another plan than the one that is being confirmed.
 
-use super::dialog::{PlanDialog, Planned, Planning, Wish};
+use super::dialog::{PlanDialog, Planned, Planning, Reads, Wish};
 use super::prompt::{Field, Prompt, Purpose};
 use super::{Book, Screen};
 use crate::app::event::Start;
 use crate::app::{App, Effect};
-use crate::runbook::Digest;
+use crate::runbook::{Digest, Facts};
 
 impl App {
     /// Enter in a dialog: makes the choice that is due, or asks for the words that confirm.
@@ -22,6 +22,10 @@ impl App {
         if dialog.planning.basis.is_none() {
             return self.acting.say("a plan is on its way; read it first");
         }
+        if dialog.is_startling(now) {
+            return self.acting.say("the plan changed just now: read what differs, then Enter");
+        }
+        dialog.changed = None;
         if !dialog.choices().is_empty() {
             if dialog.choose() {
                 return self.plan_again();
@@ -107,19 +111,38 @@ impl App {
 
     /// Shows what was held back while a name was typed, as soon as none is any more.
     pub(crate) fn release_held(&mut self) {
+        let now = self.fleet.now();
         let held = |screen: &Screen| match screen {
             Screen::Plan(dialog) => dialog.held.is_some() && !self.is_confirming(dialog),
             _ => false,
         };
         let Some(at) = self.screens.iter().position(held) else { return };
         if let Some(Screen::Plan(dialog)) = self.screens.get_mut(at) {
-            dialog.release();
+            dialog.release(now);
         }
+    }
+
+    /// A dialog that lies open renews a plan that grew old, or that what is watched contradicts: quietly, for nothing that
+    /// is typed or chosen waits for it.
+    pub(crate) fn renew_old(&mut self, seen: bool) -> Vec<Effect> {
+        let Some(Screen::Plan(dialog)) = self.screens.last() else { return Vec::new() };
+        let (now, topology) = (self.fleet.now(), self.fleet.topology());
+        // What is watched is compared when it comes, and only for a plan that stands there.
+        let facts = (seen && dialog.plan().is_some()).then(|| Facts::of_fleet(self.fleet.snapshot(), topology));
+        if !dialog.is_old(now, facts.as_ref(), &topology.freshness) {
+            return Vec::new();
+        }
+        let ticket = self.acting.ticket();
+        let Some(dialog) = self.dialog() else { return Vec::new() };
+        dialog.renewal = Some(ticket);
+        let (book, params) = (dialog.book, dialog.params.clone());
+        let armed = self.acting.armed_for(book, now).is_some();
+        vec![Effect::Plan(Wish { ticket, book, params, armed, reads: Reads::Stale })]
     }
 
     /// A plan was made, for a dialog or for the card.
     pub(crate) fn planned(&mut self, planned: Planned) -> (bool, Vec<Effect>) {
-        let ticket = planned.ticket;
+        let (ticket, now) = (planned.ticket, self.fleet.now());
         let awaited = |screen: &Screen| matches!(screen, Screen::Plan(dialog) if dialog.awaits(ticket));
         if let Some(at) = self.screens.iter().position(awaited) {
             let confirming = matches!(&self.screens[at], Screen::Plan(dialog) if self.is_confirming(dialog));
@@ -128,7 +151,7 @@ impl App {
                 dialog.hold(planned);
                 return (true, Vec::new());
             }
-            let taken = dialog.take(planned);
+            let taken = dialog.take_any(planned, now);
             let effects = if at + 1 == self.screens.len() { self.confirm_eagerly() } else { Vec::new() };
             return (taken, effects);
         }
@@ -146,7 +169,7 @@ impl App {
         {
             way.await_answer(next);
             self.acting.tickets = next;
-            let wish = Wish { ticket: next, book: Book::Failover, params, armed, afresh: false };
+            let wish = Wish { ticket: next, book: Book::Failover, params, armed, reads: Reads::Missing };
             return (true, vec![Effect::Plan(wish)]);
         }
         if let Some(way) = card.ways.iter_mut().find(|way| wanted(way)) {

@@ -5,12 +5,36 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::book::Book;
 use super::differ;
 use crate::app::screen::Scroll;
+use crate::domain::Observed;
 use crate::domain::ids::Region;
+use crate::domain::policy::Freshness;
 use crate::domain::text::Text;
-use crate::runbook::{Differing, Digest, Force, GuardFinding, Params, Plan, PlanError};
+use crate::runbook::{Differing, Digest, Facts, Force, GuardFinding, Params, Plan, PlanError};
+
+/// A plan that rests on something older than its limit is made again this often.
+const RENEWED_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// What is watched must have been so for a moment after the last answer before the plan is made again by it.
+const SETTLED: SignedDuration = SignedDuration::from_secs(5);
+
+/// For so long after a dialog has renewed itself into another plan, Enter is taken for one that meant the plan before. The
+/// console's time steps by seconds: this is one second at the least.
+const STARTLING: SignedDuration = SignedDuration::from_secs(2);
+
+/// True when something that shaped a plan is seen otherwise now, by a newer look.
+fn moved(shaped_by: &Facts, seen: &Facts) -> bool {
+    shaped_by.iter().any(|(fact, was)| {
+        let (Some(now), Some(was)) = (seen.get(fact).and_then(Observed::reading), was.reading()) else {
+            return false;
+        };
+        now.as_of > was.as_of && now.value != was.value
+    })
+}
 
 /// A plan is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +47,20 @@ pub struct Wish {
     pub params: Params,
     /// Whether the console is armed for it.
     pub armed: bool,
-    /// Read everything anew, also what was read a moment ago.
-    pub afresh: bool,
+    /// What is read for it.
+    pub reads: Reads,
+}
+
+/// What is read for a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// What was not read a moment ago.
+    #[default]
+    Missing,
+    /// Everything, also what was read a moment ago.
+    Anew,
+    /// Only what is older than its limit and watched by no pane: the dialog renews itself, and costs hardly a call.
+    Stale,
 }
 
 /// An answer to a [`Wish`]. Several come: the first at once, from what is known, and the last once everybody who was
@@ -52,6 +88,8 @@ pub enum Basis {
     },
     /// All that was asked for was read just now, or said why it could not be.
     Read,
+    /// The dialog renewed itself: on what is watched, and on what was read before while that is fresh.
+    Renewed,
 }
 
 /// What one wish has come to.
@@ -95,6 +133,12 @@ pub struct PlanDialog {
     pub differs: Vec<Text>,
     /// Why it was not started, or what else the operator must read first.
     pub refused: Option<Text>,
+    /// The number of the answer that renews a plan that grew old, while it is awaited.
+    pub(super) renewal: Option<u64>,
+    /// When the last answer came.
+    pub(super) answered: Option<Timestamp>,
+    /// When the dialog renewed itself into another plan than the one that was shown; until the next Enter.
+    pub changed: Option<Timestamp>,
     /// True once it was confirmed and until the answer comes.
     pub starting: bool,
     /// Which choice the cursor is on, when there is one to make.
@@ -157,6 +201,9 @@ impl PlanDialog {
             overrides: false,
             differs: Vec::new(),
             refused: None,
+            renewal: None,
+            answered: None,
+            changed: None,
             starting: false,
             choice: 0,
             scroll: Scroll::default(),
@@ -206,11 +253,12 @@ impl PlanDialog {
     pub(crate) fn await_answer(&mut self, ticket: u64) {
         self.planning.await_answer(ticket);
         (self.held, self.eager) = (None, None);
+        (self.renewal, self.changed) = (None, None);
     }
 
     /// True when the answer is for this dialog.
     pub(crate) fn awaits(&self, ticket: u64) -> bool {
-        self.planning.awaited == Some(ticket)
+        self.planning.awaited == Some(ticket) || self.renewal == Some(ticket)
     }
 
     /// Keeps an answer back while what is shown is being confirmed.
@@ -223,8 +271,62 @@ impl PlanDialog {
     }
 
     /// Shows what was held back.
-    pub(crate) fn release(&mut self) -> bool {
-        self.held.take().is_some_and(|held| self.take(*held.answer))
+    pub(crate) fn release(&mut self, now: Timestamp) -> bool {
+        self.held.take().is_some_and(|held| self.take_any(*held.answer, now))
+    }
+
+    /// Takes an answer, be it one that was asked for or one by which the dialog renews itself.
+    pub(crate) fn take_any(&mut self, planned: Planned, now: Timestamp) -> bool {
+        self.answered = Some(now);
+        if self.renewal == Some(planned.ticket) { self.renew(planned, now) } else { self.take(planned) }
+    }
+
+    /// Takes a plan by which the dialog renews itself. Cursor and page stay where they are, and what changed is told.
+    fn renew(&mut self, planned: Planned, now: Timestamp) -> bool {
+        self.renewal = None;
+        let (shown, digest) = (self.planning.plan.clone(), self.planning.digest.clone());
+        let chosen = self.choices().get(self.choice).map(|(word, _)| word.clone());
+        let choices = self.choices().to_vec();
+        self.planning.awaited = Some(planned.ticket);
+        let answer = Planned { basis: Basis::Read, ..planned };
+        if !self.planning.answer(answer) {
+            return false;
+        }
+        self.planning.basis = Some(Basis::Renewed);
+        let place = chosen.and_then(|chosen| self.choices().iter().position(|(word, _)| *word == chosen));
+        self.choice = place.unwrap_or(0);
+        let same = self.planning.digest == digest && self.choices() == choices;
+        let told = match (&shown, &self.planning.plan) {
+            (Some(old), Some(new)) => differ::lines(old, new),
+            _ => Vec::new(),
+        };
+        if !same || !told.is_empty() {
+            self.changed = Some(now);
+            self.differs = told;
+            self.refused = None;
+        }
+        self.before.clone_from(&self.planning.plan);
+        true
+    }
+
+    /// True when the plan that is shown has grown old, or what is watched says otherwise, and nobody reads for it yet.
+    pub(super) fn is_old(&self, now: Timestamp, seen: Option<&Facts>, freshness: &Freshness) -> bool {
+        let Some(answered) = self.answered else { return false };
+        if self.starting || self.planning.is_reading() || self.renewal.is_some() || self.held.is_some() {
+            return false;
+        }
+        let since = now.duration_since(answered);
+        let stale = || match self.plan() {
+            Some(plan) => plan.shaped_by.iter().any(|(_, observed)| observed.is_stale(now, freshness)),
+            None => !self.choices().is_empty(),
+        };
+        let differs = |seen: &Facts| self.plan().is_some_and(|plan| moved(&plan.shaped_by, seen));
+        since >= RENEWED_EVERY && stale() || since >= SETTLED && seen.is_some_and(differs)
+    }
+
+    /// True while what the dialog renewed by itself is too new to have been read: Enter means the plan before.
+    pub(super) fn is_startling(&self, now: Timestamp) -> bool {
+        self.changed.is_some_and(|at| now.duration_since(at) < STARTLING)
     }
 
     /// Takes an answer, and tells what differs from the first plan that was shown for the same wishes.

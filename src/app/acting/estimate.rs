@@ -1,20 +1,23 @@
 //! How long a plan takes.
 //!
 //! What it is for: the longest chain of steps that wait for each other, by what they took in past runs or usually take,
-//! and by what they may take at most. What it must not do: promise; a step without a usual time counts with its time-out.
+//! and by what they may take at most. What it must not do: promise, or pass a typical time for a measured one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::runbook::{Plan, Steering, Step, StepId};
 
+/// What takes less is nobody's reason to wait.
+const MOMENT: Duration = Duration::from_secs(10);
+
 /// A duration as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
-    /// The longest chain; steps without a usual time count with their time-out.
+    /// The longest chain, by past runs where there were some, and else by what such steps usually take.
     pub likely: Duration,
-    /// True when every step of that chain has a usual time.
-    pub known: bool,
+    /// True when past runs tell of every step of that chain that takes longer than a moment.
+    pub measured: bool,
     /// The longest chain by time-outs.
     pub most: Duration,
 }
@@ -59,10 +62,10 @@ pub fn until_out(plan: &Plan) -> Option<Estimate> {
 /// needs no more.
 pub fn remaining(plan: &Plan, spent: impl Fn(&StepId) -> Option<Duration>) -> Estimate {
     let mut ends: BTreeMap<&StepId, Estimate> = BTreeMap::new();
-    let mut whole = Estimate { known: true, ..Estimate::default() };
+    let mut whole = Estimate { measured: true, ..Estimate::default() };
     // Steps stand in an order in which each comes after those that it waits for.
     for step in &plan.steps {
-        let mut start = Estimate { known: true, ..Estimate::default() };
+        let mut start = Estimate { measured: true, ..Estimate::default() };
         for end in step.after.iter().filter_map(|before| ends.get(before)) {
             start = longer(start, *end);
         }
@@ -78,11 +81,10 @@ pub fn remaining(plan: &Plan, spent: impl Fn(&StepId) -> Option<Duration>) -> Es
 
 fn after(start: Estimate, step: &Step, spent: Duration) -> Estimate {
     let most = step.timeout.saturating_sub(spent);
-    let usual = step.expected();
-    let likely = usual.map_or(most, |usual| usual.min(step.timeout).saturating_sub(spent));
+    let likely = step.expected().saturating_sub(spent);
     Estimate {
         likely: start.likely + likely,
-        known: start.known && (usual.is_some() || most.is_zero()),
+        measured: start.measured && (step.measured.is_some() || likely < MOMENT),
         most: start.most + most,
     }
 }

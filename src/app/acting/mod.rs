@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 pub use book::{Book, Choice};
 pub use card::Card;
-pub use dialog::{Basis, Held, PlanDialog, Planned, Planning, Wish};
+pub use dialog::{Basis, Held, PlanDialog, Planned, Planning, Reads, Wish};
 pub use prompt::{Deciding, Field, Prompt, Purpose};
 pub use run::{RunState, StepMark};
 pub use undo::UndoList;
@@ -196,7 +196,7 @@ impl App {
         let id = self.acting.ticket();
         self.push_once(Screen::Plan(Box::new(PlanDialog::new(id, book, region, params.clone()))));
         let armed = self.acting.armed_for(book, self.fleet.now()).is_some();
-        vec![Effect::Plan(Wish { ticket: id, book, params, armed, afresh: false })]
+        vec![Effect::Plan(Wish { ticket: id, book, params, armed, reads: Reads::Missing })]
     }
 
     fn dialog(&mut self) -> Option<&mut PlanDialog> {
@@ -218,7 +218,7 @@ impl App {
         let mut effects = self.plan_again();
         for effect in &mut effects {
             if let Effect::Plan(wish) = effect {
-                wish.afresh = true;
+                wish.reads = Reads::Anew;
             }
         }
         effects
@@ -238,7 +238,7 @@ impl App {
         dialog.await_answer(ticket);
         let (book, params) = (dialog.book, dialog.params.clone());
         let armed = self.acting.armed_for(book, now).is_some();
-        vec![Effect::Plan(Wish { ticket, book, params, armed, afresh: false })]
+        vec![Effect::Plan(Wish { ticket, book, params, armed, reads: Reads::Missing })]
     }
 
     /// Whether the console is armed is something that guards look at: open dialogs plan again when it changes.
@@ -256,7 +256,7 @@ impl App {
             .into_iter()
             .map(|(ticket, book, params)| {
                 let armed = self.acting.armed_for(book, now).is_some();
-                Effect::Plan(Wish { ticket, book, params, armed, afresh: false })
+                Effect::Plan(Wish { ticket, book, params, armed, reads: Reads::Missing })
             })
             .collect()
     }
@@ -404,7 +404,7 @@ impl App {
             planning.await_answer(ticket);
             let armed = if book == Book::Failover { failover } else { drain };
             let params = way.params(&card.region);
-            effects.push(Effect::Plan(Wish { ticket, book, params, armed, afresh: false }));
+            effects.push(Effect::Plan(Wish { ticket, book, params, armed, reads: Reads::Missing }));
         }
         self.acting.tickets = tickets + card::Way::ALL.len() as u64;
         effects

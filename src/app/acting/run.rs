@@ -195,10 +195,10 @@ impl RunState {
         }
     }
 
-    /// How far it is: how many steps are over, of all.
+    /// How far it is: how many steps are settled, of all. What was undone is not done.
     pub fn progress(&self) -> (usize, usize) {
-        let over = self.steps.iter().filter(|step| step.state.is_over()).count();
-        (over, self.steps.len())
+        let settled = self.steps.iter().filter(|step| step.state.is_settled()).count();
+        (settled, self.steps.len())
     }
 
     /// What is left, by what steps usually take.

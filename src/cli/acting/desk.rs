@@ -205,7 +205,9 @@ impl Desk {
         how: TakeUp,
     ) -> Result<Started, Failure> {
         let clock = self.session.clock;
-        if self.listed().await?.iter().any(|listed| &listed.id == run && listed.never_began()) {
+        let (runs, id) = (self.runs.clone(), run.clone());
+        let listed = tokio::task::spawn_blocking(move || journal::one(&runs, &id)).await;
+        if listed.map_err(Failure::error)?.map_err(Failure::error)?.never_began() {
             let words =
                 format!("{run} went before its first entry was on disk: nothing was done; run it anew");
             return Err(Failure::new(Exit::Usage, words));

@@ -12,7 +12,7 @@ use super::super::exit::Failure;
 use super::super::session::Session;
 use super::desk::local_user;
 use super::{Asked, Desk, PinReader, TakeUp};
-use crate::app::acting::{Basis, Planned, Wish};
+use crate::app::acting::{Basis, Planned, Reads, Wish};
 use crate::app::{Effect, Event, Start};
 use crate::domain::FleetSnapshot;
 use crate::domain::pin::Pins;
@@ -113,7 +113,7 @@ impl Hands {
             }
             (Ok(desk), Some(runbook)) => {
                 let params = &wish.params;
-                let asked = Asked { runbook, params, armed: wish.armed, afresh: wish.afresh };
+                let asked = Asked { runbook, params, armed: wish.armed, reads: wish.reads };
                 desk.plan_as_told(asked, &fleet, tell).await;
             }
         }
@@ -153,7 +153,7 @@ impl Hands {
             let blocks = drift.iter().filter(|finding| finding.force == Force::Block);
             let moved: Vec<&str> = blocks.map(|finding| finding.message.as_str()).collect();
             if !moved.is_empty() {
-                let asked = Asked { runbook, params: &plan.params, armed: true, afresh: false };
+                let asked = Asked { runbook, params: &plan.params, armed: true, reads: Reads::Missing };
                 let mut newer = None;
                 desk.plan_as_told(asked, &fleet, |_, plan| newer = plan.ok()).await;
                 return Err((format!("the world has moved: {}", moved.join("; ")).into(), newer));

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::app::acting::estimate as reckon;
 use crate::runbook::situation::words;
 use crate::runbook::{
     ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Outcome,
     Plan, RegionSample, Step, StepId,
 };
+use crate::ui::format;
 
 /// A plan, whole, for reading before it is confirmed.
 pub(super) fn plan(plan: &Plan) -> String {
@@ -30,7 +32,7 @@ fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
     section(out, "Data at risk", &plan.data_at_risk)?;
     section(out, "What nothing brings back", &plan.irreversible)?;
     section(out, "Good to know", &plan.notes)?;
-    writeln!(out, "\nSteps")?;
+    writeln!(out, "\nSteps ({})", whole(plan))?;
     for (number, step) in plan.steps.iter().enumerate() {
         write_step(out, number + 1, step)?;
     }
@@ -76,10 +78,10 @@ fn write_step(out: &mut String, number: usize, step: &Step) -> std::fmt::Result 
     let after: Vec<&str> = step.after.iter().map(crate::runbook::plan::StepId::as_str).collect();
     let after = if after.is_empty() { String::new() } else { format!(", after {}", after.join(", ")) };
     let passes = if step.on_failure == OnFailure::Pass { ", passed when it fails" } else { "" };
-    let usual = usual(step).map_or_else(String::new, |usual| format!(", {usual}"));
+    let usual = usual(step);
     writeln!(
         out,
-        "  {number}. {}  [{}{after}{usual}, at most {} s{passes}]",
+        "  {number}. {}  [{}{after}, {usual}, at most {} s{passes}]",
         step.title,
         step.id,
         step.timeout.as_secs()
@@ -111,14 +113,23 @@ fn domain(domain: &FailureDomain) -> String {
     }
 }
 
-/// How long a step usually takes, and how many past runs say so.
-fn usual(step: &Step) -> Option<String> {
-    let seconds = step.expected()?.as_secs();
-    Some(match step.measured {
+/// How long a step usually takes, and how many past runs say so; without any it is a typical time.
+fn usual(step: &Step) -> String {
+    let seconds = step.expected().as_secs();
+    match step.measured {
         Some(Measured { runs: 1, .. }) => format!("usually {seconds} s (one past run)"),
         Some(Measured { runs, .. }) => format!("usually {seconds} s ({runs} past runs)"),
-        None => format!("usually {seconds} s"),
-    })
+        None => format!("usually ~{seconds} s"),
+    }
+}
+
+/// How long the whole plan takes: the longest chain of its steps.
+fn whole(plan: &Plan) -> String {
+    let estimate = reckon::of(plan);
+    let (likely, most) = (format::span(estimate.likely), format::span(estimate.most));
+    let basis = reckon::basis(plan).unwrap_or_else(|| "typical; no past run tells".to_owned());
+    let word = if estimate.measured { "about " } else { "usually ~" };
+    format!("{word}{likely}, at most {most}; {basis}")
 }
 
 /// A run line by line, with how long its steps have taken and usually take.
@@ -136,7 +147,7 @@ impl Telling {
         let line = event(entry);
         match &entry.event {
             Event::Opened { plan, .. } => {
-                let told = plan.steps.iter().filter_map(|step| Some((step.id.clone(), usual(step)?)));
+                let told = plan.steps.iter().map(|step| (step.id.clone(), usual(step)));
                 self.usual = told.collect();
                 line
             }

@@ -10,6 +10,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::out;
 use super::super::session::{Session, WORKERS, worker};
 use super::{Asked, Desk, lines};
+use crate::app::acting::{Reads, estimate as reckon};
 use crate::runbook::catalog::blocking;
 use crate::runbook::{Plan, PlanError, script};
 
@@ -22,7 +23,7 @@ pub(in crate::cli) fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Fail
     let planned = runtime.block_on(async {
         let desk = Desk::new(session.clone(), global.allow_endpoint, runs);
         let params = args.wishes.params();
-        desk.plan(Asked { runbook, params: &params, armed: true, afresh: true }).await
+        desk.plan(Asked { runbook, params: &params, armed: true, reads: Reads::Anew }).await
     });
     runtime.shutdown_background();
     let plan = planned.map_err(refused)?;
@@ -50,15 +51,21 @@ fn document(plan: &Plan) -> Result<String, Failure> {
             "id": step.id, "title": step.title, "region": step.region, "after": step.after,
             "changes": step.changes, "domains": step.domains(), "ways": ways.collect::<Vec<_>>(),
             "precondition": step.precondition, "verify": step.verify, "timeout_s": step.timeout.as_secs(),
-            "on_failure": step.on_failure, "usual_s": step.expected().map(|usual| usual.as_secs()),
+            "on_failure": step.on_failure, "usual_s": step.expected().as_secs(),
             "past_runs": step.measured.map_or(0, |measured| measured.runs),
         })
     });
+    let whole = reckon::of(plan);
+    let runs = plan.steps.iter().filter_map(|step| step.measured).map(|measured| measured.runs).max();
     let document = json!({
         "schema": "switchtower.plan/1", "runbook": plan.runbook, "application": plan.application,
         "digest": plan.digest().as_str(), "confirm": plan.confirm, "made_at": plan.made_at,
         "params": plan.params, "summary": plan.summary, "guards": plan.findings,
         "data_at_risk": plan.data_at_risk, "irreversible": plan.irreversible, "notes": plan.notes,
+        "duration": {
+            "usual_s": whole.likely.as_secs(), "at_most_s": whole.most.as_secs(),
+            "measured": whole.measured, "past_runs": runs.unwrap_or(0),
+        },
         "steps": steps.collect::<Vec<_>>(),
     });
     let words = serde_json::to_string_pretty(&document);

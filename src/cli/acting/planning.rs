@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Desk;
 use super::reading::Awaited;
-use crate::app::acting::Basis;
+use crate::app::acting::{Basis, Reads};
 use crate::domain::FleetSnapshot;
 use crate::domain::snapshot::{DnsSnapshot, Usage};
 use crate::files::Baseline;
@@ -52,8 +52,8 @@ pub(in crate::cli) struct Asked<'a> {
     pub(in crate::cli) params: &'a Params,
     /// Whether the console is armed for it, or the command line confirmed.
     pub(in crate::cli) armed: bool,
-    /// Read everything anew, also what was read a moment ago.
-    pub(in crate::cli) afresh: bool,
+    /// What is read for it.
+    pub(in crate::cli) reads: Reads,
 }
 
 /// What planning takes from this host's disk.
@@ -99,6 +99,10 @@ impl Desk {
         fleet: &FleetSnapshot,
         mut tell: impl FnMut(Basis, Result<Plan, PlanError>) + Send,
     ) {
+        if asked.reads == Reads::Stale {
+            let plan = self.renewed(asked, fleet).await;
+            return tell(Basis::Read, plan);
+        }
         let mut reading = self.read(asked);
         let machine = Clock::real();
         let mut grounding = Box::pin(self.ground(asked));
@@ -162,7 +166,27 @@ impl Desk {
     fn read(&self, asked: Asked<'_>) -> Awaited {
         let wanted = asked.runbook.wants(&self.session.topology, asked.params);
         let dark = asked.params.region.clone().filter(|_| asked.runbook.spec().emergency);
-        self.reading.begin(wanted, dark, asked.afresh)
+        self.reading.begin(wanted, dark, asked.reads == Reads::Anew)
+    }
+
+    /// Plans again on what is watched and on what was read before; only what is older than its limit is read once more.
+    async fn renewed(&self, asked: Asked<'_>, fleet: &FleetSnapshot) -> Result<Plan, PlanError> {
+        let wanted = asked.runbook.wants(&self.session.topology, asked.params);
+        let seen = Facts::of_fleet(fleet, &self.session.topology);
+        let mut told = self.reading.told(wanted.clone());
+        let known = told.known(&seen);
+        let (now, freshness) = (self.session.clock.now(), &self.session.topology.freshness);
+        let stale = |fact: &Fact| known.get(fact).is_none_or(|observed| observed.is_stale(now, freshness));
+        let old: Vec<Fact> = wanted.into_iter().filter(stale).collect();
+        let dark = asked.params.region.clone().filter(|_| asked.runbook.spec().emergency);
+        let reading = self.reading.begin(old, dark, false);
+        let (lease, _, ground) = tokio::join!(
+            self.lease_state(),
+            self.patiently(asked, reading.all()),
+            self.patiently(asked, self.ground(asked))
+        );
+        let facts = told.known(&seen);
+        self.make(asked, fleet, &facts, &ground.unwrap_or_default(), lease)
     }
 
     /// Waits, in an emergency not for long. What is not there by then is missing, and the plan says so.

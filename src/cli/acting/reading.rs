@@ -75,6 +75,11 @@ impl Reading {
         Awaited { wanted, since: now, state }
     }
 
+    /// What was read before, without asking anybody.
+    pub(super) fn told(&self, wanted: Vec<Fact>) -> Awaited {
+        Awaited { wanted, since: self.clock.now(), state: self.state.subscribe() }
+    }
+
     async fn read(&self, asked: &[Fact], dark: Option<&Region>) {
         let told = |facts: Facts| {
             self.state.send_modify(|state| {

@@ -9,9 +9,10 @@ pub(in crate::runbook) mod items;
 mod proof;
 mod stages;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use self::items::{Item, Subject, Told, Value, from_baseline, from_journal, groups, steering};
+use self::items::{Item, Subject, Told, Value, from_baseline, from_journal, groups, in_service, steering};
 use self::stages::{Change, Stages};
 use super::known::{guarded, identities, known, listed, why_not};
 use super::{PlanError, Runbook, RunbookSpec, Situation};
@@ -99,8 +100,8 @@ impl Runbook for Restore {
         findings.extend(situation.journal.into_iter().flat_map(|entries| unheard(entries)));
         let mut changes = Vec::new();
         let mut differing = Vec::new();
-        for item in &told.items {
-            match weigh(item, region, &facts, params, situation.journal.is_some()) {
+        for item in told.items.iter().map(|item| remembered(situation, region, item, &mut notes)) {
+            match weigh(&item, region, &facts, params, situation.journal.is_some()) {
                 Weighed::Change(change) => changes.push(change),
                 Weighed::Ask(words) => differing.push((item.subject.name(), words)),
                 Weighed::Leave(words) => notes.push(words),
@@ -164,6 +165,35 @@ fn told(situation: &Situation<'_>, region: &Region) -> Result<(Told, String), Pl
             Err(PlanError::Impossible(words.into()))
         }
     }
+}
+
+/// The item with what else is known of it, where the journal tells nothing: a region that was dark when it was fenced could
+/// not say what it was like. The baseline counts while it is older than the run; one that was saved since may hold what the
+/// run left. The most that a service ran in fourteen days is then the best guess of its tasks.
+fn remembered<'i>(
+    situation: &Situation<'_>,
+    region: &Region,
+    item: &'i Item,
+    notes: &mut Vec<Text>,
+) -> Cow<'i, Item> {
+    let began = situation.journal.and_then(<[Entry]>::first).map(|entry| entry.at);
+    let (Some(began), None) = (began, &item.saved) else { return Cow::Borrowed(item) };
+    let baseline = || {
+        let facts = situation.baseline?;
+        let at = facts.reading(&item.subject.fact(&item.region))?.as_of;
+        let value = item.subject.value(&item.region, facts).filter(|_| at < began)?;
+        let value = in_service(situation.topology, &item.subject, value);
+        Some((value, format!("the baseline of {}", at.strftime("%Y-%m-%d %H:%M:%SZ"))))
+    };
+    let peak = || {
+        let Subject::Desired(at, key) = &item.subject else { return None };
+        let tasks = situation.peaks.tasks.get(&(at.clone(), key.clone())).filter(|_| at == region)?;
+        Some((Value::Desired(*tasks), "the peak of the last 14 days".to_owned()))
+    };
+    let Some((value, source)) = baseline().or_else(peak) else { return Cow::Borrowed(item) };
+    let (name, words) = (item.subject.name(), value.words());
+    notes.push(format!("What {name} was before is not in the journal: taken from {source}, {words}.").into());
+    Cow::Owned(Item { saved: Some(value), ..item.clone() })
 }
 
 /// What becomes of an item.

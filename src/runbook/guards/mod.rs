@@ -104,8 +104,7 @@ impl Subject<'_> {
         let mut ends: Vec<(&StepId, Duration)> = Vec::new();
         for step in self.steps {
             let begins = ends.iter().filter(|(id, _)| step.after.contains(id)).map(|(_, end)| *end).max();
-            let takes = step.usual.unwrap_or(Duration::from_secs(30));
-            ends.push((&step.id, begins.unwrap_or_default() + takes));
+            ends.push((&step.id, begins.unwrap_or_default() + step.expected()));
         }
         ends.into_iter().map(|(_, end)| end).max().unwrap_or_default()
     }

@@ -27,7 +27,8 @@ pub(super) enum Segment {
 }
 
 /// What is wrong with a line, or between it and the lines before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Flaw {
     /// It is no line of a journal at all.
     Unreadable(Text),

@@ -1,13 +1,16 @@
 //! All runs of an application on this host.
 //!
 //! What it is for: `runs list`, the console's list, and the guard that asks for unfinished runs.
-//! What it must not do: hide a run because its journal is damaged, or write anything.
+//! What it must not do: hide a run because its journal is damaged, write anything but the gists that make the next list
+//! cheap, or be asked by anything that takes a run up.
 
 use std::path::Path;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::error::JournalError;
+use super::gist::{Gist, stamp};
 use super::lock::{Holder, Lock};
 use super::reading::{Damage, read};
 use super::{JOURNAL_FILE, folder_of};
@@ -84,30 +87,40 @@ pub fn list(runs: &Path) -> Result<Vec<RunSummary>, JournalError> {
     Ok(found)
 }
 
+/// One run in a folder of runs, as [`list`] tells it. Blocks.
+pub fn one(runs: &Path, id: &RunId) -> Result<RunSummary, JournalError> {
+    let folder = folder_of(runs, id)?;
+    if folder.is_dir() { summary(runs, id.clone()) } else { Err(JournalError::NoRun(folder)) }
+}
+
 fn summary(runs: &Path, id: RunId) -> Result<RunSummary, JournalError> {
     let folder = folder_of(runs, &id)?;
     // In this order: a run that ends meanwhile is then told as running, not as interrupted.
     let holder = Lock::holder(&folder);
-    let (told, unreadable) = match read(&folder.join(JOURNAL_FILE)) {
-        Ok(told) => (told, None),
+    let (gist, unreadable) = match gist(&folder, holder.is_some()) {
+        Ok(gist) => (gist, None),
         // A folder without a journal, as a process leaves it that goes in between.
-        Err(JournalError::NoRun(_)) => (super::Told::default(), None),
-        Err(error) => (super::Told::default(), Some(error.to_string().into())),
+        Err(JournalError::NoRun(_)) => (Gist::default(), None),
+        Err(error) => (Gist::default(), Some(error.to_string().into())),
     };
-    let damage = told.damage;
-    let last = told.entries.last().cloned();
-    let Stand { state, outcome, waits } = stand(&told.entries, holder.is_some());
-    let mut opening = None;
-    let mut began = None;
-    for entry in told.entries {
-        if let Event::Opened { opening: found, .. } = entry.event {
-            opening = Some(*found);
-            began = Some(entry.at);
-            break;
-        }
-    }
-    let imported = told.imported;
+    let Stand { state, outcome, waits } = gist.standing.with(holder.is_some());
+    let Gist { opening, began, last, damage, imported, .. } = gist;
     Ok(RunSummary { id, opening, began, last, outcome, state, holder, waits, damage, imported, unreadable })
+}
+
+/// What a run's journal says in short: as it was kept while the journal lies still, or else by reading it.
+fn gist(folder: &Path, held: bool) -> Result<Gist, JournalError> {
+    let path = folder.join(JOURNAL_FILE);
+    // The stamp comes first: what is written while it is read makes the gist unfit.
+    let stamp = stamp(&path).filter(|_| !held);
+    if let Some(kept) = stamp.and_then(|stamp| Gist::kept(folder, stamp)) {
+        return Ok(kept);
+    }
+    let gist = Gist::of(read(&path)?);
+    if let Some(stamp) = stamp {
+        gist.keep(folder, stamp);
+    }
+    Ok(gist)
 }
 
 /// Where a run stands, as its entries leave it.
@@ -123,25 +136,37 @@ pub struct Stand {
 
 /// Where entries leave a run; `held` when a process has it.
 pub fn stand(entries: &[Entry], held: bool) -> Stand {
-    let standing = standing(entries);
-    let outcome = match standing {
-        Standing::Ended(outcome) => Some(outcome),
-        Standing::Going | Standing::Waiting => None,
-    };
-    let state = match standing {
-        _ if held => RunState::Running,
-        Standing::Waiting | Standing::Ended(Outcome::Halted) => RunState::Halted,
-        Standing::Ended(_) => RunState::Ended,
-        Standing::Going => RunState::Interrupted,
-    };
-    Stand { state, outcome, waits: standing == Standing::Waiting }
+    Standing::of(entries).with(held)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
+/// Where a run's own words leave it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Standing {
+    #[default]
     Going,
     Waiting,
     Ended(Outcome),
+}
+
+impl Standing {
+    pub(super) fn of(entries: &[Entry]) -> Self {
+        standing(entries)
+    }
+
+    pub(super) fn with(self, held: bool) -> Stand {
+        let outcome = match self {
+            Self::Ended(outcome) => Some(outcome),
+            Self::Going | Self::Waiting => None,
+        };
+        let state = match self {
+            _ if held => RunState::Running,
+            Self::Waiting | Self::Ended(Outcome::Halted) => RunState::Halted,
+            Self::Ended(_) => RunState::Ended,
+            Self::Going => RunState::Interrupted,
+        };
+        Stand { state, outcome, waits: self == Self::Waiting }
+    }
 }
 
 /// Where the entries leave a run. Notes, notices and a late heartbeat of the lease may follow a halt or an end.

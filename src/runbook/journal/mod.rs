@@ -17,7 +17,7 @@
 //! | `lock` | one process a run |
 //! | [`control`] | decisions from other processes |
 //! | `follow` | a run, live, from another process |
-//! | `listing` | all runs |
+//! | `listing` | all runs; `gist` is what is kept of each for the next list |
 //! | `past` | how long steps took in runs that are over |
 //! | `import` | a run from another host |
 //!
@@ -31,6 +31,7 @@ pub mod control;
 mod disk;
 mod error;
 mod follow;
+mod gist;
 mod handle;
 mod import;
 mod line;
@@ -48,7 +49,7 @@ pub use follow::{Follow, Followed};
 pub use handle::{Journal, Recorded};
 pub use import::{import, in_order};
 pub use line::Flaw;
-pub use listing::{RunState, RunSummary, Stand, list, stand};
+pub use listing::{RunState, RunSummary, Stand, list, one, stand};
 pub use lock::{Holder, Lock};
 pub use past::Past;
 pub use reading::{Damage, Told, read, tell};

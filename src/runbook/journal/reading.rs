@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::JournalError;
@@ -15,7 +16,7 @@ use crate::domain::text::Text;
 use crate::runbook::event::Entry;
 
 /// Something wrong in a journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// Line, from 1.
     pub line: usize,

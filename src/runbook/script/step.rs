@@ -66,7 +66,7 @@ fn about(out: &mut Script, plan: &Plan, step: &Step) {
         out.note(&format!("before it   {}", step.precondition.sentence()));
     }
     out.note(&format!("done when   {}", step.verify.sentence()));
-    let usual = step.expected().map(|usual| format!("usually {}, ", time(usual))).unwrap_or_default();
+    let usual = format!("usually {}, ", time(step.expected()));
     out.note(&format!("takes       {usual}at most {}", time(step.timeout)));
     if step.on_failure == OnFailure::Pass {
         out.note("failing     is said and passed");

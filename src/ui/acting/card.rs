@@ -16,8 +16,6 @@
 //!   drain: …
 //! ```
 
-use std::time::Duration;
-
 use ratatui::style::Style;
 
 use super::estimate;
@@ -234,9 +232,8 @@ fn failing_until(way: Way, planning: &Planning, _: &Card, felt: &Felt, theme: Th
     let Some(plan) = &planning.plan else { return ("–".to_owned(), theme.plain()) };
     match reckon::until_out(plan) {
         Some(out) => {
-            let word = if out.known { "~" } else { "≤" };
             let sum = fails.per_minute * out.likely.as_secs_f64() / 60.0;
-            (format!("{word}{}", format::count(sum)), theme.plain())
+            (format!("~{}", format::count(sum)), theme.plain())
         }
         None => per_minute(),
     }
@@ -250,11 +247,10 @@ fn done(way: Way, planning: &Planning, _: &Card, _: &Felt, theme: Theme) -> Figu
     }
 }
 
-/// `~9m`, `≤25m`: likely, or at most when nothing better is known.
+/// `~9m ≤25m`: likely, and at most.
 fn short(estimate: Estimate) -> String {
-    let word = if estimate.known { "~" } else { "≤" };
-    let span: Duration = if estimate.known { estimate.likely } else { estimate.most };
-    format!("{word}{}", format::span(span))
+    let (likely, most) = (format::span(estimate.likely), format::span(estimate.most));
+    if likely == most { format!("~{likely}") } else { format!("~{likely} ≤{most}") }
 }
 
 /// What a promotion gives up.

@@ -16,14 +16,11 @@ use crate::app::{App, Standing};
 use crate::domain::text::Text;
 use crate::runbook::{FailureDomain, Force, GuardFinding, Step};
 
-/// How long something takes, in words that say how far they may be trusted.
+/// How long something takes, in words that say how far they may be trusted: measured is `about`, typical is `usually`.
 fn estimate(estimate: Estimate) -> String {
     let (likely, most) = (format::span(estimate.likely), format::span(estimate.most));
-    match estimate.known {
-        true if likely == most => format!("about {likely}"),
-        true => format!("about {likely}, at most {most}"),
-        false => format!("at most {most}"),
-    }
+    let word = if estimate.measured { "about " } else { "usually ~" };
+    if likely == most { format!("{word}{likely}") } else { format!("{word}{likely}, at most {most}") }
 }
 
 /// How long a step took before: `usually 1m10s (3 past runs)`; `None` when no past run tells.

@@ -65,7 +65,10 @@ fn standing(dialog: &PlanDialog) -> (Mark, String) {
     match dialog.planning.basis {
         None => return (Mark::Pending, "planning".to_owned()),
         Some(Basis::Known | Basis::Partly { .. }) => return (Mark::Pending, "reading anew".to_owned()),
-        Some(Basis::Read) => {}
+        Some(Basis::Read | Basis::Renewed) => {}
+    }
+    if let Some(at) = dialog.changed {
+        return (Mark::Warning, format!("CHANGED {}", format::clock(at)));
     }
     let Some(plan) = dialog.plan() else {
         return match dialog.planning.error {
@@ -134,6 +137,7 @@ fn page(app: &App, dialog: &PlanDialog, room: u16, theme: Theme) -> Page {
     if !dialog.differs.is_empty() {
         let title = match dialog.refused {
             Some(_) => "the world has moved; what differs now:",
+            None if dialog.changed.is_some() => "the plan was renewed by itself; what changed:",
             None => "what the reading changed:",
         };
         list(&mut page, (Mark::Warning, title), &dialog.differs, room, theme);
@@ -151,8 +155,8 @@ fn page(app: &App, dialog: &PlanDialog, room: u16, theme: Theme) -> Page {
     let time = estimate(reckon::of(plan));
     let count = plan.steps.len();
     let plural = if count == 1 { "" } else { "s" };
-    let basis = reckon::basis(plan).map(|basis| format!(" ({basis})")).unwrap_or_default();
-    page.text(("  ", theme.plain()), &format!("{count} step{plural}, {time}{basis}"), room, theme.strong());
+    let basis = reckon::basis(plan).unwrap_or_else(|| "typical; no past run tells".to_owned());
+    page.text(("  ", theme.plain()), &format!("{count} step{plural}, {time} ({basis})"), room, theme.strong());
     for (index, step) in plan.steps.iter().enumerate() {
         self::step(&mut page, app, plan, index, step, room, theme);
     }
@@ -172,6 +176,7 @@ fn basis(page: &mut Page, app: &App, dialog: &PlanDialog, room: u16, theme: Them
             let waits: Vec<&str> = waits.iter().map(Text::as_str).collect();
             format!("read anew but for {}; of them on what was known", waits.join(", "))
         }
+        Some(Basis::Renewed) => "renewed by itself, on what is watched; r reads everything anew".to_owned(),
         Some(Basis::Read) | None => return,
     };
     let age = dialog.plan().and_then(|plan| oldest(app, plan)).unwrap_or_default();
@@ -273,11 +278,8 @@ fn list(page: &mut Page, (mark, title): (Mark, &str), lines: &[Text], room: u16,
 fn step(page: &mut Page, app: &App, plan: &Plan, index: usize, step: &Step, room: u16, theme: Theme) {
     let number = format!("  {:>2} ", index + 1);
     let most = format::span(step.timeout);
-    let time = match (usual(step), step.expected()) {
-        (Some(measured), _) => format!("{measured}, at most {most}"),
-        (None, Some(expected)) => format!("usually {}, at most {most}", format::span(expected)),
-        (None, None) => format!("at most {most}"),
-    };
+    let usually = usual(step).unwrap_or_else(|| format!("usually ~{}", format::span(step.expected())));
+    let time = format!("{usually}, at most {most}");
     let after: Vec<String> = step
         .after
         .iter()

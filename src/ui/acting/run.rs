@@ -92,9 +92,11 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
     let spent = run.began.map(|began| until.duration_since(began).unsigned_abs());
     let spent = spent.map(|spent| format!(", {}", format::span(spent))).unwrap_or_default();
     let left = run.left(now).filter(|_| run.standing == Standing::Running);
-    let left = left.map(|left| {
-        let word = if left.known { "about" } else { "at most" };
-        format!(", {word} {} left", format::span(left.likely))
+    let left = left.map(|left| match (left.likely.is_zero(), left.measured) {
+        (true, _) if left.most.is_zero() => ", longer than it may take".to_owned(),
+        (true, _) => format!(", longer than usual, at most {} left", format::span(left.most)),
+        (false, true) => format!(", about {} left", format::span(left.likely)),
+        (false, false) => format!(", usually ~{} left", format::span(left.likely)),
     });
     let left = left.unwrap_or_default();
     rule(pen, 0, &format!("run: {}, {at} of {of} done{spent}{left}", run.name()), theme);
@@ -180,7 +182,13 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
 }
 
 fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, theme: Theme) {
-    page.text(("  ✖ waits for you: ", theme.mark(Mark::Critical)), halt.why.as_str(), room, theme.strong());
+    // Which step is said by its title; its name and AWS's words come after what can be done about it.
+    let title = halt.failed.as_ref().and_then(|id| run.step(id)).map(|step| step.title.as_str());
+    let prefix = halt.failed.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+    let why = halt.why.as_str();
+    let reason = title.map_or("", |_| why.strip_prefix(&prefix).unwrap_or(why));
+    let lead = ("  ✖ waits for you: ", theme.mark(Mark::Critical));
+    page.text(lead, title.unwrap_or(why), room, theme.strong());
     let armed = app.acting.armed(app.fleet.now()).is_some();
     let undone =
         halt.failed.as_ref().and_then(|id| run.step(id)).is_some_and(|step| step.state == StepState::Undone);
@@ -206,9 +214,20 @@ fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, th
     };
     // Which steps are done stands in the list below; what an undo would take back is a choice to be made here.
     let done = format!("{} of {} steps", halt.done.len(), run.steps.len());
-    let lines =
-        [("done", done), ("can be undone", names(&halt.undoable)), ("not begun", names(&halt.not_run))];
-    for (label, words) in lines {
+    // What was not begun stands below in its order; here it is enough to know what would come next.
+    let next = halt.not_run.first().map(|first| names(std::slice::from_ref(first)));
+    let not_begun = match (halt.not_run.len(), next) {
+        (1, Some(next)) => next,
+        (count, Some(next)) => format!("{count} steps, the next: {next}"),
+        (_, None) => "nothing".to_owned(),
+    };
+    let lines = [
+        ("why", reason.to_owned()),
+        ("done", done),
+        ("can be undone", names(&halt.undoable)),
+        ("not begun", not_begun),
+    ];
+    for (label, words) in lines.into_iter().filter(|(_, words)| !words.is_empty()) {
         let lead = format!("    {label}{}", " ".repeat(15 - label.len()));
         page.text((&lead, theme.quiet()), &words, room, theme.plain());
     }
@@ -231,9 +250,8 @@ fn step(
     let time = match (step.state, step.elapsed(now)) {
         (StepState::UnderWay, Some(elapsed)) => {
             let elapsed = format::span(elapsed);
-            match planned.map(|step| (step.expected(), step.timeout)) {
-                Some((Some(usual), _)) => format!("{elapsed} of ~{}", format::span(usual)),
-                Some((None, timeout)) => format!("{elapsed} of at most {}", format::span(timeout)),
+            match planned {
+                Some(step) => format!("{elapsed} of ~{}", format::span(step.expected())),
                 None => elapsed,
             }
         }

@@ -141,8 +141,11 @@ fn rests(page: &mut Page, run: &RunState, undoing: &Undoing<'_>, room: u16, them
         let state = run.step(&step.id).map_or(StepState::NotBegun, |step| step.state);
         !matches!(state, StepState::NotBegun | StepState::Undone)
     };
-    let titles =
-        |begun: Vec<&&Step>| begun.iter().map(|step| step.title.as_str()).collect::<Vec<_>>().join("; ");
+    // Two are named; of more the first says where it begins.
+    let titles = |steps: Vec<&&Step>| match steps.as_slice() {
+        [first, _, _, ..] => format!("{} steps, the first: {}", steps.len(), first.title),
+        few => few.iter().map(|step| step.title.as_str()).collect::<Vec<_>>().join("; "),
+    };
     let (done, open): (Vec<&&Step>, Vec<&&Step>) = undoing.dependents.iter().partition(begun);
     if !done.is_empty() {
         let lead = ("    ▲ begun after it, and left as it is: ", theme.mark(Mark::Warning));

@@ -275,3 +275,42 @@ async fn an_imported_run_that_went_unjournaled_is_put_in_order_by_time() {
     assert_eq!(said, ["a", "b", "c", "d", "imported from the table: 5 entries, 0 were not copied"]);
     assert_eq!(told.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
 }
+
+/// What a list says is kept beside each journal that lies still; whoever acts reads the journal itself.
+#[tokio::test(start_paused = true)]
+async fn a_list_reads_no_journal_twice_and_nobody_acts_on_what_it_kept() {
+    use std::fs::{File, FileTimes};
+    use std::time::{Duration, SystemTime};
+
+    let folder = tempfile::tempdir().unwrap();
+    let (run, _) = recorded(folder.path(), &run_id(1), story(&run_id(1))).await;
+    let whole = std::fs::read(file(&run)).unwrap();
+    let before = list(folder.path()).unwrap();
+    assert!(before[0].damage.is_empty() && before[0].opening.is_some(), "{before:?}");
+    let dated = |bytes: &[u8], changed: SystemTime| {
+        std::fs::write(file(&run), bytes).unwrap();
+        let opened = File::options().write(true).open(file(&run)).unwrap();
+        opened.set_times(FileTimes::new().set_modified(changed)).unwrap();
+    };
+    // An hour ago, so that the file system's clock cannot have two writings in one tick.
+    let hour_ago = file(&run).metadata().unwrap().modified().unwrap() - Duration::from_hours(1);
+    dated(&whole, hour_ago);
+    assert_eq!(list(folder.path()).unwrap(), before);
+    // Of the same size and time and without a word of truth: a list that does not read it cannot know.
+    let garbage: Vec<u8> = whole.iter().map(|byte| if *byte == b'\n' { b'\n' } else { b'x' }).collect();
+    dated(&garbage, hour_ago);
+    assert_eq!(list(folder.path()).unwrap(), before, "nothing of the journal was read");
+    let kept = run.join("gist.json").metadata().unwrap().len();
+    assert!(kept * 2 < whole.len() as u64, "{kept} bytes instead of {}", whole.len());
+    // Whoever acts knows.
+    assert!(!read(&file(&run)).unwrap().is_trusted());
+    assert!(Journal::resume(&run, false, clock()).await.is_err());
+    // Another time, another size, or no gist at all: it is read again.
+    dated(&garbage, hour_ago + Duration::from_secs(1));
+    assert!(!list(folder.path()).unwrap()[0].damage.is_empty());
+    dated(&whole, hour_ago);
+    std::fs::remove_file(run.join("gist.json")).unwrap();
+    assert_eq!(list(folder.path()).unwrap(), before);
+    std::fs::write(run.join("gist.json"), "{").unwrap();
+    assert_eq!(list(folder.path()).unwrap(), before);
+}

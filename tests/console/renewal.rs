@@ -1,0 +1,172 @@
+//! A dialog that is left open renews itself, and never surprises whoever reads or types in it.
+
+use jiff::SignedDuration;
+use switchtower::app::acting::{Basis, PlanDialog, Purpose, Reads, Wish};
+use switchtower::app::{Effect, Event, Screen};
+use switchtower::runbook::{GuardId, Plan};
+
+use super::plans;
+use super::stage::{Stage, outage, outage_seen};
+
+const SIZE: (u16, u16) = (100, 40);
+
+fn dialog(stage: &Stage) -> &PlanDialog {
+    match stage.app.screen() {
+        Screen::Plan(dialog) => dialog,
+        other => panic!("no dialog but {other:?}"),
+    }
+}
+
+/// An armed console with an open dialog whose plan was read.
+fn open(key: &str) -> Stage {
+    let mut stage = outage_seen(SIZE);
+    stage.arm();
+    stage.plan(key);
+    stage
+}
+
+/// Lets seconds pass; gives the plan that is asked for, if one is.
+fn pass(stage: &mut Stage, seconds: i64) -> Option<Wish> {
+    let now = stage.app.fleet.now() + SignedDuration::from_secs(seconds);
+    let effects = stage.app.update(Event::Tick(now)).effects;
+    effects.into_iter().find_map(|effect| match effect {
+        Effect::Plan(wish) => Some(wish),
+        _ => None,
+    })
+}
+
+/// The dialog's plan as it is made again, now.
+fn again(stage: &Stage, plan: Plan) -> Plan {
+    Plan { made_at: stage.app.fleet.now(), ..plan }
+}
+
+fn prompted(stage: &Stage) -> bool {
+    matches!(&stage.app.acting.prompt, Some(prompt) if matches!(prompt.purpose, Purpose::Confirm { .. }))
+}
+
+#[test]
+fn an_old_plan_is_made_again_quietly_and_hardly_costs_a_call() {
+    let mut stage = open("shift-d");
+    assert_eq!(pass(&mut stage, 30), None, "what shaped it is not old yet");
+    let wish = pass(&mut stage, 600).expect("it is asked for");
+    assert_eq!((wish.reads, wish.armed), (Reads::Stale, true));
+    assert_eq!(pass(&mut stage, 1), None, "once");
+    // Nobody sees anything of it until it comes, and of the same plan only that it was renewed.
+    let before = stage.text();
+    assert!(!before.contains("planning") && !before.contains("reading anew"), "{before}");
+    let plan = again(&stage, plans::drain(&wish.params));
+    stage.planned(wish.ticket, Basis::Read, Ok(plan));
+    let text = stage.text();
+    assert!(text.contains("renewed by itself, on what is watched"), "{text}");
+    assert!(!text.contains("CHANGED"), "{text}");
+    assert_eq!(dialog(&stage).plan().unwrap().made_at, stage.app.fleet.now());
+}
+
+#[test]
+fn what_changed_is_marked_and_enter_means_it_only_once_it_could_be_read() {
+    let mut stage = open("shift-d");
+    let wish = pass(&mut stage, 700).unwrap();
+    let (shown, scroll) = (dialog(&stage).plan().cloned().unwrap(), dialog(&stage).choice);
+    stage.press("end");
+    let plan = plans::drifted(&wish.params);
+    stage.planned(wish.ticket, Basis::Read, Ok(plan));
+    assert_ne!(dialog(&stage).plan().unwrap().digest(), shown.digest());
+    assert_eq!(dialog(&stage).choice, scroll);
+    let text = stage.text();
+    assert!(text.contains("▲ CHANGED 03:12:10"), "{text}");
+    stage.press("home");
+    let text = stage.text();
+    assert!(text.contains("the plan was renewed by itself; what changed:"), "{text}");
+    assert!(text.contains("health check hc-us: version was 7, is 9"), "{text}");
+    // The finger was on its way when it changed.
+    for _ in 0..2 {
+        stage.press("enter");
+        assert!(!prompted(&stage), "{}", stage.text());
+        assert!(stage.text().contains("the plan changed just now: read what differs"), "{}", stage.text());
+        pass(&mut stage, 1);
+        stage.press("j");
+    }
+    stage.press("enter");
+    assert!(prompted(&stage), "{}", stage.text());
+    assert!(!stage.text().contains("CHANGED"), "it was read: {}", stage.text());
+}
+
+#[test]
+fn words_that_are_being_typed_stay_and_confirm_what_was_read_or_nothing() {
+    let mut stage = open("shift-d");
+    stage.press("enter");
+    stage.type_in("us-ea");
+    let wish = pass(&mut stage, 700).unwrap();
+    let shown = dialog(&stage).plan().cloned().unwrap();
+    stage.planned(wish.ticket, Basis::Read, Ok(plans::drifted(&wish.params)));
+    assert!(prompted(&stage));
+    assert_eq!(dialog(&stage).plan(), Some(&shown), "what was read stays on the screen");
+    assert!(stage.text().contains("type us-east-1   us-ea"), "{}", stage.text());
+    assert!(stage.text().contains("the reading changed the plan: Esc shows it"), "{}", stage.text());
+    stage.type_in("st-1");
+    stage.press("tab");
+    stage.type_in("INC-42");
+    assert_eq!(stage.press("enter"), [], "the plan that was read is not the world's any more");
+    assert!(stage.text().contains("CHANGED"), "{}", stage.text());
+    stage.press("enter");
+    assert!(!prompted(&stage), "and the new one could not be read yet");
+}
+
+#[test]
+fn an_emergency_starts_what_was_read_unless_something_blocks_now() {
+    for blocked in [false, true] {
+        let mut stage = outage_seen(SIZE);
+        stage.arm();
+        stage.plan("shift-f");
+        stage.plan("enter o");
+        stage.press("enter");
+        assert!(prompted(&stage), "{}", stage.text());
+        stage.type_in("us-east-1");
+        stage.press("tab");
+        stage.type_in("INC-42");
+        let wish = pass(&mut stage, 700).unwrap();
+        let mut plan = plans::failover(&wish.params);
+        plan.steps[0].title = "take us-east-1 out of DNS at once".into();
+        if blocked {
+            plan = plans::blocked(plan, GuardId::Survivors);
+        }
+        stage.planned(wish.ticket, Basis::Read, Ok(plan));
+        let effects = stage.press("enter");
+        assert_eq!(effects.iter().any(|effect| matches!(effect, Effect::Start(_))), !blocked, "{}", stage.text());
+    }
+}
+
+#[test]
+fn the_cursor_of_a_choice_stays_on_its_word() {
+    let mut stage = outage_seen(SIZE);
+    stage.arm();
+    stage.plan("shift-f");
+    stage.press("down");
+    let word = dialog(&stage).choices()[dialog(&stage).choice].0.clone();
+    let wish = pass(&mut stage, 90).expect("choices grow old as well");
+    let Err(switchtower::runbook::PlanError::Choose { question, flag, mut choices }) = plans::answer(&wish) else {
+        panic!("no choice");
+    };
+    choices.reverse();
+    let error = switchtower::runbook::PlanError::Choose { question, flag, choices };
+    stage.planned(wish.ticket, Basis::Read, Err(error));
+    assert_eq!(dialog(&stage).choices()[dialog(&stage).choice].0, word);
+    stage.press("enter");
+    assert_eq!(dialog(&stage).params.database, None, "it moved under the finger");
+    assert!(stage.text().contains("changed just now"), "{}", stage.text());
+}
+
+#[test]
+fn a_value_that_shaped_the_plan_and_is_seen_otherwise_renews_it_at_once() {
+    let mut stage = open("shift-d");
+    pass(&mut stage, 6);
+    let mut world = outage();
+    world.now += SignedDuration::from_secs(6);
+    let check = crate::domain::fixture::check("hc-us");
+    let config = crate::domain::fixture::check_config(true, true);
+    world.dns.health_checks.get_mut(&check).unwrap().succeed(config, world.now);
+    let sight = stage.lookout.look(&world.topology, world.snapshot());
+    let effects = stage.app.update(Event::Sight(std::sync::Arc::new(sight))).effects;
+    let [Effect::Plan(wish)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(wish.reads, Reads::Stale);
+}
