@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -99,7 +99,9 @@ impl Busy {
             "never read",
             "not read yet",
         ];
-        let lives = |line: &str| matches!(self, Self::Anything) || [SURVIVOR, LEASES].iter().any(|region| line.contains(region));
+        let lives = |line: &str| {
+            matches!(self, Self::Anything) || [SURVIVOR, LEASES].iter().any(|region| line.contains(region))
+        };
         let late = |line: &str| LATE.iter().any(|late| line.contains(late));
         words.lines().any(|line| line.contains("the lease table") || late(line) && lives(line))
     }
@@ -121,12 +123,10 @@ pub(super) fn patiently(limits: Busy, proof: impl Fn()) {
 impl World {
     /// A world, as soon as there may be one more.
     pub(super) fn start(arguments: &[&str]) -> Self {
-        let seat = Seat::take();
-        Self { _seat: Some(seat), ..Self::beside(arguments) }
+        Self::on(Some(Seat::take()), arguments)
     }
 
-    /// A world that waits for no other one.
-    fn beside(arguments: &[&str]) -> Self {
+    fn on(seat: Option<Seat>, arguments: &[&str]) -> Self {
         let nobody = Home::new();
         let fixed = ["sim", "--listen", "127.0.0.1:0", "--dns", "127.0.0.1:0"];
         let mut child = nobody.command(&[&fixed[..], arguments].concat()).spawn().unwrap();
@@ -137,7 +137,7 @@ impl World {
         let said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let said: Vec<String> = said.take_while(|line| line != "Ctrl-C ends it").collect();
         let told = said.iter().position(|line| line.ends_with("to be added to that file:")).unwrap();
-        Self { child, _seat: None, url, dns, wiring: said[told + 1..].join("\n") + "\n" }
+        Self { child, _seat: seat, url, dns, wiring: said[told + 1..].join("\n") + "\n" }
     }
 
     /// Where its zone is asked.
@@ -384,7 +384,7 @@ fn discovered(wiring: &str) -> String {
             }
         }
         // Whoever asks has a world already.
-        let (world, home) = (World::beside(&wired), Home::new());
+        let (world, home) = (World::on(None, &wired), Home::new());
         let arguments = ["init", "--endpoint-url", &world.url, "--topology", "orders"];
         let asked = ["--hostname", "api.example.com", "--regions", "us-east-1,eu-west-1"];
         let told = ["--probe-base", "http://url.invalid/_sim/app/{region}", "--dns-server", "192.0.2.1:53"];
