@@ -313,7 +313,7 @@ fn an_undo_gives_back_what_was_saved_and_no_default() {
         let plan = stage.open_plan("drain", &Params { now: true, scale_to_zero: true, ..leaving() }).await;
         let ending = stage.ended(&plan).await;
         assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
-        let undo = Decision::Undo { reason: "a test".into() };
+        let undo = Decision::Undo { reason: "a test".into(), step: None };
         let setup = Setup { decided: Some((undo, "bob".into())), ..stage.setup(&plan) };
         let ending = stage.carry_out(setup).await.unwrap().unwrap();
         assert_eq!(ending.outcome, Outcome::Undone, "{}\n{:#?}", ending.why, stage.words());

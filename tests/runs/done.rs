@@ -99,7 +99,7 @@ fn without_a_disk_a_failover_leaves_its_intents_on_standard_error() {
     assert_eq!(drain.code, Some(4), "{drain:?}");
     assert_eq!(world.changes(), Vec::<Value>::new(), "{drain:?}");
 
-    let ran = bastion.run(&away(&["run", "failover"], &["--database", "leave"]));
+    let ran = bastion.run(&away(&["run", "failover"], &["--database", "switchover"]));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(judge::moved(&world.view()), Vec::<String>::new(), "{ran:?}");
     let told: Vec<Value> = ran

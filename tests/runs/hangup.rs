@@ -138,6 +138,14 @@ fn followed_once() {
         "{strange:?}"
     );
     assert_eq!(world.changes().len(), changes.len());
+    // To close its record takes nobody's credentials, and names who did.
+    let closed = bastion.run(&["runs", "abort", &run, "--reason", "closed", "--confirm", LEAVING]);
+    assert_eq!(closed.code, Some(6), "{closed:?}");
+    let told = bastion.told(&run);
+    let by = |event: &str| told.iter().find(|entry| entry["event"] == event).unwrap()["opening"].clone();
+    let (opened, resumed) = (by("opened"), by("resumed"));
+    assert_eq!((&resumed["reason"], &resumed["host"]), (&serde_json::json!("closed"), &opened["host"]));
+    assert_ne!(resumed["pid"], opened["pid"]);
     bastion.edit("account = \"999999999999\"", "account = \"123456789012\"");
     // What was stopped has given the lease back, and another run may begin.
     assert_eq!(bastion.run(&["plan", "drain", "--region", LEAVING]).code, Some(0));

@@ -22,6 +22,7 @@ use crate::domain::text::Text;
 use crate::runbook::event::{Entry, Event, LeaseOutcome, RunId};
 use crate::runbook::fact::{Fact, Facts};
 use crate::runbook::guard::{GuardFinding, GuardId};
+use crate::runbook::lease::Claim;
 use crate::runbook::params::{Differing, Params};
 use crate::runbook::plan::Plan;
 
@@ -97,10 +98,11 @@ impl Runbook for Restore {
         if told.lossy {
             findings.push(lossy());
         }
-        findings.extend(situation.journal.into_iter().flat_map(|entries| unheard(entries)));
+        findings.extend(situation.journal.into_iter().flat_map(|entries| unheard(entries, region)));
         let mut changes = Vec::new();
         let mut differing = Vec::new();
-        for item in told.items.iter().map(|item| remembered(situation, region, item, &mut notes)) {
+        for item in &told.items {
+            let item = remembered(situation, region, item, &mut notes);
             match weigh(&item, region, &facts, params, situation.journal.is_some()) {
                 Weighed::Change(change) => changes.push(change),
                 Weighed::Ask(words) => differing.push((item.subject.name(), words)),
@@ -270,9 +272,12 @@ fn lossy() -> GuardFinding {
     )
 }
 
-/// Runs of other hosts that ours took over from, and whose records are not here: what they had changed by then, ours found
-/// and saved as if it had been so before.
-fn unheard(entries: &[Entry]) -> Vec<GuardFinding> {
+/// Evacuations of the region by other hosts that ours took over from, and whose records are not here: what they had changed
+/// by then, ours found and saved as if it had been so before.
+fn unheard(entries: &[Entry], region: &Region) -> Vec<GuardFinding> {
+    let evacuates = |claim: &Claim| {
+        ["drain", "failover"].iter().any(|runbook| claim.purpose.as_str() == format!("{runbook} {region}"))
+    };
     let here = |run: &RunId| {
         entries.iter().any(|entry| match &entry.event {
             Event::Opened { opening, .. } => &opening.run == run,
@@ -283,7 +288,7 @@ fn unheard(entries: &[Entry]) -> Vec<GuardFinding> {
     for entry in entries {
         let Event::Lease { outcome: LeaseOutcome::TakenOver { from, .. } } = &entry.event else { continue };
         let claim = &from.claim;
-        if here(&claim.run) {
+        if here(&claim.run) || !evacuates(claim) {
             continue;
         }
         let words = format!(

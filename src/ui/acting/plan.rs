@@ -156,7 +156,12 @@ fn page(app: &App, dialog: &PlanDialog, room: u16, theme: Theme) -> Page {
     let count = plan.steps.len();
     let plural = if count == 1 { "" } else { "s" };
     let basis = reckon::basis(plan).unwrap_or_else(|| "typical; no past run tells".to_owned());
-    page.text(("  ", theme.plain()), &format!("{count} step{plural}, {time} ({basis})"), room, theme.strong());
+    page.text(
+        ("  ", theme.plain()),
+        &format!("{count} step{plural}, {time} ({basis})"),
+        room,
+        theme.strong(),
+    );
     for (index, step) in plan.steps.iter().enumerate() {
         self::step(&mut page, app, plan, index, step, room, theme);
     }
