@@ -145,9 +145,10 @@ fn failover(wired: &[&str], dark: bool, way_out: &str, database: &[&str]) {
 
     let asked = bastion.run(&["plan", "failover", "--region", LEAVING]);
     assert_eq!((asked.code, asked.out.as_str()), (Some(2), ""), "{asked:?}");
-    for choice in ["--database", "  failover: promote my-db-eu-west-1", "  leave: ", "  detach: "] {
+    for choice in ["--database", ": promote my-db-eu-west-1", "  failover", "  leave", "  detach: "] {
         assert!(asked.err.contains(choice), "{asked:?}");
     }
+    assert_eq!(asked.err.matches(" (proposed): ").count(), 1, "{asked:?}");
     assert_eq!(world.changes(), Vec::<Value>::new());
 
     let ran = bastion.run(&away(&["run", "failover"], &[database, &["--json"]].concat()));

@@ -110,7 +110,7 @@ impl Busy {
 /// Proves something, again in a world of its own where this machine was too busy for the product's own limits. Nothing
 /// else is tried twice.
 pub(super) fn patiently(limits: Busy, proof: impl Fn()) {
-    for _ in 0..4 {
+    for _ in 0..6 {
         let Err(why) = catch_unwind(AssertUnwindSafe(&proof)) else { return };
         let words = why.downcast_ref::<String>().map_or("", String::as_str);
         if !limits.is_told_by(words) {
