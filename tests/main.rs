@@ -10,6 +10,7 @@ mod cli;
 mod cloud;
 mod cloudwatch;
 mod console;
+mod credentials;
 mod domain;
 mod files;
 mod listen;

@@ -8,10 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::identity::IdentityCache;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -19,17 +16,16 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::credentials::{Open, Origin, Vault};
+use super::credentials::{Declared, Open, Vault};
+use super::source::Source;
 use super::time::SdkClock;
 use super::{CloudOptions, Keys};
 use crate::domain::ids::Region;
-use crate::domain::topology::DNS_REGION;
 use crate::ports::Clock;
 
 /// Service ids as `AWS_ENDPOINT_URL_<SERVICE>` spells them, of every service asked here.
@@ -98,7 +94,7 @@ struct Base {
 }
 
 /// Reads: connect 3.1 s, attempt 4 s, operation 10 s (aws-facts section 10).
-fn timeouts() -> TimeoutConfig {
+pub(super) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_millis(3_100))
         .operation_attempt_timeout(Duration::from_secs(4))
@@ -107,7 +103,7 @@ fn timeouts() -> TimeoutConfig {
 }
 
 /// Two attempts: a third would come after the next one of the schedule.
-fn retries() -> RetryConfig {
+pub(super) fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(2)
 }
 
@@ -214,19 +210,18 @@ impl Real {
                     move |failures: u32| -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
                         let (mut source, name) = (source.clone(), name.clone());
                         source.elsewhere(failures);
-                        Box::pin(async move {
-                            // Loaded anew each time: `aws configure`, `aws login` or another tool may have
-                            // changed the files since.
-                            source
-                                .load(name.clone())
-                                .await
-                                .credentials_provider()
-                                .unwrap_or_else(|| none(name.as_deref()))
-                        })
+                        // Loaded anew each time: `aws configure`, `aws login` or another tool may have
+                        // changed the files since.
+                        Box::pin(source.credentials(name))
                     };
+                let (source, name) = (self.source(), profile.cloned());
+                let told = move || -> crate::ports::BoxFuture<'static, Declared> {
+                    Box::pin(source.clone().declared(name.clone()))
+                };
+                let vault = Vault::new(self.clock, profile.cloned(), Box::new(open));
                 Arc::new(Base {
                     config: OnceCell::new(),
-                    vault: Vault::new(self.clock, profile.cloned(), Box::new(open)),
+                    vault: vault.declaring(Box::new(told)),
                     roles: Mutex::default(),
                 })
             })
@@ -248,6 +243,10 @@ impl Real {
                 let config = loaded.clone();
                 let under = base.vault.clone();
                 let (role, region) = (role.to_owned(), region.as_str().to_owned());
+                let declared = Declared { role: Some(role.clone()), ..Declared::default() };
+                let told = move || -> crate::ports::BoxFuture<'static, Declared> {
+                    Box::pin(std::future::ready(declared.clone()))
+                };
                 let open = move |_| -> crate::ports::BoxFuture<'static, SharedCredentialsProvider> {
                     let builder = AssumeRoleProvider::builder(role.clone())
                         .configure(&config)
@@ -258,7 +257,7 @@ impl Real {
                         SharedCredentialsProvider::new(builder.build_from_provider(under).await)
                     })
                 };
-                Vault::new(self.clock, profile, Box::new(open))
+                Vault::new(self.clock, profile, Box::new(open)).declaring(Box::new(told))
             })
             .clone()
     }
@@ -276,76 +275,6 @@ impl Real {
     async fn load(&self, profile: Option<String>) -> SdkConfig {
         self.source().load(profile).await
     }
-}
-
-/// What the loader needs.
-#[derive(Clone, Debug)]
-struct Source {
-    http: SharedHttpClient,
-    clock: Clock,
-    endpoint: Option<String>,
-    homes: Vec<Region>,
-    /// The region to use whatever environment and profile say.
-    forced: Option<Region>,
-}
-
-impl Source {
-    /// After a failure, roles of profiles are assumed in the application's regions in turn: the STS of the
-    /// profile's own region may be what is down.
-    fn elsewhere(&mut self, failures: u32) {
-        if let Some(turn) = (failures as usize).checked_sub(1)
-            && !self.homes.is_empty()
-        {
-            self.forced = self.homes.get(turn % self.homes.len()).cloned();
-        }
-    }
-
-    /// Reads environment and profile. The region is never asked of instance metadata: it is not needed,
-    /// and away from EC2 the question costs seconds.
-    async fn load(self, profile: Option<String>) -> SdkConfig {
-        let mut files = ProfileFileRegionProvider::builder();
-        if let Some(name) = &profile {
-            files = files.profile_name(name);
-        }
-        let own = |region: &Region| aws_types::region::Region::new(region.as_str().to_owned());
-        let home = self.homes.first().map_or(aws_types::region::Region::from_static(DNS_REGION), own);
-        let region = RegionProviderChain::first_try(self.forced.as_ref().map(own))
-            .or_else(EnvironmentVariableRegionProvider::new())
-            .or_else(files.build())
-            .or_else(home);
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(region)
-            .http_client(self.http)
-            .sleep_impl(SdkClock(self.clock))
-            .time_source(SdkClock(self.clock))
-            .timeout_config(timeouts())
-            .retry_config(retries())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        if let Some(name) = profile {
-            loader = loader.profile_name(name);
-        }
-        if let Some(endpoint) = self.endpoint {
-            loader = loader.endpoint_url(endpoint);
-        }
-        loader.load().await
-    }
-}
-
-/// A provider that has nothing, for a configuration that names none.
-fn none(profile: Option<&str>) -> SharedCredentialsProvider {
-    #[derive(Debug)]
-    struct Nothing(String);
-    impl aws_credential_types::provider::ProvideCredentials for Nothing {
-        fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
-        where
-            Self: 'a,
-        {
-            aws_credential_types::provider::future::ProvideCredentials::ready(Err(
-                CredentialsError::not_loaded(self.0.clone()),
-            ))
-        }
-    }
-    SharedCredentialsProvider::new(Nothing(Origin::Unknown.renewal(profile)))
 }
 
 /// Endpoints that environment variables name, read without any file.

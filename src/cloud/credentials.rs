@@ -10,14 +10,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::imds::client::error::ImdsError;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_sdk_sso::operation::get_role_credentials::GetRoleCredentialsError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
@@ -38,9 +41,15 @@ const REMEMBER_FAILURE: SignedDuration = SignedDuration::from_secs(10);
 /// How long before their end credentials are renewed.
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
 
+/// What ends this soon is not used while there may be something newer: it could end on its way to AWS.
+const MARGIN: SignedDuration = SignedDuration::from_secs(5);
+
 /// Makes a fresh provider: files of profiles may have changed since the last load. The number tells how
 /// many loads have failed in a row, so that another way can be tried.
 pub type Open = dyn Fn(u32) -> BoxFuture<'static, SharedCredentialsProvider> + Send + Sync;
+
+/// Tells what environment and profile name as the source, for the words about a load that failed.
+pub(super) type Tell = dyn Fn() -> BoxFuture<'static, Declared> + Send + Sync;
 
 /// Credentials that many clients share.
 #[derive(Clone)]
@@ -50,6 +59,7 @@ struct Inner {
     clock: Clock,
     open: Box<Open>,
     profile: Option<String>,
+    tell: Option<Box<Tell>>,
     state: Mutex<State>,
 }
 
@@ -86,6 +96,17 @@ pub(super) enum Origin {
     WebIdentity,
 }
 
+/// What environment and profile say about credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(super) struct Declared {
+    /// Their first source.
+    pub(super) origin: Origin,
+    /// The role that is taken with them in the end.
+    pub(super) role: Option<String>,
+    /// A code of a device is wanted, which nobody can be asked for.
+    pub(super) mfa: bool,
+}
+
 /// Why credentials could not be loaded. It travels inside the SDK's errors to [`errors::explain`].
 #[derive(Clone, Debug)]
 pub(super) struct CredentialFault {
@@ -95,6 +116,17 @@ pub(super) struct CredentialFault {
     pub(super) message: String,
     /// The command that mends it.
     pub(super) next_step: String,
+    /// The request that was refused, where one was.
+    pub(super) request_id: Option<Text>,
+}
+
+/// A call for credentials that failed.
+struct Refusal {
+    call: &'static str,
+    /// AWS's code; empty where it did not answer.
+    code: String,
+    message: String,
+    request_id: Option<Text>,
 }
 
 impl fmt::Display for CredentialFault {
@@ -114,7 +146,15 @@ impl fmt::Debug for Vault {
 impl Vault {
     /// Credentials that `open` provides.
     pub(super) fn new(clock: Clock, profile: Option<String>, open: Box<Open>) -> Self {
-        Self(Arc::new(Inner { clock, open, profile, state: Mutex::default() }))
+        Self(Arc::new(Inner { clock, open, profile, tell: None, state: Mutex::default() }))
+    }
+
+    /// The same, for a source that can say what it was told to ask. To be called before the vault is shared.
+    pub(super) fn declaring(mut self, tell: Box<Tell>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.tell = Some(tell);
+        }
+        self
     }
 
     /// When what is held ends; `None` when it does not, or nothing is held.
@@ -141,23 +181,20 @@ impl Vault {
         let mut loading = {
             let mut state = self.lock();
             let now = self.0.clock.now();
+            let recent =
+                state.failure.as_ref().is_some_and(|(at, _)| now.duration_since(*at) < REMEMBER_FAILURE);
             if let Some(held) = &state.held {
                 let left = expiry(held).map(|end| end.duration_since(now));
-                if left.is_none_or(|left| left > SignedDuration::ZERO) {
+                let needed = if recent { SignedDuration::ZERO } else { MARGIN };
+                if left.is_none_or(|left| left > needed) {
                     let held = held.clone();
-                    let recent = state
-                        .failure
-                        .as_ref()
-                        .is_some_and(|(at, _)| now.duration_since(*at) < REMEMBER_FAILURE);
                     if left.is_some_and(|left| left < EARLY) && state.loading.is_none() && !recent {
                         self.load(&mut state);
                     }
                     return Ok(held);
                 }
             }
-            if let Some((at, fault)) = &state.failure
-                && now.duration_since(*at) < REMEMBER_FAILURE
-            {
+            if let Some((_, fault)) = state.failure.as_ref().filter(|_| recent) {
                 return Err(CredentialsError::provider_error(fault.clone()));
             }
             match &state.loading {
@@ -171,7 +208,9 @@ impl Vault {
             return Err(CredentialsError::provider_error(self.slow(PATIENCE)));
         }
         let state = self.lock();
+        let now = self.0.clock.now();
         match (&state.held, &state.failure) {
+            (Some(held), Some(_)) if expiry(held).is_none_or(|end| end > now) => Ok(held.clone()),
             (_, Some((_, fault))) => Err(CredentialsError::provider_error(fault.clone())),
             (Some(held), None) => Ok(held.clone()),
             (None, None) => Err(CredentialsError::provider_error(self.slow(LOAD_LIMIT))),
@@ -192,6 +231,10 @@ impl Vault {
                     provider.provide_credentials().await
                 })
                 .await;
+            let declared = match (&loaded, &vault.0.tell) {
+                (Ok(Err(_)), Some(tell)) => tell().await,
+                _ => Declared::default(),
+            };
             {
                 let mut state = vault.lock();
                 state.loading = None;
@@ -203,7 +246,7 @@ impl Vault {
                         state.failures = 0;
                     }
                     Ok(Err(error)) => {
-                        let fault = fault_of(&error, vault.0.profile.as_deref());
+                        let fault = fault_of(&error, vault.0.profile.as_deref(), &declared);
                         state.failure = Some((clock.now(), fault));
                     }
                     Err(_) => state.failure = Some((clock.now(), vault.slow(LOAD_LIMIT))),
@@ -218,6 +261,7 @@ impl Vault {
         let of = self.0.profile.as_deref().map(|name| format!(" of profile {}", Text::new(name)));
         CredentialFault {
             kind: ErrorKind::NoCredentials,
+            request_id: None,
             message: format!("credentials did not arrive within {limit:?}"),
             next_step: format!(
                 "see why the source{} does not answer (SSO, credential_process, role, instance metadata)",
@@ -289,10 +333,36 @@ fn origin(credentials: &Credentials) -> Origin {
 }
 
 /// What a failed load means.
-fn fault_of(error: &CredentialsError, profile: Option<&str>) -> CredentialFault {
+fn fault_of(error: &CredentialsError, profile: Option<&str>, declared: &Declared) -> CredentialFault {
+    // A base fault comes from the credentials that a role is assumed with.
+    if let Some(base) = errors::find::<CredentialFault>(error) {
+        return base.clone();
+    }
     let words = errors::chain(error);
     let told = words.to_ascii_lowercase();
-    let origin = if told.contains("sso") {
+    let origin = match declared.origin {
+        Origin::Unknown if errors::find::<ImdsError>(error).is_some() => Origin::Machine,
+        Origin::Unknown => spoken_of(&told),
+        known => known,
+    };
+    if let Some(refusal) = refusal(error) {
+        let (kind, next_step) = refusal.means(profile, origin, declared);
+        return CredentialFault { kind, message: refusal.message, next_step, request_id: refusal.request_id };
+    }
+    let words = if told.contains("no credentials found in chain") { nothing_found(&words) } else { words };
+    let fault = |kind, next_step| CredentialFault { kind, message: words, next_step, request_id: None };
+    if told.contains("expired") || told.contains("invalidgrant") {
+        return fault(ErrorKind::Expired, origin.renewal(profile));
+    }
+    if told.contains("was not defined") {
+        return fault(ErrorKind::NoCredentials, "name a profile that ~/.aws/config holds".into());
+    }
+    fault(ErrorKind::NoCredentials, origin.renewal(profile))
+}
+
+/// The source that an error itself speaks of, where nothing else is known of it.
+fn spoken_of(told: &str) -> Origin {
+    if told.contains("sso token") || told.contains("sso-session") {
         Origin::Sso
     } else if told.contains("login token") || told.contains("/login/") {
         Origin::Login
@@ -302,39 +372,63 @@ fn fault_of(error: &CredentialsError, profile: Option<&str>) -> CredentialFault 
         Origin::WebIdentity
     } else {
         Origin::Unknown
+    }
+}
+
+/// The call for credentials that failed, if it came to one.
+fn refusal(error: &CredentialsError) -> Option<Refusal> {
+    refused::<AssumeRoleError>("sts:AssumeRole", error)
+        .or_else(|| refused::<AssumeRoleWithWebIdentityError>("sts:AssumeRoleWithWebIdentity", error))
+        .or_else(|| refused::<GetRoleCredentialsError>("sso:GetRoleCredentials", error))
+}
+
+fn refused<E>(call: &'static str, error: &CredentialsError) -> Option<Refusal>
+where
+    E: Error + ProvideErrorMetadata + 'static,
+{
+    let refused = errors::find::<SdkError<E, HttpResponse>>(error)?;
+    let answer = refused.as_service_error();
+    let code = answer.and_then(|answer| answer.code()).unwrap_or_default().to_owned();
+    let why = match answer.and_then(|answer| answer.message()) {
+        Some(words) => format!("{code}: {words}"),
+        None => errors::chain(refused),
     };
-    let words = if told.contains("no credentials found in chain") { nothing_found(&words) } else { words };
-    let fault = |kind, next_step| CredentialFault { kind, message: words.clone(), next_step };
-    // A base fault comes from the credentials that a role is assumed with.
-    if let Some(base) = errors::find::<CredentialFault>(error) {
-        return base.clone();
-    }
-    if let Some(refused) = errors::find::<SdkError<AssumeRoleError, HttpResponse>>(error) {
-        return match refused.as_service_error() {
-            Some(service) if service.code().is_some_and(|code| code.starts_with("Expired")) => {
-                fault(ErrorKind::Expired, origin.renewal(profile))
-            }
-            Some(service) if service.code().is_some_and(|code| code.starts_with("AccessDenied")) => fault(
+    let request_id = refused.raw_response().and_then(errors::request_id);
+    Some(Refusal { call, code, message: format!("{call}: {why}"), request_id })
+}
+
+impl Refusal {
+    /// What kind of failure it is, and what mends it.
+    fn means(&self, profile: Option<&str>, origin: Origin, declared: &Declared) -> (ErrorKind, String) {
+        let sso = self.call.starts_with("sso:");
+        match self.code.as_str() {
+            "UnauthorizedException" if sso => (ErrorKind::Expired, origin.renewal(profile)),
+            "ForbiddenException" if sso => (
                 ErrorKind::Denied,
-                "allow sts:AssumeRole on that role, and trust this identity in it".into(),
+                "ask for that role in that account, or name another with sso_role_name and sso_account_id"
+                    .into(),
             ),
-            _ => fault(ErrorKind::NoCredentials, "sts:AssumeRole failed: see the reason".into()),
-        };
+            "InvalidIdentityToken" => (ErrorKind::Expired, origin.renewal(profile)),
+            code if errors::EXPIRED.contains(&code) => (ErrorKind::Expired, origin.renewal(profile)),
+            code if code.starts_with("AccessDenied") => (ErrorKind::Denied, self.allow(profile, declared)),
+            "" => (ErrorKind::NoCredentials, format!("see why {} does not answer", self.call)),
+            _ => (ErrorKind::NoCredentials, format!("{} failed: see the reason", self.call)),
+        }
     }
-    if told.contains("expired") || told.contains("invalidgrant") || told.contains("unauthorizedexception") {
-        return fault(ErrorKind::Expired, origin.renewal(profile));
+
+    /// What mends a role that may not be taken.
+    fn allow(&self, profile: Option<&str>, declared: &Declared) -> String {
+        let role = declared.role.as_deref().map_or(Text::new("that role"), Text::new);
+        if declared.mfa {
+            // The SDK sends no code, and has none to ask for.
+            let option = profile.map(|name| format!(" --profile {}", Text::new(name))).unwrap_or_default();
+            return format!(
+                "{role} wants a code (mfa_serial), which cannot be asked for here: run \
+                 `eval \"$(aws configure export-credentials{option} --format env)\"`, then start without that profile"
+            );
+        }
+        format!("allow {} on {role}, and trust this identity in it", self.call)
     }
-    if told.contains("was not defined") {
-        return fault(ErrorKind::NoCredentials, "name a profile that ~/.aws/config holds".into());
-    }
-    if told.contains("mfa_serial") {
-        return fault(
-            ErrorKind::NoCredentials,
-            "profiles with mfa_serial cannot be asked for a code here: use SSO or a credential_process"
-                .into(),
-        );
-    }
-    fault(ErrorKind::NoCredentials, origin.renewal(profile))
 }
 
 /// The SDK's paragraph about every source that has nothing, in one line: the profile's is worth telling.

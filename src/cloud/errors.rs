@@ -22,7 +22,7 @@ use crate::domain::text::Text;
 const LONGEST: usize = 400;
 
 /// Codes of credentials that have ended, or that AWS does not know (any more).
-const EXPIRED: &[&str] = &[
+pub(super) const EXPIRED: &[&str] = &[
     "ExpiredToken",
     "ExpiredTokenException",
     "RequestExpired",
@@ -102,7 +102,8 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     if let Some(fault) = find::<CredentialFault>(error) {
-        return asked.error(fault.kind, &fault.message, fault.next_step.clone());
+        let told = asked.error(fault.kind, &fault.message, fault.next_step.clone());
+        return ProbeError { request_id: fault.request_id.clone(), ..told };
     }
     let mut explained = match error {
         SdkError::ServiceError(context) => {
@@ -245,7 +246,7 @@ impl Asked<'_> {
 }
 
 /// `x-amzn-requestid` or `x-amz-request-id`, and S3's extended id behind a slash.
-fn request_id(response: &HttpResponse) -> Option<Text> {
+pub(super) fn request_id(response: &HttpResponse) -> Option<Text> {
     let headers = response.headers();
     let id = ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id"]
         .into_iter()

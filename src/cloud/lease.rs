@@ -315,7 +315,7 @@ impl LeaseTable {
 
 impl LeaseStore for LeaseTable {
     fn acquire<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<Lease, LeaseError>> {
-        let free = "attribute_not_exists(pk) OR #released = :yes OR #run = :run";
+        let free = "attribute_not_exists(pk) OR #released = :yes OR (#run = :run AND #host = :host)";
         let extra = [(":yes", AttributeValue::Bool(true))];
         Box::pin(async move { self.take(claim, free, &extra, None).await })
     }

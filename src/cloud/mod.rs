@@ -9,7 +9,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `http`, `connect`, `time` | one HTTP client, its connections and one clock for all SDK clients |
-//! | `config`, `credentials` | profiles, roles and endpoints; one load of credentials for all who need them |
+//! | `config`, `credentials`, `source` | profiles, roles and endpoints; one load of credentials for all who need them |
 //! | `errors`, `budget` | what went wrong; what watching may take and takes |
 //! | `place` | one scope in one region: its clients, its way of asking |
 //! | `elb` … `sts` | one service each |
@@ -36,6 +36,7 @@ mod route53;
 mod s3;
 mod scaling;
 mod sns;
+mod source;
 mod sts;
 mod time;
 

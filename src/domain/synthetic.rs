@@ -38,7 +38,8 @@ pub struct SyntheticWrite {
     /// The status that counts as written; any from 200 to 299 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u64>,
-    /// Path that must show the token afterwards; absent: the status is the proof.
+    /// Path that must show the token afterwards; absent: the status is the proof. With `{token}` in it, a failover
+    /// writes around its promotion and finds out here what was lost; `404` and a page without the token say that it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_back: Option<String>,
 }

@@ -16,6 +16,7 @@ use super::lease::LeaseView;
 use super::operation::Operation;
 use super::params::Params;
 use super::plan::{Digest, Plan, StepId};
+use super::recovery::RecoveryPoint;
 use super::sample::RegionSample;
 use crate::domain::text::Text;
 
@@ -182,6 +183,19 @@ pub enum Event {
         /// Region by region; those of which nothing new is known are left out.
         regions: Vec<RegionSample>,
     },
+    /// A write of our own through the public name was accepted, before or during an unplanned promotion. Whether it is
+    /// there afterwards measures the recovery point.
+    Marked {
+        /// What was written.
+        token: Text,
+        /// When it was sent; the entry's own time is that of the answer.
+        sent: Timestamp,
+    },
+    /// What is known of the data that an unplanned promotion lost. The last one counts.
+    RecoveryPoint {
+        /// What.
+        point: RecoveryPoint,
+    },
     /// Something the operator should read.
     Noted {
         /// The words.
@@ -193,7 +207,7 @@ pub enum Event {
         outcome: Outcome,
         /// Measured recovery time: from the opening until users were answered elsewhere.
         rto: Option<Duration>,
-        /// Measured recovery point: the last lag read before the promotion, milliseconds.
+        /// The last lag read before the promotion, milliseconds: an estimate. [`Event::RecoveryPoint`] says more.
         rpo_ms: Option<f64>,
     },
 }

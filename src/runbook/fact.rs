@@ -66,6 +66,10 @@ pub enum Fact {
     /// Our own write by the public name, wherever DNS leads; only where the topology wants one. The one observation
     /// that leaves a mark: it is asked for by the steps of a confirmed run and by nothing else.
     SyntheticWrite(HostName),
+    /// The same, and nobody looks whether it is shown: what is there after a promotion is looked for then.
+    SyntheticMark(HostName),
+    /// Whether a token that we wrote is shown by the public name, wherever DNS leads.
+    TokenShown(HostName, Text),
     /// What DNS answers for a name, asked from several client subnets.
     Answers(HostName),
     /// HTTP client keep-alive of a load balancer, seconds (DescribeLoadBalancerAttributes).
@@ -171,6 +175,8 @@ impl Fact {
             | Self::RoutingControl(_)
             | Self::Synthetic(_)
             | Self::SyntheticWrite(_)
+            | Self::SyntheticMark(_)
+            | Self::TokenShown(..)
             | Self::Answers(_) => None,
         }
     }
@@ -186,7 +192,7 @@ impl Fact {
             },
             Self::HealthCheck(_) | Self::Records(..) => "Route 53".into(),
             Self::RoutingControl(_) => "ARC".into(),
-            Self::Synthetic(_) | Self::Answers(_) => "DNS".into(),
+            Self::Synthetic(_) | Self::TokenShown(..) | Self::Answers(_) => "DNS".into(),
             other => other.region().map(|region| region.as_str().into()).unwrap_or_default(),
         }
     }

@@ -69,8 +69,9 @@ pub enum LeaseError {
 
 /// Where the lease lies. Every call has a deadline of its own.
 pub trait LeaseStore: Send + Sync {
-    /// Takes the lease when nobody has it, when it was released, or when it is already this run's. An expired
-    /// lease of another run is `Held`: taking it over is the operator's decision.
+    /// Takes the lease when nobody has it, when it was released, or when it is already this run's on this host. An
+    /// expired lease of another run is `Held`, and so is one of this run on another host, which may be alive there:
+    /// taking it over is the operator's decision.
     fn acquire<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<Lease, LeaseError>>;
 
     /// Takes the lease from the holder that was seen; fails when it has changed since.

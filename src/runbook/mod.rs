@@ -42,6 +42,7 @@ pub mod params;
 pub mod pin;
 pub mod plan;
 pub mod print;
+pub mod recovery;
 pub mod report;
 pub mod sample;
 pub mod script;
@@ -62,6 +63,7 @@ pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend
 pub use params::{DatabaseChoice, Differing, Params};
 pub use plan::{Digest, Measured, OnFailure, Plan, Step, StepId, Way};
 pub use print::CallForm;
+pub use recovery::{Found, RecoveryPoint};
 pub use sample::{Measure, RegionSample, SampleLine, Sampler, Timed};
 pub use script::script;
 pub use state::StepState;

@@ -99,8 +99,8 @@ pub enum Operation {
         service: ServiceKey,
         /// MinCapacity.
         min: i32,
-        /// MaxCapacity.
-        max: i32,
+        /// MaxCapacity; `None` leaves it, which AWS allows for a target that exists.
+        max: Option<i32>,
         /// SuspendedState; `None` leaves it.
         suspended: Option<Suspended>,
     },

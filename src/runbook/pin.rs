@@ -278,7 +278,7 @@ fn settled(condition: &Condition, region: &Region, found: &mut Vec<(Subject, Val
             region: here,
             service,
             min,
-            max,
+            max: Some(max),
             at_least: false,
             suspended: Some(suspended),
         } if here == region => {

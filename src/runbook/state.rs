@@ -95,6 +95,8 @@ impl Event {
             | Self::Notified { .. }
             | Self::Unjournaled { .. }
             | Self::Sampled { .. }
+            | Self::Marked { .. }
+            | Self::RecoveryPoint { .. }
             | Self::Noted { .. }
             | Self::Ended { .. } => None,
         }

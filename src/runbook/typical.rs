@@ -92,7 +92,9 @@ fn call(operation: &Operation) -> Duration {
         Operation::Redeploy { .. } => TASKS,
         Operation::DeleteService { .. } => STOPPED,
         Operation::DeleteDbInstance { .. } | Operation::DeleteDbCluster { .. } => DATABASE,
-        Operation::DeleteReplica { .. } | Operation::DeleteTable { .. } | Operation::EmptyBucket { .. } => REPLICA,
+        Operation::DeleteReplica { .. } | Operation::DeleteTable { .. } | Operation::EmptyBucket { .. } => {
+            REPLICA
+        }
         Operation::DeleteStack { .. } => STACK,
         _ => SET,
     }

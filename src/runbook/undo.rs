@@ -42,8 +42,7 @@ pub fn sent(told: &[Entry]) -> Vec<(StepId, usize, usize)> {
         match &entry.event {
             Event::Intent { step, way, call, .. } => sent.push((step.clone(), *way, *call)),
             Event::NotApplied { step, way, call, failure } if failure.is_definite() => {
-                let last =
-                    sent.iter().rposition(|(id, in_way, nth)| (id, in_way, nth) == (step, way, call));
+                let last = sent.iter().rposition(|(id, in_way, nth)| (id, in_way, nth) == (step, way, call));
                 if let Some(last) = last {
                     sent.remove(last);
                 }

@@ -228,7 +228,7 @@ impl Served {
             clock.sleep(Duration::from_secs_f64((service.median * slow).clamp(0.0, 60.0))).await;
         }
         let body = String::from_utf8_lossy(request.body());
-        let kept = world.application(request.method().as_str(), path, &body, clock.now());
+        let kept = world.application(site.index, request.method().as_str(), path, &body, clock.now());
         if let Some((status, body)) = kept.filter(|_| !failed) {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             return Ok(respond(status, "text/plain", body));

@@ -61,12 +61,14 @@ impl SimProbe {
     /// A request with what it carries, and what is answered.
     async fn exchanged(&self, request: ProbeRequest, message: Message) -> Result<Exchanged, ProbeFailure> {
         let path = path_of(&request.url).to_owned();
+        let to = self.resolve(request.via.as_str(), self.0.clock().now());
         let mut result = self.request(request).await?;
         let now = self.0.clock().now();
         let mut body = String::new();
         if result.status < 400
+            && let Some(Destination::Site(site)) = to
             && let Some((status, told)) =
-                self.0.world().application(&message.method, &path, &message.body, now)
+                self.0.world().application(site, &message.method, &path, &message.body, now)
         {
             (result.status, body) = (status, told);
         }

@@ -16,8 +16,9 @@ use serde::Serialize;
 use super::call::{Call, Fault, Reply};
 use super::wire::{self, Trouble};
 use super::world::scenario::Mode;
+use super::world::sessions::Unfit;
 use super::world::{geography, lock, noise};
-use super::{FaultKind, IDENTITY_ARN, Sim, services};
+use super::{FaultKind, Sim, services};
 
 /// What a request comes to.
 #[derive(Debug)]
@@ -129,6 +130,13 @@ impl Sim {
         let world = &self.inner.world;
         let trouble = if world.expired(&call.region, local) || self.inner.key_expired(&call.access_key) {
             Some(Trouble::Expired)
+        } else if let Err(unfit) =
+            world.sessions.check(&call.access_key, call.header("x-amz-security-token"), call.now)
+        {
+            Some(match unfit {
+                Unfit::Ended => Trouble::Expired,
+                Unfit::Foreign => Trouble::Foreign,
+            })
         } else if let Some(words) = skewed(call) {
             Some(Trouble::Skewed(words))
         } else if !lock(&self.inner.limits).take(
@@ -141,7 +149,8 @@ impl Sim {
             Some(Trouble::Throttled)
         } else if world.denied(&call.service, operation, &call.region, local) {
             Some(Trouble::Denied(format!(
-                "User: {IDENTITY_ARN} is not authorized to perform: {}:{operation} because no identity-based policy allows the {}:{operation} action",
+                "User: {} is not authorized to perform: {}:{operation} because no identity-based policy allows the {}:{operation} action",
+                world.sessions.of(&call.access_key).arn,
                 permission_prefix(&call.service),
                 permission_prefix(&call.service),
             )))
@@ -279,7 +288,7 @@ impl Sim {
 
 /// Whether an operation would change anything.
 pub(super) fn is_mutating(operation: &str) -> bool {
-    !["Get", "List", "Describe", "Head", "Query", "TestDNSAnswer"]
+    !["Get", "List", "Describe", "Head", "Query", "TestDNSAnswer", "AssumeRole"]
         .iter()
         .any(|verb| operation.starts_with(verb))
 }

@@ -20,11 +20,12 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, list: &Findings, theme: Theme)
         return;
     };
     let count = |mark: Mark| verdict.findings.iter().filter(|finding| finding_mark(finding) == mark).count();
+    let warnings = count(Mark::Warning);
     let title = format!(
-        "findings: {} critical, {} unknown, {} warnings",
+        "findings: {} critical, {} unknown, {warnings} warning{}",
         count(Mark::Critical),
         count(Mark::Unknown),
-        count(Mark::Warning)
+        if warnings == 1 { "" } else { "s" }
     );
     rule(pen, 0, &title, theme);
     let selected = selected_finding(list, &verdict.findings);

@@ -113,7 +113,10 @@ fn works(binding: &Binding, app: &App, framed: bool) -> bool {
         ("undo-this", Screen::Undo(list)) => {
             app.acting.run(&list.run).is_some_and(|run| run.halt().is_some())
         }
-        ("pause" | "refresh" | "zoom", Screen::Plan(_) | Screen::Card(_) | Screen::Run(_) | Screen::Undo(_))
+        (
+            "pause" | "refresh" | "zoom",
+            Screen::Plan(_) | Screen::Card(_) | Screen::Run(_) | Screen::Undo(_),
+        )
         | ("card", Screen::Card(_))
         | ("run", Screen::Run(_)) => false,
         ("run", _) => app.acting.current().is_some(),

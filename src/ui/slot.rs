@@ -116,7 +116,7 @@ impl<'s, 'a> Written<'s, 'a> {
     fn of(part: &'s Part<'a>, labelled: bool, squeezed: bool) -> Self {
         let mut words = part.value.words(usize::from(u16::MAX));
         if squeezed && part.value.has_value() {
-            words = words.replace(' ', "");
+            words = super::value::squeezed(&words);
         }
         Self { label: if labelled { &part.label } else { "" }, words, value: &part.value }
     }

@@ -38,9 +38,11 @@ fn a_report_is_one_document_on_stdout_in_each_format() {
 
     // The same run line by line, with what is usual, what is spent, and what users felt.
     let lines = home.run(&["runs", "show", &run, "--topology", "orders"]);
-    for words in
-        [": begins, usually ~300 s", " s, usually ~300 s", "users and data: us-east-1: 5XX 98.0 % at 03:00:00Z"]
-    {
+    for words in [
+        ": begins, usually ~300 s",
+        " s, usually ~300 s",
+        "users and data: us-east-1: 5XX 98.0 % at 03:00:00Z",
+    ] {
         assert!(lines.out.contains(words), "{words}: {}", lines.out);
     }
 

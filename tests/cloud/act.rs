@@ -253,7 +253,7 @@ async fn services_are_scaled_and_deployed() {
         region: west(),
         service: api(),
         min,
-        max,
+        max: Some(max),
         suspended,
     };
     apply(&world, &acting, &limits(9, 30, None)).await.unwrap();
@@ -271,7 +271,15 @@ async fn services_are_scaled_and_deployed() {
     let Known::Service(state) = know(&acting, &Fact::Service(west(), api())).await else { panic!() };
     assert_eq!((state.desired, state.running), (9, 9), "the limits clamp at once");
 
-    apply(&world, &acting, &limits(0, 30, Some(Suspended::ALL))).await.unwrap();
+    // What was never read is not written: Max stays as it is.
+    let held = Operation::RegisterScalableTarget {
+        region: west(),
+        service: api(),
+        min: 0,
+        max: None,
+        suspended: Some(Suspended::ALL),
+    };
+    apply(&world, &acting, &held).await.unwrap();
     assert_eq!(know(&acting, &Fact::Scaling(west(), api())).await, target(0, 30, true));
     apply(&world, &acting, &desired(0)).await.unwrap();
     pass(&world, 600).await;

@@ -63,7 +63,7 @@ async fn every_refusal_has_its_class_and_is_sent_once() {
         region: west(),
         service: api(),
         min: 1,
-        max: 9,
+        max: Some(9),
         suspended: None,
     };
     let cases: [(Make, &str, &str, FaultKind, &str); 17] = [

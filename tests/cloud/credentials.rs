@@ -171,6 +171,27 @@ async fn ended_ones_are_not_used() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_ends_in_a_moment_is_not_used_unless_there_is_nothing_else() {
+    let stage = stage("calm", Mood::Gives(Duration::from_secs(1), Duration::from_mins(10)));
+    assert_eq!(stage.call().await, Ok(()));
+    // Nobody asked for anything meanwhile, and so nothing was renewed early.
+    stage.wait(596).await;
+    let before = stage.clock.now();
+    assert_eq!(stage.call().await, Ok(()));
+    assert_eq!(stage.asked(), 2);
+    assert!(
+        stage.clock.now().duration_since(before) >= SignedDuration::from_secs(1),
+        "it waited for new ones"
+    );
+    stage.wait(595).await;
+    stage.becomes(Mood::Refuses("no"));
+    assert_eq!(stage.call().await, Ok(()), "seconds are better than nothing");
+    stage.wait(1).await;
+    assert_eq!(stage.call().await, Ok(()));
+    assert_eq!(stage.asked(), 3, "and nobody asks again at once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_aws_does_not_accept_is_loaded_anew_but_not_each_time() {
     let stage = stage("expired-credentials", Mood::Gives(AT_ONCE, AN_HOUR));
     for _ in 0..60 {

@@ -50,7 +50,7 @@ fn limits(region: Region, min: i32, max: i32) -> Operation {
         region,
         service: api(),
         min,
-        max,
+        max: Some(max),
         suspended: Some(Suspended { scale_in: true, scale_out: false, scheduled: false }),
     }
 }
@@ -333,7 +333,8 @@ impl Tape {
 
     /// The operator undid one step; the run waits where it waited.
     pub(crate) fn undone(&mut self, step: &str) -> &mut Self {
-        let decision = switchtower::runbook::Decision::Undo { reason: "agreed".into(), step: Some(step.into()) };
+        let decision =
+            switchtower::runbook::Decision::Undo { reason: "agreed".into(), step: Some(step.into()) };
         self.add(20, Event::Decided { decision, by: "alice".into() });
         self.call(step, 0, 1000, limits(eu(), 4, 16)).applied(step, 0, 1000, "7a1c-31");
         self.call(step, 0, 1001, scale(eu(), 4)).applied(step, 0, 1001, "7a1c-32");
@@ -344,7 +345,11 @@ impl Tape {
     /// Everything else was retried; it waits at the step that was undone.
     pub(crate) fn waits_at(&mut self, step: &str) -> &mut Self {
         self.add(5, Event::Decided { decision: switchtower::runbook::Decision::Retry, by: "alice".into() });
-        self.waits(step, "undone on the operator's word; retry does it again, skip goes on without it", &["pin"])
+        self.waits(
+            step,
+            "undone on the operator's word; retry does it again, skip goes on without it",
+            &["pin"],
+        )
     }
 
     fn waits(&mut self, step: &str, why: &str, undoable: &[&str]) -> &mut Self {
@@ -403,9 +408,10 @@ pub(crate) fn answer(wish: &switchtower::app::acting::Wish) -> Result<Plan, swit
                     .into(),
                 flag: "--database",
                 choices: vec![
-                    ("failover".into(), "promote eu-west-1; up to 160 s of commits are lost".into()),
                     ("leave".into(), "users get out, writes fail until you decide".into()),
+                    ("failover".into(), "promote eu-west-1; up to 160 s of commits are lost".into()),
                 ],
+                proposed: Some("failover".into()),
             });
         }
         Book::Failover => failover(&wish.params),

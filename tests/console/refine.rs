@@ -219,6 +219,7 @@ fn a_choice_stays_on_its_word_while_answers_come() {
             question: "what becomes of the database?".into(),
             flag: "--database",
             choices: words.iter().map(|word| ((*word).into(), "so".into())).collect(),
+            proposed: None,
         })
     };
     let mut stage = armed();

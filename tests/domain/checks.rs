@@ -5,7 +5,7 @@ use switchtower::domain::health::Health;
 use switchtower::domain::ids::ServiceKey;
 use switchtower::domain::metric::Metric;
 use switchtower::domain::observation::{ErrorKind, Observed};
-use switchtower::domain::snapshot::{RegionSnapshot, Replica};
+use switchtower::domain::snapshot::{DbClusterState, RegionSnapshot, Replica};
 
 use super::fixture::{World, age, check, check_config, error, flat, service_state, target};
 
@@ -21,6 +21,19 @@ const U: Health = Health::Unknown;
 
 fn api() -> ServiceKey {
     ServiceKey { cluster: "prod".into(), service: "api".into() }
+}
+
+fn cluster(world: &mut World, status: &str) {
+    let at = world.now;
+    let state = DbClusterState {
+        status: status.into(),
+        engine_version: "8.0.mysql_aurora.3.04.0".into(),
+        instances: 2,
+        pending_changes: false,
+    };
+    for cluster in world.regions[1].db_clusters.values_mut() {
+        cluster.succeed(state.clone(), at);
+    }
 }
 
 fn all_fail(region: &mut RegionSnapshot, kind: ErrorKind, at: jiff::Timestamp) {
@@ -161,10 +174,34 @@ fn findings_and_verdicts() {
             [I, I, H],
         ),
         (
+            "a fuse of which nobody says since when it burns",
+            |world| {
+                let at = world.now;
+                let table = world.regions[0].tables.values_mut().next().unwrap();
+                let mut state = table.value().cloned().unwrap();
+                state.replicas[0].status = "REPLICATION_NOT_AUTHORIZED".into();
+                table.succeed(state, at);
+            },
+            &["critical dynamodb.fuse us-east-1"],
+            [I, I, H],
+        ),
+        (
             "Aurora lags",
             |world| world.set(1, Metric::AuroraRpoLag, &["my-db-eu-west-1"], flat(2_500.0)),
             &["warning aurora.lag eu-west-1"],
             [D, H, D],
+        ),
+        (
+            "the writer moves as planned: it says so, and nobody is impaired",
+            |world| cluster(world, "switching-over"),
+            &["warning aurora.status eu-west-1"],
+            [D, H, D],
+        ),
+        (
+            "a cluster in a state that only a failure has",
+            |world| cluster(world, "inaccessible-encryption-credentials"),
+            &["critical aurora.status eu-west-1"],
+            [I, H, I],
         ),
         (
             "a disabled check hides a failure",

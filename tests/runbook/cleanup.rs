@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use switchtower::domain::ids::Arn;
+use switchtower::domain::metric::{Metric, Series};
 use switchtower::domain::observation::ErrorKind;
+use switchtower::domain::snapshot::HealthCheckConfig;
 use switchtower::domain::topology::{CleanupSettings, NetworkStack};
 use switchtower::runbook::catalog::cleanup::Cleanup;
 use switchtower::runbook::{Fact, GuardId, Known, Operation, Params, Plan, Runbook as _};
+
+use crate::domain::fixture::{check_config, flat};
 
 use super::planning::{Stage, cluster, of_region, region, with};
 
@@ -44,6 +48,14 @@ fn quiet() -> Stage {
     stage
 }
 
+/// The same with a region out of DNS, as a drain leaves it.
+fn drained(name: &str) -> Stage {
+    let mut stage = quiet();
+    let check = if name == US { "hc-us" } else { "hc-eu" };
+    stage.tell(Fact::HealthCheck(check.into()), Known::HealthCheck(check_config(true, true)));
+    stage
+}
+
 fn untag(stage: &mut Stage, part: &str) {
     let wants = Cleanup.wants(&stage.world.topology, &Params::default());
     let facts: Vec<Fact> = wants
@@ -69,20 +81,20 @@ fn own(plan: &Plan) -> Vec<String> {
     own.map(|finding| finding.message.to_string()).collect()
 }
 
-fn golden(name: &str, params: &Params) {
+fn golden(name: &str, stage: &Stage, params: &Params) {
     insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "golden", omit_expression => true }, {
-        insta::assert_snapshot!(name, quiet().text(&Cleanup, params));
+        insta::assert_snapshot!(name, stage.text(&Cleanup, params));
     });
 }
 
 #[test]
 fn golden_whole() {
-    golden("cleanup", &Params::default());
+    golden("cleanup", &quiet(), &Params::default());
 }
 
 #[test]
 fn golden_one_region() {
-    golden("cleanup-region", &of_region(EU));
+    golden("cleanup-region", &drained(EU), &of_region(EU));
 }
 
 #[test]
@@ -98,22 +110,56 @@ fn without_an_owner_tag_nothing_is_deleted() {
 
 #[test]
 fn a_region_that_serves_is_never_taken_down() {
-    let cases: [(fn(&mut Stage), &str, bool); 2] = [
+    type Case = (fn(&mut Stage), Option<&'static str>, &'static str, bool);
+    let cases: [Case; 6] = [
         (
             |s| s.tell(Fact::Requests(region(US)), Known::Numbers(vec![4_000.0, 3_900.0, 4_100.0])),
+            None,
             "us-east-1 serves 4100 requests a minute and is in DNS",
             false,
         ),
         (
             |s| s.hide(Fact::Requests(region(US)), ErrorKind::Throttled),
+            None,
             "whether us-east-1 serves traffic is not known: test:Read: throttled",
             true,
         ),
+        // One user a second, where checkers that ask every thirty seconds send half as much.
+        (
+            |s| {
+                let seldom = HealthCheckConfig { request_interval: Some(30), ..check_config(false, false) };
+                s.tell(Fact::HealthCheck("hc-us".into()), Known::HealthCheck(seldom));
+                s.tell(Fact::Requests(region(US)), Known::Numbers(vec![90.0, 92.0, 91.0]));
+            },
+            None,
+            "us-east-1 serves 92 requests a minute and is in DNS",
+            false,
+        ),
+        // Nobody comes just now.
+        (|_| {}, Some(EU), "eu-west-1 is in DNS: whoever comes next is sent there", false),
+        (
+            |s| s.world.set_dns(Metric::HealthCheckStatus, "hc-eu", Series::default()),
+            Some(EU),
+            "whether DNS sends users to eu-west-1 is not known",
+            true,
+        ),
+        (
+            |s| {
+                s.world.set_dns(Metric::HealthCheckStatus, "hc-eu", flat(0.0));
+                s.tell(Fact::Requests(region(EU)), Known::Numbers(vec![4_000.0, 3_900.0, 4_100.0]));
+            },
+            Some(EU),
+            "eu-west-1 serves 4100 requests a minute although DNS sends nobody there",
+            false,
+        ),
     ];
-    for (spoil, words, may_override) in cases {
+    assert_eq!(own(&quiet().plan(&Cleanup, &Params::default()).unwrap()), [""; 0]);
+    assert_eq!(own(&drained(EU).plan(&Cleanup, &of_region(EU)).unwrap()), [""; 0]);
+    for (spoil, only, words, may_override) in cases {
         let mut stage = quiet();
         spoil(&mut stage);
-        let plan = stage.plan(&Cleanup, &Params::default()).unwrap();
+        let params = only.map_or_else(Params::default, of_region);
+        let plan = stage.plan(&Cleanup, &params).unwrap();
         let finding = plan.findings.iter().find(|finding| finding.message.as_str() == words);
         assert_eq!(finding.map(|finding| finding.may_override), Some(may_override), "{:#?}", plan.findings);
     }
@@ -189,7 +235,7 @@ fn what_is_gone_already_is_passed_over() {
 
 #[test]
 fn the_writer_is_not_taken_from_those_that_stay() {
-    let plan = quiet().plan(&Cleanup, &of_region(US)).unwrap();
+    let plan = drained(US).plan(&Cleanup, &of_region(US)).unwrap();
     assert_eq!(own(&plan), ["the writer of my-global-db is in us-east-1"]);
     assert!(!calls(&plan).iter().any(|call| matches!(call, Operation::DeleteDbCluster { .. })));
 }

@@ -10,15 +10,16 @@ use jiff::SignedDuration;
 use switchtower::domain::ids::Region;
 use switchtower::domain::text::Text;
 use switchtower::ports::BoxFuture;
-use switchtower::runbook::engine::{NotBegun, Recorder};
+use switchtower::runbook::engine::{NotBegun, Recorder, Setup};
 use switchtower::runbook::{
     Claim, DatabaseChoice, Decision, Entry, Event, Executor, Fact, Known, LeaseOutcome, Operation, Outcome,
     Params, Plan, RunId, Steering, StepId,
 };
+use switchtower::sim::world::deeds::Deed;
 use switchtower::sim::{FaultKind, InjectedFault, Mode, SimOptions, Wiring};
 
 use super::stage::{LEAVING, SURVIVOR, Stage, leaving, play};
-use super::watch::{Strike, deed};
+use super::watch::{Point, Strike, deed};
 
 fn region(name: &str) -> Region {
     Region::new(name)
@@ -323,6 +324,84 @@ fn only_an_emergency_begins_without_the_lease() {
                 assert!(matches!(ended, Err(NotBegun::Lease(_))), "{ended:?}");
                 assert_eq!(stage.sent(), []);
             }
+        });
+    }
+}
+
+#[test]
+fn a_planned_run_takes_over_from_the_dead_only() {
+    // How long the holder has been silent, seconds; what is said; and whether the run begins.
+    let cases = [
+        ("drain", 10, "bob's bastion is gone", false),
+        ("drain", 50, "bob's bastion is gone", false),
+        ("drain", 70, "bob's bastion is gone", true),
+        ("drain", 70, " ", false),
+        ("failover", 10, "he drains, we burn", true),
+    ];
+    for (runbook, silent, reason, begins) in cases {
+        play(async || {
+            let stage = Stage::new(scenario("calm"));
+            let params = Params { declared: Some("a test".into()), ..leaving() };
+            let plan = stage.open_plan(runbook, &params).await;
+            let claim = Claim {
+                application: stage.topology.application.clone(),
+                run: RunId::parse("another").unwrap(),
+                holder: "bob".into(),
+                host: "elsewhere".into(),
+                purpose: "failover us-east-1".into(),
+            };
+            let held = stage.lease.acquire(&claim).await.unwrap();
+            stage.clock.sleep(std::time::Duration::from_secs(silent)).await;
+            let seen = stage.lease.holder(&claim.application).await.unwrap().unwrap();
+            let setup = Setup { take_over: Some((seen, reason.into())), ..stage.setup(&plan) };
+            let ended = stage.carry_out(setup).await.unwrap();
+            let case = format!("{runbook} after {silent} s, \"{reason}\": {ended:?}");
+            assert_eq!(ended.is_ok(), begins, "{case}");
+            if begins {
+                continue_under_a_higher_number(&stage, held.number);
+            } else {
+                assert!(matches!(ended, Err(NotBegun::Lease(_))), "{case}");
+                assert_eq!(stage.sent(), [], "{case}");
+                stage.lease.renew(&held).await.unwrap_or_else(|error| panic!("{case}: bob lost it: {error}"));
+            }
+        });
+    }
+}
+
+fn continue_under_a_higher_number(stage: &Stage, before: u64) {
+    let taken = stage.recorder.entries().into_iter().find_map(|entry| match entry.event {
+        Event::Lease { outcome: LeaseOutcome::TakenOver { number, from } } => Some((number, from.number)),
+        _ => None,
+    });
+    assert_eq!(taken, Some((before + 1, before)));
+}
+
+#[test]
+fn tasks_of_a_region_that_is_back_in_dns_go_on() {
+    // The step at which a colleague lets users back, and how many calls stop anything.
+    let cases = [("", Outcome::Done, 2), ("suspend/", Outcome::Halted, 0), ("stop/", Outcome::Halted, 1)];
+    for (at, outcome, stopped) in cases {
+        play(async || {
+            let stage = Stage::new(SimOptions { services: 1, latency: false, pace: 4.0, ..scenario("calm") });
+            let plan = stage.open_plan("drain", &Params { scale_to_zero: true, ..leaving() }).await;
+            let step = plan.steps.iter().find(|step| !at.is_empty() && step.id.as_str().starts_with(at));
+            if let Some(step) = step {
+                let check = stage.sim.world().record_check(0).to_owned();
+                let open =
+                    Deed::Check { check, inverted: Some(false), disabled: Some(false), threshold: None };
+                let back = deed(move |sim| sim.world().act(sim.clock().now(), open));
+                stage.strike_at(Point::Step(step.id.clone()), Strike::Before(back));
+            }
+            let ending = stage.ended(&plan).await;
+            assert_eq!(ending.outcome, outcome, "{at}: {}", ending.why);
+            assert!(step.is_none() || ending.why.as_str().contains("nothing was called"), "{}", ending.why);
+            let stops = stage.sent().into_iter().filter(|sent| match sent {
+                Operation::SetDesired { region, .. } | Operation::RegisterScalableTarget { region, .. } => {
+                    region.as_str() == LEAVING
+                }
+                _ => false,
+            });
+            assert_eq!(stops.count(), stopped, "{at}");
         });
     }
 }

@@ -361,7 +361,7 @@ fn limits_and_counts() {
         region: WEST.into(),
         service: key(),
         min,
-        max,
+        max: Some(max),
         at_least,
         suspended,
     };
@@ -388,6 +388,25 @@ fn limits_and_counts() {
             (
                 target(1, 12, true),
                 "not yet: min 1, max 12, all scaling suspended; wanted min 0, max 12, all scaling suspended",
+            ),
+        ],
+    );
+    // A limit that nobody read holds nothing up.
+    let held = Condition::Scaling {
+        region: WEST.into(),
+        service: key(),
+        min: 0,
+        max: None,
+        at_least: false,
+        suspended: Some(Suspended::ALL),
+    };
+    table(
+        &held,
+        &[
+            (target(0, 7, true), "holds: min 0, max 7, all scaling suspended"),
+            (
+                target(2, 7, false),
+                "not yet: min 2, max 7, nothing suspended; wanted min 0, all scaling suspended",
             ),
         ],
     );
@@ -833,6 +852,7 @@ fn minutes_are_told_late() {
         &[
             (Known::Number(184.0), "holds: RPO lag 184 ms"),
             (Known::Number(1000.4), "not yet: RPO lag 1000.4 ms, wanted at most 1000 ms"),
+            (Known::Number(540_940.0), "not yet: RPO lag 9 min 1 s, wanted at most 1.0 s"),
             (Known::Number(f64::NAN), "unknown: RPO lag of db-eu in eu-west-1: NaN is no lag"),
         ],
     );

@@ -19,7 +19,7 @@
 // The helpers below are tests too, though they carry no attribute that says so.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,14 +30,14 @@ use switchtower::runbook::engine::Ending;
 use switchtower::runbook::{Condition, DatabaseChoice, Event, Operation, Outcome, Params, Plan, StepId};
 use switchtower::sim::{FaultKind, InjectedFault, Mode, Sim, SimOptions, Wiring};
 
-use super::stage::{Frozen, LEAVING, SURVIVOR, Stage, leaving, play};
+use super::stage::{Frozen, LEAVING, Leasing, SURVIVOR, Stage, leaving, play};
 use super::teardown;
 use super::watch::{Deed, Point, Strike, deed};
 
 /// How long trouble with an API lasts.
 const LASTING: SignedDuration = SignedDuration::from_mins(4);
 /// How long a region stays dark.
-const DARK: SignedDuration = SignedDuration::from_mins(40);
+pub(super) const DARK: SignedDuration = SignedDuration::from_mins(40);
 /// How old a stale observation is.
 const OLD: SignedDuration = SignedDuration::from_secs(45);
 
@@ -96,11 +96,11 @@ const MOST: [Fault; 2] = [Fault::DieAfter, Fault::Black];
 
 /// A place of a run at which a fault strikes.
 #[derive(Clone, Debug)]
-struct Place {
+pub(super) struct Place {
     /// Number of the step from which on the cell goes on, where the steps are a chain.
     from: usize,
-    point: Point,
-    step: StepId,
+    pub(super) point: Point,
+    pub(super) step: StepId,
     /// The call that is struck, if it is one.
     call: Option<Operation>,
     /// What places that are alike have in common.
@@ -151,6 +151,16 @@ impl Fault {
         }))
     }
 
+    /// How much of the lease has to go to its table: renewals too, where they may be struck.
+    fn leasing(self) -> Leasing {
+        match self {
+            Self::Throttle | Self::Expire | Self::Stale | Self::ControlPlane | Self::LeaseDark => {
+                Leasing::Uncopied
+            }
+            _ => Leasing::Alone,
+        }
+    }
+
     /// The region that it darkens.
     fn darkens(self) -> Option<&'static str> {
         match self {
@@ -174,7 +184,7 @@ fn stale() -> Deed {
     })
 }
 
-fn black(name: &'static str) -> Deed {
+pub(super) fn black(name: &'static str) -> Deed {
     deed(move |sim| sim.black_out(&Region::new(name), SignedDuration::ZERO, Some(DARK)))
 }
 
@@ -198,21 +208,26 @@ fn waits_for(condition: &Condition) -> String {
 }
 
 /// A runbook in a world that is ready for it.
-struct Book {
-    name: &'static str,
-    world: Frozen,
-    plan: Plan,
+pub(super) struct Book {
+    pub(super) name: &'static str,
+    pub(super) world: Frozen,
+    pub(super) plan: Plan,
     /// Where each step begins, when one follows the other.
     chain: Vec<Frozen>,
 }
 
-fn options(scenario: &str) -> SimOptions {
+/// True where the whole product is asked for.
+fn whole() -> bool {
+    std::env::var("SWITCHTOWER_MATRIX").is_ok_and(|which| which == "whole")
+}
+
+pub(super) fn options(scenario: &str) -> SimOptions {
     SimOptions { scenario: scenario.into(), services: 1, latency: false, pace: 4.0, ..SimOptions::default() }
 }
 
 impl Book {
     /// Plans in a world that a scene prepares.
-    fn new<F: Future<Output = Stage>>(
+    pub(super) fn new<F: Future<Output = Stage>>(
         name: &'static str,
         runbook: &str,
         params: &Params,
@@ -236,7 +251,9 @@ impl Book {
         match self.chain.get(place.from) {
             Some(still) => {
                 let mut plan = self.plan.clone();
-                plan.steps.truncate(place.from + 2);
+                if !whole() {
+                    plan.steps.truncate(place.from + 2);
+                }
                 (still, plan)
             }
             None => (&self.world, self.plan.clone()),
@@ -287,6 +304,7 @@ impl Book {
         play(async || {
             let (world, plan) = self.scene(place);
             let mut stage = world.thaw();
+            stage.lease(fault.leasing());
             stage.strike_at(place.point.clone(), fault.strike(place));
             if let Some(dark) = fault.darkens() {
                 stage.witness.darkens(&Region::new(dark));
@@ -336,7 +354,7 @@ impl Book {
     /// What does not hold; of a chain that was cut short, nothing is said about its end.
     fn faults(&self, stage: &Stage, plan: &Plan, ending: &Ending) -> Vec<String> {
         let mut wrong = stage.faults(plan, ending);
-        if !self.chain.is_empty() {
+        if !self.chain.is_empty() && !whole() {
             wrong.retain(|words| !words.starts_with("done, and "));
         }
         wrong
@@ -348,20 +366,22 @@ impl Book {
         self.name == "cleanup" && !own.iter().any(|part| place.kind.contains(part))
     }
 
-    /// The cells: every fault at every place, or at the first of those that are alike.
-    fn cells(&self, faults: &[Fault]) -> Vec<(Place, Fault)> {
-        let places = self.places();
-        let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
-        for (index, place) in places.iter().enumerate() {
-            alike.entry(place.kind.as_str()).or_insert(index);
+    /// The places that are struck: all, or the first of those that are alike.
+    pub(super) fn chosen(&self) -> Vec<Place> {
+        let mut places = self.places();
+        if whole() {
+            return places;
         }
-        let whole = std::env::var("SWITCHTOWER_MATRIX").is_ok_and(|which| which == "whole");
-        let chosen = |index: usize| {
-            whole || index == alike[places[index].kind.as_str()] && !self.struck_elsewhere(&places[index])
-        };
-        let all = if whole { &ALL[..] } else { faults };
-        let places = places.iter().enumerate().filter(|(index, _)| chosen(*index)).map(|(_, place)| place);
+        let mut kinds = BTreeSet::new();
+        places.retain(|place| kinds.insert(place.kind.clone()) && !self.struck_elsewhere(place));
         places
+    }
+
+    /// The cells: every fault at every place that is struck.
+    fn cells(&self, faults: &[Fault]) -> Vec<(Place, Fault)> {
+        let all = if whole() { &ALL[..] } else { faults };
+        self.chosen()
+            .iter()
             .flat_map(|place| all.iter().map(move |fault| (place.clone(), *fault)))
             .filter(|(place, fault)| fault.befalls(place))
             .collect()
@@ -369,43 +389,45 @@ impl Book {
 
     fn hold(&self, faults: &[Fault]) {
         let cells = self.cells(faults);
-        let next = AtomicUsize::new(0);
-        let broken: Mutex<Vec<(usize, String)>> = Mutex::default();
-        let work = || {
-            loop {
-                let index = next.fetch_add(1, Ordering::SeqCst);
-                let Some((place, fault)) = cells.get(index) else { return };
-                let wrong = catch_unwind(AssertUnwindSafe(|| self.cell(place, *fault)))
-                    .unwrap_or_else(|_| vec!["it panicked".to_owned()]);
-                if !wrong.is_empty() {
-                    let words =
-                        format!("{} at {} ({:?}): {}", self.name, place.step, fault, wrong.join("\n      "));
-                    broken.lock().unwrap().push((index, words));
-                }
-            }
-        };
-        let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(work);
-            }
-        });
-        let mut broken = broken.into_inner().unwrap();
-        broken.sort();
-        let words: Vec<String> = broken.into_iter().map(|(_, words)| words).collect();
-        assert!(
-            words.is_empty(),
-            "{}: {} of {} cells:\n{}",
-            self.name,
-            words.len(),
-            cells.len(),
-            words.join("\n")
-        );
+        let told = |(place, fault): &(Place, Fault)| format!("{} at {} ({fault:?})", self.name, place.step);
+        all_hold(&cells, told, |(place, fault)| self.cell(place, *fault));
     }
 }
 
+/// Plays every cell, as many at a time as there are cores, and fails with the words of those that are broken.
+pub(super) fn all_hold<C: Sync>(
+    cells: &[C],
+    name: impl Fn(&C) -> String + Sync,
+    cell: impl Fn(&C) -> Vec<String> + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    let broken: Mutex<Vec<(usize, String)>> = Mutex::default();
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::SeqCst);
+            let Some(one) = cells.get(index) else { return };
+            let wrong = catch_unwind(AssertUnwindSafe(|| cell(one)))
+                .unwrap_or_else(|_| vec!["it panicked".to_owned()]);
+            if !wrong.is_empty() {
+                let words = format!("{}: {}", name(one), wrong.join("\n      "));
+                broken.lock().unwrap().push((index, words));
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let mut broken = broken.into_inner().unwrap();
+    broken.sort();
+    let words: Vec<String> = broken.into_iter().map(|(_, words)| words).collect();
+    assert!(words.is_empty(), "{} of {} cells:\n{}", words.len(), cells.len(), words.join("\n"));
+}
+
 /// True once the region is proven to be out of DNS.
-fn pinned(stage: &Stage) -> bool {
+pub(super) fn pinned(stage: &Stage) -> bool {
     stage.recorder.entries().iter().any(|entry| match &entry.event {
         Event::StepDone { step, .. } | Event::StepHeld { step, .. } => step.as_str() == "pin",
         _ => false,
@@ -413,7 +435,7 @@ fn pinned(stage: &Stage) -> bool {
 }
 
 /// The last things that a broken run told.
-fn tail(stage: &Stage) -> Vec<String> {
+pub(super) fn tail(stage: &Stage) -> Vec<String> {
     let words = stage.words();
     words[words.len().saturating_sub(12)..].to_vec()
 }

@@ -233,7 +233,8 @@ fn before_any_run_a_plan_says_what_is_typical_and_what_it_may_take() {
         ("failover", Params { declared: Some("a test".into()), ..leaving() }, 1..10, 10..90),
     ] {
         play(async || {
-            let stage = Stage::new(switchtower::sim::SimOptions { scenario: "calm".into(), ..Default::default() });
+            let stage =
+                Stage::new(switchtower::sim::SimOptions { scenario: "calm".into(), ..Default::default() });
             let plan = stage.plan(runbook, &params).await;
             let whole = estimate::of(&plan);
             assert!(usually.contains(&minutes(whole.likely)), "{runbook}: {whole:?}");

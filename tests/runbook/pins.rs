@@ -199,7 +199,7 @@ fn a_change_to_the_pin_is_critical_and_named_once_it_cannot_be_our_own() {
             region: region(LEAVING),
             service,
             min: 2,
-            max: 9,
+            max: Some(9),
             suspended: Some(Suspended { scale_in: false, scale_out: false, scheduled: false }),
         };
         colleague(&stage, &plan, raised).await;

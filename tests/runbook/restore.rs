@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 use switchtower::domain::ids::HealthCheckId;
+use switchtower::domain::metric::Metric;
 use switchtower::domain::observation::ErrorKind;
 use switchtower::domain::snapshot::{HealthCheckConfig, ScalableTarget, ServiceState};
 use switchtower::runbook::catalog::restore::Restore;
 use switchtower::runbook::{
-    ActFailure, Differing, Entry, Event, Fact, Facts, GuardId, Known, Operation, Params, PlanError, Suspended,
+    ActFailure, Claim, Differing, Entry, Event, Fact, Facts, Force, GuardId, Known, LeaseOutcome, LeaseView,
+    Opening, Operation, Params, PlanError, RunId, Suspended,
 };
 
 use super::planning::{Stage, api, of_region, region};
-use crate::domain::fixture::{check_config, service_state};
+use crate::domain::fixture::{check_config, flat, service_state};
 
 const US: &str = "us-east-1";
 const EU: &str = "eu-west-1";
@@ -34,7 +36,7 @@ fn limits(min: i32, max: i32, suspended: bool) -> Known {
 }
 
 fn register(name: &str, min: i32, max: i32, suspended: Option<Suspended>) -> Operation {
-    Operation::RegisterScalableTarget { region: region(name), service: api(), min, max, suspended }
+    Operation::RegisterScalableTarget { region: region(name), service: api(), min, max: Some(max), suspended }
 }
 
 fn desired(name: &str, desired: i32) -> Operation {
@@ -84,6 +86,24 @@ fn drain(stage: &mut Stage) {
         }
     }
     stage.journal = Some(entries);
+}
+
+/// The first entry of a run's record.
+fn opened(run: &RunId) -> Event {
+    let plan = left().plan(&Restore, &of_region(US)).unwrap();
+    let opening = Opening {
+        run: run.clone(),
+        application: "orders".into(),
+        runbook: "drain".into(),
+        params: of_region(US),
+        holder: "bob".into(),
+        host: "elsewhere".into(),
+        pid: 7,
+        reason: "a test".into(),
+        overrides: Vec::new(),
+        version: "0".into(),
+    };
+    Event::Opened { opening: Box::new(opening), digest: plan.digest(), plan: Box::new(plan) }
 }
 
 /// What the drain left.
@@ -258,6 +278,91 @@ fn a_region_that_is_not_proven_healthy_is_refused() {
 }
 
 #[test]
+fn a_region_that_is_behind_its_peers_gets_no_users_back() {
+    let table = |ms: f64| {
+        move |s: &mut Stage| {
+            s.world.set(1, Metric::TableReplicationLatency, &[US, "Orders"], flat(ms));
+        }
+    };
+    let bucket = |s: &mut Stage, seconds: f64| {
+        let rules = s.world.topology.replication.clone();
+        let rule = rules.iter().find(|rule| rule.destination_region.as_str() == US).unwrap();
+        let dimensions = [rule.source.as_str(), rule.destination.as_str(), rule.rule.as_str()];
+        s.world.set(0, Metric::S3ReplicationLatency, &dimensions, flat(seconds));
+    };
+    let cases: [(&str, &dyn Fn(&mut Stage), Option<(Force, &str)>); 6] = [
+        ("in time", &table(650.0), None),
+        (
+            "a little late",
+            &table(3_500.0),
+            Some((Force::Warn, "Orders: writes of eu-west-1 reach us-east-1 3.5 s late")),
+        ),
+        (
+            "late",
+            &table(90_000.0),
+            Some((Force::Block, "Orders: writes of eu-west-1 reach us-east-1 90.0 s late")),
+        ),
+        // Its own writes are for the others to wait for.
+        (
+            "the other way",
+            &|s| s.world.set(0, Metric::TableReplicationLatency, &[EU, "Orders"], flat(90_000.0)),
+            None,
+        ),
+        ("a late bucket", &|s| bucket(s, 1_000.0), Some((Force::Warn, "reach us-east-1 17 min late"))),
+        ("a very late bucket", &|s| bucket(s, 7_200.0), Some((Force::Block, "reach us-east-1 120 min late"))),
+    ];
+    for (name, spoil, wanted) in cases {
+        let mut stage = left();
+        spoil(&mut stage);
+        let plan = stage.plan(&Restore, &of_region(US)).unwrap();
+        let late = plan.findings.iter().find(|finding| finding.message.as_str().contains(" late"));
+        match wanted {
+            None => assert_eq!(late, None, "{name}"),
+            Some((force, words)) => {
+                let late = late.unwrap_or_else(|| panic!("{name}: {:#?}", plan.findings));
+                assert!(late.force == force && late.message.as_str().contains(words), "{name}: {late:?}");
+                assert!(late.may_override, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_of_another_host_that_was_taken_over_from_is_wanted_here() {
+    let run = RunId::parse("20261121T020000Z-drain-us-east-1-0001").unwrap();
+    let from = LeaseView {
+        claim: Claim {
+            application: "orders".into(),
+            run: run.clone(),
+            holder: "bob".into(),
+            host: "elsewhere".into(),
+            purpose: "drain us-east-1".into(),
+        },
+        number: 3,
+        heartbeat: left().world.now,
+        released: false,
+    };
+    let words = "drain us-east-1 of bob on elsewhere was taken over from, and its record is not here: \
+                 what it had changed by then is taken for what was there before";
+    for known in [false, true] {
+        let mut stage = left();
+        let at = stage.world.now;
+        let taken = Event::Lease { outcome: LeaseOutcome::TakenOver { number: 4, from: from.clone() } };
+        let entries = stage.journal.as_mut().unwrap();
+        entries.insert(0, Entry { seq: 0, at, event: taken });
+        if known {
+            entries.insert(0, Entry { seq: 0, at, event: opened(&run) });
+        }
+        let found = wrong(&stage, &of_region(US));
+        assert_eq!(found, if known { vec![] } else { vec![words.to_owned()] });
+        let plan = stage.plan(&Restore, &of_region(US)).unwrap();
+        let next =
+            plan.findings.iter().any(|one| one.next_step.as_str().contains(&format!("runs import {run}")));
+        assert_eq!(next, !known);
+    }
+}
+
+#[test]
 fn a_running_region_must_answer() {
     let mut stage = left();
     stage.tell(service(US), Known::Service(service_state(4, 4)));
@@ -277,7 +382,7 @@ fn survivors_keep_what_they_need_now() {
     let survivor = |stage: &Stage| {
         calls(stage, &of_region(US)).into_iter().find_map(|call| match call {
             Operation::RegisterScalableTarget { region, min, max, .. } if region.as_str() == EU => {
-                Some((min, max))
+                Some((min, max.unwrap()))
             }
             _ => None,
         })

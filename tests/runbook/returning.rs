@@ -26,7 +26,7 @@ fn region(name: &str) -> Region {
 }
 
 /// What a restore has to bring back: limits of every service, flags of every check, how many tasks the region had.
-async fn values(stage: &Stage) -> Facts {
+pub(super) async fn values(stage: &Stage) -> Facts {
     let mut wanted: Vec<Fact> = Vec::new();
     for entry in &stage.topology.regions {
         for service in &entry.services {
@@ -119,7 +119,7 @@ fn what_a_drain_took_comes_back() {
 }
 
 /// The same with the saved value of whatever is no longer as the run left it: auto scaling raises what it can.
-async fn as_saved(stage: &Stage, params: Params) -> Params {
+pub(super) async fn as_saved(stage: &Stage, params: Params) -> Params {
     match stage.planned("restore", &params).await {
         Err(PlanError::Choose { choices, .. }) => {
             let saved = choices.into_iter().map(|(name, _)| (name, Differing::Saved));

@@ -62,7 +62,7 @@ fn plan() -> Plan {
         region: region(WEST),
         service: key(),
         min,
-        max,
+        max: Some(max),
         suspended: None,
     };
     let group =
@@ -73,7 +73,7 @@ fn plan() -> Plan {
                 region: region(WEST),
                 service: key(),
                 min: 6,
-                max: 12,
+                max: Some(12),
                 at_least: true,
                 suspended: None,
             },
@@ -148,7 +148,7 @@ fn plan() -> Plan {
                     region: region(EAST),
                     service: key(),
                     min: 0,
-                    max: 8,
+                    max: Some(8),
                     suspended: Some(Suspended::ALL),
                 },
                 desired(EAST, 0),

@@ -14,8 +14,9 @@ use switchtower::ports::{BoxFuture, Clock};
 use switchtower::runbook::engine::{self, Decided, Ending, InMemory, NotBegun, Recorder, Setup};
 
 use switchtower::runbook::{
-    Approval, ApprovalError, Arming, Decision, Entry, Event, Executor, Facts, Known, LeaseState, LeaseStore,
-    Opening, Operation, Outcome, Params, Peaks, Plan, PlanError, Resend, RunId, Situation, catalog,
+    Approval, ApprovalError, Arming, Claim, Decision, Entry, Event, Executor, Facts, Known, Lease,
+    LeaseError, LeaseState, LeaseStore, LeaseView, Opening, Operation, Outcome, Params, Peaks, Plan,
+    PlanError, Resend, RunId, Situation, catalog,
 };
 use switchtower::sim::world::removal::{Fate, Thing};
 use switchtower::sim::{Sim, SimOptions};
@@ -73,6 +74,73 @@ impl Recorder for Answering {
     }
 }
 
+/// How much of the lease goes to its table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Leasing {
+    /// All of it.
+    #[default]
+    Whole,
+    /// All but the copies of the journal, which nobody reads here.
+    Uncopied,
+    /// No renewals either: nobody else is there to take it, and nothing befalls its region.
+    Alone,
+}
+
+/// A lease of which only a part goes to its table: a third of all calls of a run are for its sake.
+struct Thrifty {
+    table: Arc<dyn LeaseStore>,
+    leasing: Leasing,
+}
+
+impl LeaseStore for Thrifty {
+    fn acquire<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<Lease, LeaseError>> {
+        self.table.acquire(claim)
+    }
+
+    fn take_over<'a>(
+        &'a self,
+        claim: &'a Claim,
+        seen: &'a LeaseView,
+        reason: &'a Text,
+    ) -> BoxFuture<'a, Result<Lease, LeaseError>> {
+        self.table.take_over(claim, seen, reason)
+    }
+
+    fn renew<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), LeaseError>> {
+        match self.leasing {
+            Leasing::Whole | Leasing::Uncopied => self.table.renew(lease),
+            Leasing::Alone => Box::pin(std::future::ready(Ok(()))),
+        }
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), LeaseError>> {
+        self.table.release(lease)
+    }
+
+    fn holder<'a>(&'a self, application: &'a Text) -> BoxFuture<'a, Result<Option<LeaseView>, LeaseError>> {
+        self.table.holder(application)
+    }
+
+    fn copy<'a>(&'a self, run: &'a RunId, entries: &'a [Entry]) -> BoxFuture<'a, Result<(), LeaseError>> {
+        match self.leasing {
+            Leasing::Whole => self.table.copy(run, entries),
+            Leasing::Uncopied | Leasing::Alone => Box::pin(std::future::ready(Ok(()))),
+        }
+    }
+
+    fn entries<'a>(
+        &'a self,
+        application: &'a Text,
+        run: &'a RunId,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, LeaseError>> {
+        self.table.entries(application, run)
+    }
+
+    fn runs<'a>(&'a self, application: &'a Text) -> BoxFuture<'a, Result<Vec<RunId>, LeaseError>> {
+        self.table.runs(application)
+    }
+}
+
 /// A world, its application, and a run in it.
 pub(crate) struct Stage {
     pub(crate) sim: Sim,
@@ -82,6 +150,11 @@ pub(crate) struct Stage {
     pub(crate) witness: Arc<Witness>,
     pub(crate) began: Timestamp,
     pub(crate) lease: Arc<dyn LeaseStore>,
+    leasing: Leasing,
+    /// Whose credentials sign the calls of this run, when not everybody's.
+    key: Option<&'static str>,
+    /// What a run beside this one, in the same world, recorded.
+    pub(crate) rival: Option<Arc<InMemory>>,
     run: RunId,
     /// Decisions at halts, the first first.
     pub(crate) answers: Mutex<Vec<Decision>>,
@@ -121,14 +194,15 @@ impl Frozen {
         }
         stage.told.clone_from(&self.told);
         stage.run = self.run.clone();
+        stage.lease(Leasing::Uncopied);
         stage
     }
 }
 
-fn cloud(sim: &Sim) -> Cloud {
+fn cloud(sim: &Sim, key: Option<&str>) -> Cloud {
     let keys = sim.credentials();
     let keys = Keys {
-        access_key: &keys.access_key_id,
+        access_key: key.unwrap_or(&keys.access_key_id),
         secret_key: &keys.secret_access_key,
         session_token: Some(&keys.session_token),
         expires: Some(keys.expires),
@@ -159,7 +233,11 @@ impl Stage {
     }
 
     fn on(sim: Sim, clock: Clock, topology: Arc<Topology>) -> Self {
-        let cloud = cloud(&sim);
+        Self::signed(sim, clock, topology, None)
+    }
+
+    fn signed(sim: Sim, clock: Clock, topology: Arc<Topology>, key: Option<&'static str>) -> Self {
+        let cloud = cloud(&sim, key);
         let recorder = Arc::new(InMemory::new(clock));
         let acting = cloud.acting(topology.clone(), sim.probe(), Some(sim.probe()));
         let witness = Arc::new(Witness::new(Arc::new(acting), sim.clone(), recorder.clone()));
@@ -171,6 +249,9 @@ impl Stage {
             witness,
             began: clock.now(),
             lease: Arc::new(lease),
+            leasing: Leasing::Whole,
+            key,
+            rival: None,
             run: RunId::new(clock.now(), "test", Some(LEAVING), 7),
             answers: Mutex::default(),
             cut: Mutex::default(),
@@ -180,6 +261,26 @@ impl Stage {
             baseline: None,
             sim,
         }
+    }
+
+    /// Another run in the same world, beside this one and by somebody else.
+    pub(crate) fn beside(&self, key: &'static str) -> Self {
+        let mut beside = Self::signed(self.sim.clone(), self.clock, self.topology.clone(), Some(key));
+        beside.run = RunId::new(self.clock.now(), "beside", Some(LEAVING), 8);
+        beside.rival = Some(self.recorder.clone());
+        beside.lease(Leasing::Uncopied);
+        beside
+    }
+
+    /// From now on so much of the lease goes to its table.
+    pub(crate) fn lease(&mut self, leasing: Leasing) {
+        self.leasing = leasing;
+        let table = cloud(&self.sim, self.key)
+            .lease_table(self.topology.lease.as_ref().unwrap(), &self.topology.application);
+        self.lease = match leasing {
+            Leasing::Whole => Arc::new(table),
+            _ => Arc::new(Thrifty { table: Arc::new(table), leasing }),
+        };
     }
 
     /// The same world under another topology.
@@ -249,16 +350,14 @@ impl Stage {
 
     /// A way of one's own to the world.
     pub(crate) fn cloud(&self) -> Cloud {
-        cloud(&self.sim)
+        cloud(&self.sim, self.key)
     }
 
     /// The same process begun anew, with credentials that hold.
     pub(crate) fn sign_in(&mut self) {
-        let cloud = cloud(&self.sim);
-        let acting = cloud.acting(self.topology.clone(), self.sim.probe(), Some(self.sim.probe()));
+        let acting = self.cloud().acting(self.topology.clone(), self.sim.probe(), Some(self.sim.probe()));
         *self.witness.inner.lock().unwrap() = Arc::new(acting);
-        self.lease =
-            Arc::new(cloud.lease_table(self.topology.lease.as_ref().unwrap(), &self.topology.application));
+        self.lease(self.leasing);
     }
 
     /// A plan on the world as it is told now, whatever its guards say.
@@ -277,9 +376,9 @@ impl Stage {
     pub(crate) async fn planned(&self, runbook: &str, params: &Params) -> Result<Plan, PlanError> {
         let book = catalog::by_id(runbook).unwrap();
         let patience = Duration::from_secs(10);
-        let cloud = cloud(&self.sim);
         let fleet =
-            poll::observe_once(cloud, self.topology.clone(), self.sim.probe(), self.clock, patience).await;
+            poll::observe_once(self.cloud(), self.topology.clone(), self.sim.probe(), self.clock, patience)
+                .await;
         let facts = self.witness.observe(&book.wants(&self.topology, params)).await;
         let situation = Situation {
             topology: &self.topology,
@@ -289,7 +388,7 @@ impl Stage {
             now: self.clock.now(),
             armed: true,
             foreign_endpoint: None,
-            lease: LeaseState::Free,
+            lease: self.lease_state().await,
             unfinished: &[],
             journal: self.journal.as_deref(),
             baseline: self.baseline.as_ref(),
@@ -304,6 +403,18 @@ impl Stage {
         }
         self.excuse(&plan);
         Ok(plan)
+    }
+
+    /// Who holds the lease: beside another run that is worth asking.
+    async fn lease_state(&self) -> LeaseState {
+        if self.rival.is_none() {
+            return LeaseState::Free;
+        }
+        match self.lease.holder(&self.topology.application).await {
+            Ok(Some(view)) if !view.released => LeaseState::Held(view),
+            Ok(_) => LeaseState::Free,
+            Err(error) => LeaseState::Unreachable(error.to_string().into()),
+        }
     }
 
     /// What a plan does on purpose is no fault.
@@ -446,7 +557,9 @@ impl Stage {
         let unjournaled = entries.iter().any(|entry| matches!(entry.event, Event::Unjournaled { .. }));
         let calls = self.sim.calls();
         let mutating = calls.iter().filter(|call| call.mutating && !is_upkeep(&call.operation)).count();
-        let intents = entries.iter().filter(|entry| matches!(entry.event, Event::Intent { .. })).count();
+        let beside = self.rival.iter().flat_map(|recorder| recorder.entries());
+        let recorded = entries.iter().cloned().chain(beside);
+        let intents = recorded.filter(|entry| matches!(entry.event, Event::Intent { .. })).count();
         if mutating > intents && !unjournaled {
             wrong.push(format!("{mutating} changing calls with {intents} intents"));
         }
@@ -595,6 +708,15 @@ impl Stage {
 /// True for a cleanup of everything.
 fn takes_all(plan: &Plan) -> bool {
     plan.runbook.as_str() == "cleanup" && plan.params.region.is_none()
+}
+
+/// Calls that change the application, signed by other credentials than these, after a moment.
+pub(crate) fn changes_after(stage: &Stage, at: Timestamp, not_by: &str) -> Vec<String> {
+    let calls = stage.sim.calls();
+    let late = calls.iter().filter(|call| {
+        call.mutating && call.at > at && !is_upkeep(&call.operation) && call.access_key != not_by
+    });
+    late.map(|call| format!("{} in {} at {}", call.operation, call.region, call.at)).collect()
 }
 
 /// Calls of the lease, of notices, and the many of which one emptied bucket is made.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use switchtower::domain::topology::SyntheticWrite;
+use switchtower::runbook::recovery::{Found, Mark, RecoveryPoint};
 use switchtower::runbook::{DatabaseChoice, Event, Operation, Outcome, Params, StepId};
 use switchtower::sim::SimOptions;
 
@@ -169,4 +170,158 @@ fn recovery_time_ends_with_the_first_good_answer_and_begins_when_the_operator_sa
         let (declared, _) = measured[1];
         assert!(declared > Duration::from_mins(7), "{declared:?}");
     });
+}
+
+/// The recovery point as a run told it last, and in which words.
+fn recovered(stage: &Stage) -> Option<RecoveryPoint> {
+    stage.recorder.entries().iter().rev().find_map(|entry| match &entry.event {
+        Event::RecoveryPoint { point } => Some(point.clone()),
+        _ => None,
+    })
+}
+
+async fn fail_over(stage: &Stage, database: DatabaseChoice) -> RecoveryPoint {
+    let plan = stage.plan("failover", &failover(database)).await;
+    let ending = stage.ended(&plan).await;
+    assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+    recovered(stage).unwrap_or_else(|| panic!("{:#?}", stage.words()))
+}
+
+#[test]
+fn the_recovery_point_is_measured_where_the_old_writer_still_took_writes() {
+    play(async || {
+        let stage = writable("calm");
+        let point = fail_over(&stage, DatabaseChoice::Failover).await;
+        // The region is fenced and DNS still leads to it: the first write is all that it took.
+        assert!(matches!(point.found, Found::Some { kept: 1.., lost: 0, .. }), "{}", point.words());
+        assert!(
+            point.words().contains("of our own writes before the promotion are there"),
+            "{}",
+            point.words()
+        );
+    });
+}
+
+#[test]
+fn what_the_old_writer_took_after_the_promotion_was_asked_for_is_lost_and_counted() {
+    play(async || {
+        // Users were moved first, and the database is decided about afterwards.
+        let stage = writable("calm");
+        let plan = stage.plan("failover", &failover(DatabaseChoice::Leave)).await;
+        stage.ended(&plan).await;
+        let stage = stage.next();
+        let point = fail_over(&stage, DatabaseChoice::Failover).await;
+        let Found::Some { at_most, kept, lost } = point.found else { panic!("{}", point.words()) };
+        assert!(kept >= 2 && lost >= 1, "{}", point.words());
+        assert!(at_most <= Duration::from_secs(12), "{}", point.words());
+        assert!(point.words().contains("later ones are lost"), "{}", point.words());
+        // Nothing is written by the clock once the new writer is there.
+        let entries = stage.recorder.entries();
+        let promoted = entries.iter().position(|entry| {
+            matches!(&entry.event, Event::StepDone { step, .. } if step.as_str().starts_with("promote/"))
+        });
+        let late = entries[promoted.unwrap() + 1..].iter();
+        assert!(!late.into_iter().any(|entry| matches!(entry.event, Event::Marked { .. })), "{entries:#?}");
+    });
+}
+
+#[test]
+fn where_no_write_had_come_over_the_loss_is_told_as_more_than_measured() {
+    play(async || {
+        let stage = writable("aurora-lag");
+        let point = fail_over(&stage, DatabaseChoice::Failover).await;
+        let Found::None { lost, .. } = point.found else { panic!("{}", point.words()) };
+        assert!(lost >= 1);
+        let words = point.words();
+        assert!(words.starts_with("more than ") && words.contains("; last RPO lag "), "{words}");
+    });
+}
+
+#[test]
+fn what_was_not_measured_is_said_so_with_the_last_lag_and_its_age() {
+    play(async || {
+        let stage = writable("regional-outage");
+        let point = fail_over(&stage, DatabaseChoice::Failover).await;
+        let words = point.words();
+        let start = "not measured (no write of ours was accepted before the promotion); last RPO lag ";
+        assert!(words.starts_with(start) && words.ends_with(" before the promotion"), "{words}");
+
+        let stage = Stage::new(SimOptions { scenario: "regional-outage".into(), ..SimOptions::default() });
+        let words = fail_over(&stage, DatabaseChoice::Failover).await.words();
+        assert!(
+            words.starts_with("not measured (the topology names no [synthetic.write]); last "),
+            "{words}"
+        );
+
+        let options = SimOptions { scenario: "regional-outage".into(), ..SimOptions::default() };
+        let stage = Stage::shaped(options, |topology| {
+            topology.synthetic.write = Some(SyntheticWrite {
+                method: "POST".into(),
+                path: "/canary".into(),
+                body: "{token}".into(),
+                content_type: "text/plain".into(),
+                status: None,
+                read_back: None,
+            });
+        });
+        let words = fail_over(&stage, DatabaseChoice::Detach).await.words();
+        assert!(
+            words.starts_with("not measured ([synthetic.write] has no read_back with a {token}"),
+            "{words}"
+        );
+        assert!(words.contains("; last RPO lag "), "{words}");
+    });
+}
+
+#[test]
+fn nothing_is_measured_and_nothing_said_where_nothing_can_be_lost() {
+    play(async || {
+        let stage = writable("calm");
+        let plan = stage.plan("failover", &failover(DatabaseChoice::Switchover)).await;
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+        assert_eq!(recovered(&stage), None);
+        assert!(!stage.recorder.entries().iter().any(|entry| matches!(entry.event, Event::Marked { .. })));
+    });
+}
+
+#[test]
+fn a_run_that_is_taken_up_again_still_knows_what_it_wrote() {
+    play(async || {
+        let stage = writable("calm");
+        let plan = stage.plan("failover", &failover(DatabaseChoice::Failover)).await;
+        // The process dies once the promotion is sent, and loses what only it knew.
+        let sent = |entry: &switchtower::runbook::Entry| matches!(&entry.event, Event::Applied { step, .. } if step.as_str().starts_with("promote/"));
+        let whole = {
+            let other = writable("calm");
+            let plan = other.plan("failover", &failover(DatabaseChoice::Failover)).await;
+            other.ended(&plan).await;
+            other.recorder.entries()
+        };
+        let cut = whole.iter().position(sent).unwrap();
+        *stage.cut.lock().unwrap() = Some(cut);
+        assert!(stage.run(&plan).await.is_none(), "it dies");
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+        let point = recovered(&stage).unwrap();
+        assert!(matches!(point.found, Found::Some { kept: 1.., .. }), "{}", point.words());
+    });
+}
+
+#[test]
+fn marks_are_weighed_by_bounds_and_never_by_guesses() {
+    let at = |seconds: i64| jiff::Timestamp::from_second(1_000 + seconds).unwrap();
+    let mark = |sent: i64, answered: i64| Mark { token: "t".into(), sent: at(sent), answered: at(answered) };
+    let weigh = |marks: &[(Mark, bool)]| Found::of(marks.iter().map(|(mark, there)| (mark, *there)), at(100));
+    let seconds = Duration::from_secs;
+    // All there: no more than since the newest, though nothing is known to be lost.
+    let all = [(mark(90, 91), true), (mark(95, 96), true)];
+    assert_eq!(weigh(&all), Found::Some { at_most: seconds(5), kept: 2, lost: 0 });
+    // A write after the promotion that is lost widens the gap; one that is there was taken by the new writer.
+    let late = [(mark(90, 91), true), (mark(98, 99), false), (mark(102, 103), false), (mark(180, 181), true)];
+    assert_eq!(weigh(&late), Found::Some { at_most: seconds(13), kept: 1, lost: 2 });
+    let none = [(mark(90, 91), false), (mark(98, 99), false)];
+    assert_eq!(weigh(&none), Found::None { at_least: seconds(10), lost: 2 });
+    assert!(matches!(weigh(&[]), Found::Nothing { .. }));
+    assert!(matches!(weigh(&[(mark(180, 181), true)]), Found::Nothing { .. }));
 }

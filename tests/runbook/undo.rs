@@ -115,8 +115,11 @@ fn what_was_undone_is_neither_done_again_nor_gone_past_until_somebody_says_so() 
         assert!(limits(&stage).await.0 > raised);
         assert_eq!(stage.faults(&plan, &ending), Vec::<String>::new());
         let entries = stage.recorder.entries();
-        let place = |wanted: &dyn Fn(&Event) -> bool| entries.iter().rposition(|entry| wanted(&entry.event)).unwrap();
-        let serves = place(&|event| matches!(event, Event::StepDone { step, .. } | Event::StepHeld { step, .. } if step.as_str() == "serve/eu-west-1/prod/api"));
+        let place =
+            |wanted: &dyn Fn(&Event) -> bool| entries.iter().rposition(|entry| wanted(&entry.event)).unwrap();
+        let serves = place(
+            &|event| matches!(event, Event::StepDone { step, .. } | Event::StepHeld { step, .. } if step.as_str() == "serve/eu-west-1/prod/api"),
+        );
         let again = place(&|event| matches!(event, Event::Intent { step, .. } if step.as_str() == API));
         let moved = place(&|event| matches!(event, Event::Intent { step, .. } if step.as_str() == "pin"));
         assert!(again < serves && serves < moved, "{:#?}", stage.words());
@@ -161,9 +164,17 @@ fn a_survivor_keeps_its_capacity_until_its_users_are_back_elsewhere() {
         let outcome = ended(&stage, &plan, answers).await;
         assert_eq!(outcome, Outcome::Halted, "{:#?}", stage.words());
         let notes = notes(&stage);
-        assert!(notes.contains("scale/eu-west-1/prod/api was not undone, and nothing was changed"), "{notes}");
+        assert!(
+            notes.contains("scale/eu-west-1/prod/api was not undone, and nothing was changed"),
+            "{notes}"
+        );
         assert!(notes.contains("us-east-1 is out of DNS or not alive, and its users are here"), "{notes}");
-        assert_eq!(undone_steps(&stage.recorder.entries()), ["pin".into(), StepId::from(API)], "{:#?}", stage.words());
+        assert_eq!(
+            undone_steps(&stage.recorder.entries()),
+            ["pin".into(), StepId::from(API)],
+            "{:#?}",
+            stage.words()
+        );
         assert!(in_dns(&stage));
         assert_eq!(limits(&stage).await, before);
         // Between them resolvers forgot that users were elsewhere.

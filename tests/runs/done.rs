@@ -17,6 +17,10 @@ fn away<'a>(verb: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 fn a_drain_is_planned_and_carried_out_from_another_process() {
     let world = World::start(&["--speed", "60"]);
     let bastion = Bastion::new(&world, "bastion");
+    let heard = bastion.home.path("heard");
+    let command =
+        format!("command = [\"sh\", \"-c\", \"sleep 1; cat >> '{0}'; echo >> '{0}'\"]", heard.display());
+    bastion.edit("# [notify]", &format!("[notify]\n{command}"));
 
     let planned = bastion.run(&["plan", "drain", "--region", LEAVING]);
     assert_eq!((planned.code, planned.err.as_str()), (Some(0), ""), "{planned:?}");
@@ -45,6 +49,11 @@ fn a_drain_is_planned_and_carried_out_from_another_process() {
     ];
     let at = order.map(|words| said.iter().position(|line| line.contains(words)));
     assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{at:?} in {said:#?}");
+
+    // The program that the topology names was told of both ends, whole, though it is slow and the run had gone by then.
+    let told = events(&std::fs::read_to_string(&heard).unwrap_or_default());
+    let named: Vec<&str> = told.iter().filter_map(|entry| entry["event"].as_str()).collect();
+    assert_eq!(named, ["opened", "ended"], "{told:#?}");
 
     // What users meet, what AWS saw, and what the journal says.
     assert_eq!(judge::moved(&world.view()), Vec::<String>::new());

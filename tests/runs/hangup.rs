@@ -117,6 +117,17 @@ fn another_terminal_follows_a_run_and_stops_it_before_its_next_call() {
     let scaled = changes.iter().all(|call| call["operation"] == "RegisterScalableTarget");
     assert!(scaled && changes.len() == 3, "nothing after the word: {changes:#?}");
     assert_eq!(judge::moment(&world.view()), Vec::<String>::new());
+    // Whoever takes it up is asked again who they are: the account may be another one in this shell.
+    bastion.edit("account = \"123456789012\"", "account = \"999999999999\"");
+    let resume = ["runs", "resume", &run, "--confirm", LEAVING, "--reason", "on"];
+    let strange = bastion.run(&resume);
+    assert_eq!(strange.code, Some(4), "{strange:?}");
+    assert!(
+        strange.err.contains("is answered by account 123456789012, the topology names 999999999999"),
+        "{strange:?}"
+    );
+    assert_eq!(world.changes().len(), changes.len());
+    bastion.edit("account = \"999999999999\"", "account = \"123456789012\"");
     // What was stopped has given the lease back, and another run may begin.
     assert_eq!(bastion.run(&["plan", "drain", "--region", LEAVING]).code, Some(0));
 }

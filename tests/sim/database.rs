@@ -4,7 +4,7 @@ use aws_sdk_rds::types::{GlobalCluster, SourceType};
 use jiff::SignedDuration;
 use switchtower::domain::ids::Region;
 use switchtower::domain::metric::floor_minute;
-use switchtower::ports::{HttpsProbe, ProbeRequest};
+use switchtower::ports::{HttpsProbe, Message, ProbeRequest};
 use switchtower::sim::cloudwatch::source::{MetricId, MetricSource};
 use switchtower::sim::{Sim, SimOptions};
 
@@ -282,4 +282,73 @@ async fn a_synthetic_write_fails_until_a_writer_is_named() {
     assert_eq!(write(&sim).await, 503);
     pass(&sim, 90).await;
     assert_eq!(write(&sim).await, 200);
+}
+
+/// What the application of the survivor shows under a path.
+async fn shown(sim: &Sim, path: &str) -> (u16, String) {
+    exchange(sim, path, Message::get()).await
+}
+
+async fn exchange(sim: &Sim, path: &str, message: Message) -> (u16, String) {
+    let survivor = sim.topology().region(&"eu-west-1".into()).unwrap().load_balancers[0].dns_name.clone();
+    let request = ProbeRequest {
+        url: format!("https://api.example.com{path}"),
+        via: survivor,
+        timeout: std::time::Duration::from_secs(4),
+    };
+    let told = sim.probe().exchange(request, message).await.unwrap();
+    (told.result.status, told.body)
+}
+
+async fn put(sim: &Sim, path: &str) -> u16 {
+    let message = Message { method: "PUT".into(), content_type: "text/plain".into(), body: path.into() };
+    exchange(sim, path, message).await.0
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_had_not_come_over_is_lost_by_a_failover_and_by_nothing_else() {
+    for (lossy, late) in [(true, 404), (false, 200)] {
+        let sim = world("aurora-lag");
+        assert_eq!(put(&sim, "/canary/early").await, 201);
+        assert_eq!(
+            shown(&sim, "/canary/early").await.0,
+            404,
+            "the survivor reads its own copy, which is behind"
+        );
+        pass(&sim, 40).await;
+        assert_eq!(shown(&sim, "/canary/early").await, (200, "/canary/early".to_owned()));
+        assert_eq!(put(&sim, "/canary/late").await, 201);
+        if lossy {
+            assert_eq!(failover(&sim, "eu-west-1", "eu-west-1", true).await, Ok(()));
+        } else {
+            assert_eq!(switchover(&sim, "us-east-1", "eu-west-1").await, Ok(()));
+        }
+        pass(&sim, 200).await;
+        assert_eq!(writer(&sim), "eu-west-1");
+        assert_eq!(put(&sim, "/canary/after").await, 201);
+        assert_eq!(shown(&sim, "/canary/early").await.0, 200);
+        assert_eq!(shown(&sim, "/canary/late").await.0, late, "lossy {lossy}");
+        assert_eq!(shown(&sim, "/canary/after").await.0, 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_cluster_shows_what_came_before_and_what_it_took_itself() {
+    let sim = world("regional-outage");
+    assert_eq!(put(&sim, "/canary/refused").await, 503);
+    rds(&sim, "eu-west-1")
+        .remove_from_global_cluster()
+        .global_cluster_identifier(GLOBAL)
+        .db_cluster_identifier(arn("eu-west-1"))
+        .send()
+        .await
+        .unwrap();
+    pass(&sim, 300).await;
+    assert_eq!(put(&sim, "/canary/own").await, 201);
+    assert_eq!(shown(&sim, "/canary/own").await.0, 200);
+    assert_eq!(
+        shown(&sim, "/canary/refused").await,
+        (200, String::new()),
+        "a plain page knows nothing of it"
+    );
 }

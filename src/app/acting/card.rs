@@ -24,8 +24,8 @@ pub struct Card {
     pub region: Region,
     /// The ways, in the order of [`Way::ALL`].
     pub ways: [Planning; 4],
-    /// What the failover's plan takes for granted of the database, when there is a choice to make: the first of
-    /// the choices, which is the best. The dialog asks all the same.
+    /// What the failover's plan takes for granted of the database, when there is a choice to make: the one that it
+    /// proposes. The dialog asks all the same.
     pub assumed: Option<DatabaseChoice>,
     /// Which way the cursor is on.
     pub selected: usize,
@@ -112,11 +112,11 @@ impl Card {
         Self { region, ways: Default::default(), assumed: None, selected: 0, scroll: Scroll::default() }
     }
 
-    /// The failover asks what becomes of the database: the wishes with the best choice, to be planned instead, so that
+    /// The failover asks what becomes of the database: the wishes with its proposal, to be planned instead, so that
     /// the card shows what it would cost. Only once.
     pub(crate) fn assume(&mut self, error: Option<&PlanError>) -> Option<Params> {
-        let Some(PlanError::Choose { flag: "--database", choices, .. }) = error else { return None };
-        let (None, Some((word, _))) = (self.assumed, choices.first()) else { return None };
+        let Some(PlanError::Choose { flag: "--database", proposed, .. }) = error else { return None };
+        let (None, Some(word)) = (self.assumed, proposed) else { return None };
         self.assumed = super::book::database(word.as_str());
         self.assumed.map(|database| Params { database: Some(database), ..Way::Failover.params(&self.region) })
     }

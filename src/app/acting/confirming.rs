@@ -128,7 +128,8 @@ impl App {
         let Some(Screen::Plan(dialog)) = self.screens.last() else { return Vec::new() };
         let (now, topology) = (self.fleet.now(), self.fleet.topology());
         // What is watched is compared when it comes, and only for a plan that stands there.
-        let facts = (seen && dialog.plan().is_some()).then(|| Facts::of_fleet(self.fleet.snapshot(), topology));
+        let facts =
+            (seen && dialog.plan().is_some()).then(|| Facts::of_fleet(self.fleet.snapshot(), topology));
         if !dialog.is_old(now, facts.as_ref(), &topology.freshness) {
             return Vec::new();
         }

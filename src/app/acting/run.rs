@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use super::estimate::{self, Estimate};
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
-use crate::runbook::{
-    ActFailure, Decision, Entry, Event, Judgement, LeaseOutcome, Opening, Operation, Outcome, Plan, Step,
-    StepId, StepState,
-};
 use crate::runbook::undo::{UNDO, Undoing};
+use crate::runbook::{
+    ActFailure, Decision, Entry, Event, Judgement, LeaseOutcome, Opening, Operation, Outcome, Plan,
+    RecoveryPoint, Step, StepId, StepState,
+};
 
 /// Notes, decisions and damage that are kept.
 const NOTES: usize = 50;
@@ -42,6 +42,8 @@ pub struct RunState {
     pub notes: Vec<(Timestamp, Text)>,
     /// What the timeline shows of it, oldest first.
     pub marks: Vec<StepMark>,
+    /// What is known of the data that a promotion lost.
+    pub point: Option<RecoveryPoint>,
     /// The number of the next entry that is new.
     next: u64,
 }
@@ -64,7 +66,7 @@ pub enum Standing {
         outcome: Outcome,
         /// Measured recovery time.
         rto: Option<Duration>,
-        /// Measured recovery point, milliseconds.
+        /// The last lag before the promotion, milliseconds.
         rpo_ms: Option<f64>,
     },
 }
@@ -348,7 +350,11 @@ impl RunState {
             }
             Event::Unjournaled { why } => self.note(at, format!("goes on without a journal: {why}")),
             // The panes beside the steps show the same, and newer.
-            Event::Sampled { .. } => {}
+            Event::Sampled { .. } | Event::Marked { .. } => {}
+            Event::RecoveryPoint { point } => {
+                self.point = Some(point.clone());
+                self.note(at, format!("recovery point: {}", point.words()));
+            }
             Event::Noted { words } => self.note(at, words.to_string()),
             Event::Ended { outcome, rto, rpo_ms } => {
                 self.standing = Standing::Ended { outcome: *outcome, rto: *rto, rpo_ms: *rpo_ms };

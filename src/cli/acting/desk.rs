@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -23,8 +24,8 @@ use crate::runbook::catalog::{self, LeaseState};
 use crate::runbook::engine::{self, Decided, Ending, NotBegun, Recorder, Setup};
 use crate::runbook::journal::{self, Journal, Past, RunState, Told, control};
 use crate::runbook::{
-    Approval, Arming, Decision, Entry, Event, Executor, Fact, LeaseError, LeaseStore, LeaseView, Opening,
-    Outcome, Params, Plan, RunId, Runbook, pin,
+    Approval, Arming, Decision, Entry, Event, Executor, Fact, Force, LeaseError, LeaseStore, LeaseView,
+    Opening, Outcome, Params, Plan, RunId, Runbook, pin,
 };
 
 /// Wired for one session. Cheap to clone.
@@ -71,6 +72,9 @@ pub(in crate::cli) struct TakeUp {
     /// The answer to the halt at which the run was left.
     pub(in crate::cli) decided: Option<Decision>,
 }
+
+/// How long the program of `notify.command` may take to hear of a run's end; in the machine's time.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A journal is a recorder.
 struct Journaled(Journal);
@@ -224,6 +228,12 @@ impl Desk {
         let plan = (**plan).clone();
         let arming = Arming::arm(&self.session.topology, clock.now())
             .map_err(|error| Failure::new(Exit::Blocked, error))?;
+        let findings = self.taken_up(&plan).await;
+        let blocks = findings.iter().filter(|finding| finding.force == Force::Block);
+        let blocks: Vec<&str> = blocks.map(|finding| finding.message.as_str()).collect();
+        if !blocks.is_empty() {
+            return Err(Failure::new(Exit::Blocked, format_args!("nothing was done: {}", blocks.join("; "))));
+        }
         // The reason of the resume covers what the first one covered; drift is what resuming is for.
         let approval = Approval::mint(&arming, clock.now(), &plan, typed, reason, true)
             .map_err(|error| Failure::new(Exit::Blocked, error))?;
@@ -278,11 +288,10 @@ impl Desk {
     /// Runs the engine on this runtime, beside whoever watches. A run outlives its screen.
     async fn spawn(&self, run: RunId, setup: Setup, journal: Journal) -> Started {
         let entries = journal.subscribe_from_first();
-        if let Some(command) = self.session.topology.notify.as_ref().map(|notify| notify.command.clone())
-            && !command.is_empty()
-        {
-            tokio::spawn(tell(command, journal.subscribe_from_first()));
-        }
+        let command = self.session.topology.notify.as_ref().map(|notify| notify.command.clone());
+        let telling = command
+            .filter(|command| !command.is_empty())
+            .map(|command| tokio::spawn(tell(command, journal.subscribe_from_first())));
         let (decisions, received) = mpsc::unbounded_channel();
         let mut controls = control::Watch::begin(journal.folder(), self.session.clock).await;
         // Whoever watches here may go; the word of another process must reach the run all the same.
@@ -299,6 +308,13 @@ impl Desk {
             watching.abort();
             if let Err(error) = journal.close().await {
                 tracing::warn!("the journal of the run could not be closed: {error}");
+            }
+            // Nobody records any more, so that whoever is told hears the end; the process may go once it was said.
+            drop(journal);
+            if let Some(telling) = telling
+                && Clock::real().timeout(LAST_WORDS, telling).await.is_err()
+            {
+                tracing::warn!("notify.command did not take the run's end in time");
             }
             ending
         });
@@ -350,6 +366,7 @@ impl Desk {
 /// Runs the topology's command at the run's beginning, halts and end, with the entry as JSON on its standard input.
 /// Nothing waits for it.
 async fn tell(command: Vec<String>, mut entries: mpsc::UnboundedReceiver<Entry>) {
+    let mut children = tokio::task::JoinSet::new();
     while let Some(entry) = entries.recv().await {
         if !matches!(
             entry.event,
@@ -358,7 +375,7 @@ async fn tell(command: Vec<String>, mut entries: mpsc::UnboundedReceiver<Entry>)
             continue;
         }
         let (command, line) = (command.clone(), serde_json::to_vec(&entry).unwrap_or_default());
-        tokio::task::spawn_blocking(move || {
+        children.spawn_blocking(move || {
             let (program, arguments) = command.split_first()?;
             let child = Command::new(program)
                 .args(arguments)
@@ -377,6 +394,7 @@ async fn tell(command: Vec<String>, mut entries: mpsc::UnboundedReceiver<Entry>)
             Some(())
         });
     }
+    while children.join_next().await.is_some() {}
 }
 
 /// Who sits here, as far as the environment says.

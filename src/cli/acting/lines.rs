@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::app::acting::estimate as reckon;
+use crate::runbook::situation::words;
 use crate::runbook::{
-    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Plan,
-    RegionSample, Step, StepId,
+    ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Outcome,
+    Plan, RegionSample, Step, StepId,
 };
 use crate::ui::format;
 
@@ -135,6 +137,8 @@ fn whole(plan: &Plan) -> String {
 pub(super) struct Telling {
     usual: BTreeMap<StepId, String>,
     began: BTreeMap<StepId, Timestamp>,
+    /// True once the recovery point was told, which says more than a lag.
+    weighed: bool,
 }
 
 impl Telling {
@@ -160,6 +164,11 @@ impl Telling {
                 let usual = self.usual.get(step).map(|usual| format!(", {usual}")).unwrap_or_default();
                 format!("{line}{spent}{usual}")
             }
+            Event::RecoveryPoint { .. } => {
+                self.weighed = true;
+                line
+            }
+            Event::Ended { outcome, rto, .. } if self.weighed => stamped(entry, &ended(*outcome, *rto, None)),
             _ => line,
         }
     }
@@ -218,17 +227,22 @@ fn event(entry: &Entry) -> String {
             let regions: Vec<String> = regions.iter().map(sampled).collect();
             format!("users and data: {}", regions.join("; "))
         }
+        Event::Marked { token, .. } => format!("our own write {token} was accepted"),
+        Event::RecoveryPoint { point } => format!("RPO {}", point.words()),
         Event::Noted { words } => words.to_string(),
-        Event::Ended { outcome, rto, rpo_ms } => {
-            let rto = rto.map_or_else(String::new, |rto| {
-                format!(", users answered elsewhere after {} s", rto.as_secs())
-            });
-            let rpo =
-                rpo_ms.map_or_else(String::new, |rpo| format!(", last lag before the promotion {rpo:.0} ms"));
-            format!("ended: {}{rto}{rpo}", outcome.word())
-        }
+        Event::Ended { outcome, rto, rpo_ms } => ended(*outcome, *rto, *rpo_ms),
     };
+    stamped(entry, &words)
+}
+
+fn stamped(entry: &Entry, words: &str) -> String {
     format!("{} {words}", entry.at.strftime("%H:%M:%SZ"))
+}
+
+fn ended(outcome: Outcome, rto: Option<Duration>, rpo_ms: Option<f64>) -> String {
+    let rto = rto.map(|rto| format!(", users answered elsewhere after {} (RTO)", words::span(rto)));
+    let rpo = rpo_ms.map(|rpo| format!(", last lag before the promotion {}", words::millis(rpo)));
+    format!("ended: {}{}{}", outcome.word(), rto.unwrap_or_default(), rpo.unwrap_or_default())
 }
 
 /// The newest of each measure of a region, or why there is none.

@@ -77,9 +77,14 @@ fn document(plan: &Plan) -> Result<String, Failure> {
 /// Why there is no plan, with the choices when there are some.
 pub(super) fn refused(error: PlanError) -> Failure {
     match &error {
-        PlanError::Choose { choices, .. } => {
-            let listed: Vec<String> =
-                choices.iter().map(|(choice, words)| format!("  {choice}: {words}")).collect();
+        PlanError::Choose { choices, proposed, .. } => {
+            let listed: Vec<String> = choices
+                .iter()
+                .map(|(choice, words)| {
+                    let mark = if Some(choice) == proposed.as_ref() { " (proposed)" } else { "" };
+                    format!("  {choice}{mark}: {words}")
+                })
+                .collect();
             Failure::new(Exit::Usage, format_args!("{error}\n{}", listed.join("\n")))
         }
         PlanError::Params(_) => Failure::new(Exit::Usage, error),

@@ -4,19 +4,21 @@
 //! reads everything at the same time. What it must not do: wait for a dark region where an emergency is planned, or
 //! change anything.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Desk;
 use super::reading::Awaited;
 use crate::app::acting::{Basis, Reads};
 use crate::domain::FleetSnapshot;
+use crate::domain::snapshot::{DnsSnapshot, Usage};
 use crate::files::Baseline;
 use crate::poll;
 use crate::ports::Clock;
 use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
 use crate::runbook::engine;
 use crate::runbook::journal::Past;
+use crate::runbook::situation::scopes;
 use crate::runbook::{Entry, Fact, Facts, GuardFinding, GuardId, Params, Plan, RunId, Runbook, guards};
 
 /// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
@@ -233,22 +235,57 @@ impl Desk {
         ground: &Ground,
         lease: LeaseState,
     ) -> Result<Plan, PlanError> {
-        let situation = Situation {
+        let situation = self.situation(fleet, facts, ground, lease, asked.armed);
+        let mut plan = asked.runbook.plan(&situation, asked.params)?;
+        ground.past.fill(&mut plan);
+        Ok(plan)
+    }
+
+    fn situation<'a>(
+        &'a self,
+        fleet: &'a FleetSnapshot,
+        facts: &'a Facts,
+        ground: &'a Ground,
+        lease: LeaseState,
+        armed: bool,
+    ) -> Situation<'a> {
+        Situation {
             topology: &self.session.topology,
             fleet,
             facts,
             peaks: &ground.peaks,
             now: self.session.clock.now(),
-            armed: asked.armed,
+            armed,
             foreign_endpoint: self.foreign_endpoint.clone(),
             lease,
             unfinished: &ground.unfinished,
             journal: ground.journal.as_deref(),
             baseline: ground.saved.as_ref(),
+        }
+    }
+
+    /// What is examined anew before a run is taken up, perhaps by other hands in another shell: who acts, and where.
+    pub(super) async fn taken_up(&self, plan: &Plan) -> Vec<GuardFinding> {
+        let topology = &self.session.topology;
+        let emergency = catalog::by_id(plan.runbook.as_str()).is_some_and(|book| book.spec().emergency);
+        let dark = plan.params.region.clone().filter(|_| emergency);
+        let wanted: Vec<Fact> = scopes(topology).into_iter().map(Fact::Identity).collect();
+        let mut reading = self.reading.begin(wanted, dark, true);
+        let limit = if emergency { engine::LEASE_PATIENCE } else { READING };
+        // Whoever does not answer in time is not known, which the guard says.
+        let _ = self.session.clock.timeout(limit, reading.all()).await;
+        let now = self.session.clock.now();
+        let fleet = FleetSnapshot {
+            now,
+            regions: Vec::new(),
+            dns: Arc::new(DnsSnapshot::skeleton(topology)),
+            usage: Usage::default(),
+            pins: Arc::default(),
         };
-        let mut plan = asked.runbook.plan(&situation, asked.params)?;
-        ground.past.fill(&mut plan);
-        Ok(plan)
+        let facts = reading.known(&Facts::new());
+        let ground = Ground::default();
+        let situation = self.situation(&fleet, &facts, &ground, LeaseState::Unread, true);
+        guards::taken_up(&situation.view(), plan)
     }
 
     /// What differs now from what the plan was made on. An emergency waits only a little for who does not answer.

@@ -205,7 +205,9 @@ async fn decide(
         ));
     };
     let reason = match &decision {
-        Decision::Skip { reason } | Decision::Undo { reason, .. } | Decision::Abort { reason } => reason.clone(),
+        Decision::Skip { reason } | Decision::Undo { reason, .. } | Decision::Abort { reason } => {
+            reason.clone()
+        }
         Decision::Retry | Decision::HandOver => "tried again".into(),
     };
     let how = TakeUp {
@@ -230,13 +232,20 @@ fn meant(run: &RunId, told: &[Entry], decision: &Decision, step: Option<&StepId>
             "{run} halted at {asked}, not at {step}; only the step that it waits at can be skipped"
         )),
         (Decision::Undo { step: Some(step), .. }, ..) => {
-            let undoable = plan_of(told).map(|plan| undo::undoable(plan, &undo::used(told))).unwrap_or_default();
+            let undoable =
+                plan_of(told).map(|plan| undo::undoable(plan, &undo::used(told))).unwrap_or_default();
             if undoable.contains(step) {
                 return Ok(());
             }
             let listed: Vec<&str> = undoable.iter().map(StepId::as_str).collect();
-            let can = if listed.is_empty() { "none can".to_owned() } else { format!("these can: {}", listed.join(", ")) };
-            wrong(format!("{step} of {run} cannot be undone: it is not its step, or changed nothing that can be brought back; {can}"))
+            let can = if listed.is_empty() {
+                "none can".to_owned()
+            } else {
+                format!("these can: {}", listed.join(", "))
+            };
+            wrong(format!(
+                "{step} of {run} cannot be undone: it is not its step, or changed nothing that can be brought back; {can}"
+            ))
         }
         _ => Ok(()),
     }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::runbook::plan::StepId;
 use crate::runbook::StepState;
+use crate::runbook::plan::StepId;
 use crate::runbook::report::{CallReport, Fate, Finding, Line, Next, Report, StepReport};
 use crate::runbook::sample::Timed;
 use crate::runbook::{Force, Outcome};
@@ -352,7 +352,14 @@ fn facts(report: &Report, day: Day) -> Vec<Named> {
     let rto = format!("from {since} until users were proven to be answered elsewhere");
     add("RTO, measured", report.rto_s.map(|rto_s| format!("{}, {rto}", span(rto_s))), false);
     let rpo = "the last replication lag read before the promotion";
-    add("RPO, measured", report.rpo_ms.map(|rpo_ms| format!("{}, {rpo}", amount(rpo_ms, "ms"))), false);
+    match &report.recovery_point {
+        Some(point) => add("RPO", Some(point.words.clone()), false),
+        None => add(
+            "RPO, estimated",
+            report.rpo_ms.map(|rpo_ms| format!("{}, {rpo}", amount(rpo_ms, "ms"))),
+            false,
+        ),
+    }
     add("Plan", report.digest.as_ref().map(|digest| digest.as_str().to_owned()), true);
     facts
 }

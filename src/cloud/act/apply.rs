@@ -115,7 +115,7 @@ impl Acting {
                     .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
                     .resource_id(service.resource_id())
                     .min_capacity(*min)
-                    .max_capacity(*max)
+                    .set_max_capacity(*max)
                     .set_suspended_state(suspended.map(suspension));
                 call!("application-autoscaling:RegisterScalableTarget", request)
             }

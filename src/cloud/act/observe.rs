@@ -301,7 +301,19 @@ impl Acting {
             Fact::SyntheticWrite(name) => {
                 let source = source(Kind::Probe, OUR_REQUEST, None);
                 self.one(fact, source, WRITTEN, async move {
-                    self.synthetic_write(name).await.map(Known::Written)
+                    self.synthetic_write(name, true).await.map(Known::Written)
+                })
+            }
+            Fact::SyntheticMark(name) => {
+                let source = source(Kind::Probe, OUR_REQUEST, None);
+                self.one(fact, source, PROBED, async move {
+                    self.synthetic_write(name, false).await.map(Known::Written)
+                })
+            }
+            Fact::TokenShown(name, token) => {
+                let source = source(Kind::Probe, OUR_REQUEST, None);
+                self.one(fact, source, PROBED, async move {
+                    self.token_shown(name, token.as_str()).await.map(Known::Flag)
                 })
             }
             Fact::Answers(name) => {
@@ -484,8 +496,9 @@ impl Acting {
         self.probe.probe(request).await.map_err(|failure| self.unasked(failure.kind, failure.message))
     }
 
-    /// The write of a user, wherever DNS leads, with a token of its own; then a look whether it is shown.
-    async fn synthetic_write(&self, name: &HostName) -> Result<Written, ProbeError> {
+    /// The write of a user, wherever DNS leads, with a token of its own; then, where that is wanted, a look whether it
+    /// is shown.
+    async fn synthetic_write(&self, name: &HostName, looks: bool) -> Result<Written, ProbeError> {
         self.may_ask().await?;
         let Some(write) = &self.topology.synthetic.write else {
             let why = "the topology names no [synthetic.write]";
@@ -505,7 +518,7 @@ impl Acting {
         let status = answered.result.status;
         let accepted = write.accepts(status);
         let mut shown = None;
-        if let Some(path) = write.read_back.as_ref().filter(|_| accepted) {
+        if let Some(path) = write.read_back.as_ref().filter(|_| looks && accepted) {
             for pause in READ_BACK {
                 clock.sleep(pause).await;
                 let request = self.synthetic_request(name, &filled(path)).await?;
@@ -517,6 +530,24 @@ impl Acting {
             }
         }
         Ok(Written { token: token.into(), status, accepted, shown })
+    }
+
+    /// Whether a token that was written is shown. Not shown is said only by an answer that would show it.
+    async fn token_shown(&self, name: &HostName, token: &str) -> Result<bool, ProbeError> {
+        self.may_ask().await?;
+        let write = self.topology.synthetic.write.as_ref();
+        let Some(path) = write.and_then(|write| write.read_back.as_ref()) else {
+            let why = "the topology names no read_back of [synthetic.write]";
+            return Err(self.unasked(ErrorKind::NotConfigured, why.into()));
+        };
+        let request = self.synthetic_request(name, &path.replace(TOKEN, token)).await?;
+        let told = self.probe.exchange(request, Message::get()).await;
+        let told = told.map_err(|failure| self.unasked(failure.kind, failure.message))?;
+        match told.result.status {
+            200..300 => Ok(told.body.contains(token)),
+            404 | 410 => Ok(false),
+            status => Err(self.unasked(ErrorKind::Rejected, format!("HTTP {status}").into())),
+        }
     }
 
     /// Names of a simulated zone lead to strangers in the real one.

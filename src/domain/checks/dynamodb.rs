@@ -2,7 +2,7 @@
 
 use super::reading::{ago, millis, span};
 use super::{Fleet, level};
-use crate::domain::derive::DynamoRow;
+use crate::domain::derive::{DynamoRow, FUSE_STATES};
 use crate::domain::health::{Finding, Severity};
 use crate::domain::ids::Region;
 use crate::domain::observation::ErrorKind;
@@ -72,6 +72,13 @@ fn replicas(fleet: &Fleet<'_>, region: &Region, row: &DynamoRow, findings: &mut 
                 )
                 .because(format!("inaccessible for {}", ago(ends - super::super::derive::FUSE, now))),
             );
+        } else if FUSE_STATES.contains(&status.as_str()) {
+            // A fuse burns whether or not AWS says since when.
+            let message = format!(
+                "replica {} is {status}, since when is not told: after 20 hours of it it is removed for good",
+                replica.region
+            );
+            findings.push(found("dynamodb.fuse", Severity::Critical, region, row, message));
         } else if !matches!(status.as_str(), "ACTIVE" | "UPDATING") {
             let severity =
                 if matches!(status.as_str(), "CREATING") { Severity::Info } else { Severity::Critical };

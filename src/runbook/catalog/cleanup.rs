@@ -18,18 +18,15 @@ use super::{PlanError, Runbook, RunbookSpec, Situation};
 use crate::domain::Topology;
 use crate::domain::ids::{Region, ServiceKey};
 use crate::domain::text::Text;
-use crate::domain::topology::{RegionEntry, RoutingPolicy};
+use crate::domain::topology::RegionEntry;
 use crate::runbook::condition::Condition;
+use crate::runbook::evacuation;
 use crate::runbook::fact::{Fact, Facts};
 use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::params::Params;
 use crate::runbook::plan::{Plan, Step};
+use crate::runbook::situation::{InDns, names_of};
 
-/// Requests a minute that Route 53's own checkers send through one check at the shortest interval: sixteen
-/// checkers, every ten seconds. They go on until the check is deleted and are no users.
-const CHECKERS: f64 = 96.0;
-/// Newest complete minutes that must be quiet.
-const QUIET_MINUTES: usize = 3;
 const PROVING: Duration = Duration::from_mins(15);
 
 /// The runbook.
@@ -106,8 +103,9 @@ impl Runbook for Cleanup {
             guarded(situation, &mut plan, &SPEC, None, Vec::new());
             return Ok(plan);
         };
+        let view = situation.view();
         for entry in &scope.regions {
-            plan.findings.extend(quiet(&scope, &facts, entry));
+            plan.findings.extend(quiet(&scope, &facts, entry, view.in_dns(&entry.name)));
         }
         let mut chain = Chain::new(&facts, key, value);
         edge::records(&mut chain, &scope);
@@ -170,37 +168,6 @@ fn shapes(fact: &Fact) -> bool {
     !matches!(fact, Fact::Requests(_) | Fact::Bucket(..) | Fact::Identity(_))
 }
 
-/// Requests a minute that are no users'.
-fn checkers(scope: &Scope<'_>, region: &Region) -> f64 {
-    let checks: std::collections::BTreeSet<_> = scope
-        .topology
-        .records
-        .iter()
-        .filter(|record| &record.region == region)
-        .filter_map(|record| record.health_check.as_ref())
-        .collect();
-    CHECKERS * checks.len() as f64 + 1.0
-}
-
-/// Holds while no users' requests reach a region. Without tasks none can, and no requests are counted either.
-fn is_quiet(scope: &Scope<'_>, region: &Region) -> Condition {
-    let quiet = Condition::TrafficBelow {
-        region: region.clone(),
-        before: checkers(scope, region),
-        percent: 100.0,
-        minutes: QUIET_MINUTES,
-    };
-    let services = scope.topology.region(region).map(|entry| entry.services.as_slice()).unwrap_or_default();
-    if services.is_empty() {
-        return quiet;
-    }
-    let stopped = services
-        .iter()
-        .map(|service| Condition::Stopped { region: region.clone(), service: service.key.clone() })
-        .collect();
-    Condition::Any { of: vec![Condition::All { of: stopped }, quiet] }
-}
-
 /// Whether no service of a region has, or wants, a task.
 fn is_stopped(facts: &Facts, entry: &RegionEntry) -> bool {
     let idle = |key: &ServiceKey| {
@@ -212,38 +179,42 @@ fn is_stopped(facts: &Facts, entry: &RegionEntry) -> bool {
 }
 
 /// A region that serves traffic is never taken down.
-fn quiet(scope: &Scope<'_>, facts: &Facts, entry: &RegionEntry) -> Option<GuardFinding> {
+fn quiet(scope: &Scope<'_>, facts: &Facts, entry: &RegionEntry, in_dns: InDns) -> Option<GuardFinding> {
     if entry.load_balancers.is_empty() || is_stopped(facts, entry) {
         return None;
     }
     let region = &entry.name;
+    let never = |words: String| {
+        let finding = GuardFinding::block(GuardId::Runbook, SPEC.emergency, words);
+        let next = "drain the region first, and wait until its users are gone";
+        GuardFinding { may_override: false, ..finding.next(next) }
+    };
     let fact = Fact::Requests(region.clone());
     let minutes = facts.numbers(&fact).filter(|_| facts.error(&fact).is_none());
     let Some(newest) = minutes.filter(|minutes| !minutes.is_empty()) else {
         let words = format!("whether {region} serves traffic is not known: {}", why_not(facts, &fact));
         return Some(GuardFinding::block(GuardId::Runbook, SPEC.emergency, words));
     };
-    let most = newest.iter().rev().take(QUIET_MINUTES).fold(0.0_f64, |most, one| most.max(*one));
-    if most < checkers(scope, region) {
-        return None;
+    let most = newest.iter().rev().take(evacuation::QUIET_MINUTES).fold(0.0_f64, |most, one| most.max(*one));
+    let led = match in_dns {
+        InDns::Yes => " and is in DNS",
+        InDns::No => " although DNS sends nobody there",
+        InDns::Unknown => ", and whether DNS sends them is not known",
+    };
+    if most >= evacuation::checkers(scope.topology, facts, region) {
+        return Some(never(format!("{region} serves {most:.0} requests a minute{led}")));
     }
-    let dns = if in_dns(scope, facts, region) { " and is in DNS" } else { " although DNS does not name it" };
-    let words = format!("{region} serves {most:.0} requests a minute{dns}");
-    let finding = GuardFinding::block(GuardId::Runbook, SPEC.emergency, words);
-    let next = "drain the region first, and wait until its users are gone";
-    Some(GuardFinding { may_override: false, ..finding.next(next) })
-}
-
-/// Whether a record leads users to a region and its check does not keep them out.
-fn in_dns(scope: &Scope<'_>, facts: &Facts, region: &Region) -> bool {
-    scope.topology.records.iter().filter(|record| &record.region == region).any(|record| {
-        let there = edge::present(facts, record).is_some();
-        let pinned = record.health_check.as_ref().is_some_and(|check| {
-            let config = facts.health_check(&Fact::HealthCheck(check.clone()));
-            config.is_some_and(|config| config.inverted && config.disabled)
-        });
-        there && !pinned && record.policy != RoutingPolicy::Simple
-    })
+    // A quiet night is no empty region: who comes next is sent here as long as DNS says so. When everything goes, there
+    // is nobody else to be sent to, and the few are told by their requests alone.
+    match in_dns {
+        _ if scope.whole || names_of(scope.topology, region).is_empty() => None,
+        InDns::No => None,
+        InDns::Yes => Some(never(format!("{region} is in DNS: whoever comes next is sent there"))),
+        InDns::Unknown => Some(GuardFinding {
+            may_override: true,
+            ..never(format!("whether DNS sends users to {region} is not known"))
+        }),
+    }
 }
 
 /// The proof at the end, and everything that the operator should read before.
@@ -303,6 +274,6 @@ fn always_left(scope: &Scope<'_>) -> Vec<Text> {
     if scope.snapshots && !topology.aurora.is_empty() {
         left.push("the final Aurora snapshots, billed by their size until they are deleted".into());
     }
-    left.push("log groups, secrets, certificates, images and roles, which the topology does not name".into());
+    left.push("dashboards (3 USD a month each), log groups, secrets, certificates, images and roles, which the topology does not name".into());
     left
 }

@@ -72,6 +72,11 @@ impl Runbook for Drain {
         let alive = if params.now { Vec::new() } else { draft.alive(&view, &survivors) };
         let pinned = evacuation::pin(&region, evacuation.clone(), PIN);
         let pin_id = pinned.as_ref().map(|step| step.id.clone());
+        // Hours may lie between the proof and the last task: whoever let users back meanwhile keeps their tasks.
+        let out = match &pinned {
+            Some(step) => step.verify.clone(),
+            None => evacuation::unvisited(view.topology, &view.facts, &region),
+        };
         let takes_over = survivors.iter().map(|survivor| Condition::Alive {
             region: survivor.clone(),
             groups: groups_of(view.topology, survivor),
@@ -102,16 +107,17 @@ impl Runbook for Drain {
             let proof = evacuation::proof(&view, &region, &evacuation.names, pin, false);
             draft.steps.extend(proof.steps);
             draft.notes.extend(proof.notes);
+            draft.findings.extend(proof.findings);
             gone.extend(proof.done.clone());
             // Users are elsewhere: their writes must work there before anything here is stopped.
             let wrote = evacuation::written(view.topology, &evacuation.names, &gone);
             gone.extend(wrote.iter().map(|step| step.id.clone()));
             draft.steps.extend(wrote);
-        } else {
+        } else if evacuation.uncovered.is_empty() {
             draft.notes.push(format!("no public record leads to {region}: it is out of DNS already").into());
         }
         if params.scale_to_zero {
-            draft.stop(&view, &region, &gone);
+            draft.stop(&view, &region, &gone, &out);
         }
         if situation.peaks.tasks.is_empty() {
             draft.notes.push("no peaks of the last 14 days are saved: the need is what is wanted now".into());
@@ -235,7 +241,8 @@ impl Draft {
     }
 
     /// Stops what may stop: limits to zero and everything suspended first, or auto scaling starts it again.
-    fn stop(&mut self, view: &View<'_>, region: &Region, gone: &[StepId]) {
+    /// Only while `out` holds: the pin is as it was proven, or nobody comes.
+    fn stop(&mut self, view: &View<'_>, region: &Region, gone: &[StepId], out: &Condition) {
         for service in view.services(region) {
             let key = &service.key;
             if service.on_evacuate == OnEvacuate::Keep {
@@ -255,19 +262,20 @@ impl Draft {
             };
             let mut after = gone.to_vec();
             if let Some(saved) = scaling {
-                let (suspend, release) = held_at_zero(region, key, &saved);
+                let (suspend, release) = held_at_zero(region, key, Some(&saved), true);
                 let held = Condition::Scaling {
                     region: region.clone(),
                     service: key.clone(),
                     min: 0,
-                    max: saved.max,
+                    max: Some(saved.max),
                     at_least: false,
                     suspended: Some(Suspended::ALL),
                 };
                 let title = format!("auto scaling leaves {key} in {region} alone");
                 let id = format!("suspend/{region}/{key}");
-                let step = Step::act(id, title, vec![suspend], vec![release], held, Duration::from_mins(2));
-                let step = step.at(region).after(after);
+                let undo = release.into_iter().collect();
+                let step = Step::act(id, title, vec![suspend], undo, held, Duration::from_mins(2));
+                let step = step.at(region).when(out.clone()).after(after);
                 let step = step.changing(format!("min {} -> 0, scaling suspended", saved.min));
                 after = vec![step.id.clone()];
                 self.steps.push(step);
@@ -291,7 +299,7 @@ impl Draft {
                 stopped,
                 STOP,
             );
-            let step = step.at(region).after(after).usually(Duration::from_mins(6));
+            let step = step.at(region).when(out.clone()).after(after).usually(Duration::from_mins(6));
             self.steps.push(step.changing(format!("desired {desired} -> 0")));
         }
     }

@@ -3,22 +3,25 @@
 //! What it is for: users out at once by every wired way, survivors grown beside it, and the database as a decision of its
 //! own that delays neither. What it must not do: wait for the failing region, or lose data without the operator's word.
 
+mod fence;
 mod signals;
 
 use std::time::Duration;
 
 use super::{PlanError, Runbook, RunbookSpec, Situation, promotion};
 use crate::domain::Topology;
-use crate::domain::ids::Region;
+use crate::domain::ids::{HostName, Region};
 use crate::domain::observation::ErrorKind;
+use crate::domain::synthetic::TOKEN;
 use crate::domain::text::Text;
 use crate::domain::topology::AuroraGlobal;
 use crate::runbook::condition::Condition;
-use crate::runbook::evacuation::{self, asked, held_at_zero};
+use crate::runbook::engine::{MARK_EVERY, SETTLE};
+use crate::runbook::evacuation::{self, asked};
 use crate::runbook::fact::Fact;
 use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::guards::{self, Move, Subject, lag_words};
-use crate::runbook::operation::{Operation, Suspended};
+use crate::runbook::operation::Operation;
 use crate::runbook::params::{DatabaseChoice, Params};
 use crate::runbook::plan::{Plan, Step, StepId};
 use crate::runbook::situation::{View, words};
@@ -39,8 +42,6 @@ pub static SPEC: RunbookSpec = RunbookSpec {
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long taking the region out of DNS may take over all ways.
 const PIN: Duration = Duration::from_mins(10);
-/// How long the failed region is given to be fenced.
-const FENCE: Duration = Duration::from_secs(30);
 /// Fewer signals than this and the operator is warned.
 const ENOUGH_SIGNALS: usize = 2;
 /// Within this time clients look up the writer's name again: AWS asks for a cache of five seconds, few keep to it.
@@ -93,6 +94,7 @@ impl Runbook for Failover {
             let proof = evacuation::proof(&view, &region, &evacuation.names, pin, true);
             draft.steps.extend(proof.steps);
             draft.notes.extend(proof.notes);
+            draft.findings.extend(proof.findings);
             if unplanned {
                 draft.fence(&view, &region, pin);
             }
@@ -125,6 +127,9 @@ impl Runbook for Failover {
             draft.steps.push(step.after(answered.iter().cloned()));
         }
         // With the writer left in the failing region, writes are known to fail: that is told and passed.
+        if unplanned {
+            draft.notes.extend(marks(view.topology));
+        }
         let left = choice == DatabaseChoice::Leave && affected(&view, &region).next().is_some();
         let wrote = evacuation::written(view.topology, &evacuation.names, &last);
         draft.steps.extend(wrote.into_iter().map(|step| if left { step.passing() } else { step }));
@@ -205,6 +210,8 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
     }
     let mut question = String::new();
     let mut best = Vec::new();
+    // Where the writer may be alive elsewhere, a promotion would lose data for nothing.
+    let known = affected.iter().all(|global| view.writer(global).is_some());
     for global in affected {
         let writes = match view.writer(global) {
             Some(_) => format!("{} writes in {region}, which does not answer as available", global.id),
@@ -215,23 +222,43 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
         question = format!("{question}{writes}; {lags}. ");
         best.push(lag_words(view, &promotion::target(view, global, region, params)?));
     }
-    let choices = vec![
-        (
-            "failover".into(),
-            format!("promote {}; writes that have not reached it are lost", words::list(best)).into(),
-        ),
-        ("leave".into(), "move users now and decide later; writes fail until then".into()),
-        (
-            "detach".into(),
-            "the last resort, when failover is refused: the survivor leaves the global cluster for good"
-                .into(),
-        ),
-    ];
+    let named = |choice: DatabaseChoice, words: String| (Text::from(choice.word()), Text::from(words));
+    let mut choices = vec![named(
+        DatabaseChoice::Leave,
+        "nothing is lost: move users now and decide later; writes fail until then".into(),
+    )];
+    if known {
+        let words = "nothing is lost, but it cannot complete before the primary answers again";
+        choices.push(named(DatabaseChoice::Switchover, words.into()));
+    }
+    choices.push(named(
+        DatabaseChoice::Failover,
+        format!("promote {}; writes that have not reached it are lost", words::list(best)),
+    ));
+    choices.push(named(
+        DatabaseChoice::Detach,
+        "the last resort, when failover is refused: the survivor leaves the global cluster for good".into(),
+    ));
+    let proposed = if known { DatabaseChoice::Failover } else { DatabaseChoice::Leave };
     Err(PlanError::Choose {
         question: question.trim_end_matches([' ', '.']).into(),
         flag: "--database",
         choices,
+        proposed: Some(proposed.word().into()),
     })
+}
+
+/// What is done to measure the loss, since it leaves marks; `None` where the topology wants none.
+fn marks(topology: &Topology) -> Option<Text> {
+    let write = topology.synthetic.write.as_ref()?;
+    let read = write.read_back.as_ref().filter(|path| path.contains(TOKEN))?;
+    let (every, settle) = (MARK_EVERY.as_secs(), SETTLE.as_secs());
+    let words = format!(
+        "until the promotion is proven our own {} {} is sent every {every} s; which of them {read} shows afterwards \
+         measures what was lost; while it is accepted the promotion waits {settle} s for it to come over",
+        write.method, write.path
+    );
+    Some(words.into())
 }
 
 /// A plan in the making.
@@ -327,48 +354,6 @@ impl Draft {
         Ok(moves)
     }
 
-    /// Best effort: nothing in the failed region writes on. Only what is known of it can be held, and later restored.
-    fn fence(&mut self, view: &View<'_>, region: &Region, pin: &StepId) {
-        for service in view.services(region) {
-            let key = &service.key;
-            let desired =
-                view.facts.service(&Fact::Service(region.clone(), key.clone())).map(|state| state.desired);
-            let saved = view.facts.scaling(&Fact::Scaling(region.clone(), key.clone())).cloned().flatten();
-            let set =
-                |desired| Operation::SetDesired { region: region.clone(), service: key.clone(), desired };
-            let (mut calls, mut undo) = (Vec::new(), Vec::new());
-            let mut proofs = vec![Condition::Desired {
-                region: region.clone(),
-                service: key.clone(),
-                tasks: 0,
-                at_least: false,
-            }];
-            if let Some(desired) = desired {
-                undo.push(set(desired));
-            }
-            if let Some(saved) = saved {
-                let (hold, release) = held_at_zero(region, key, &saved);
-                calls.push(hold);
-                undo.push(release);
-                proofs.push(Condition::Scaling {
-                    region: region.clone(),
-                    service: key.clone(),
-                    min: 0,
-                    max: saved.max,
-                    at_least: false,
-                    suspended: Some(Suspended::ALL),
-                });
-            }
-            calls.push(set(0));
-            let was = desired.map_or_else(|| "not known".to_owned(), |desired| desired.to_string());
-            let title = format!("fence {key} in {region}, best effort");
-            let verify = Condition::All { of: proofs };
-            let step = Step::act(format!("fence/{region}/{key}"), title, calls, undo, verify, FENCE);
-            let step = step.at(region).after([pin.clone()]).passing();
-            self.steps.push(step.changing(format!("desired {was} -> 0, min -> 0, scaling suspended")));
-        }
-    }
-
     /// New deployments of the services that were named, only while our own request still fails.
     fn redeploy(
         &mut self,
@@ -377,7 +362,7 @@ impl Draft {
         survivors: &[Region],
         params: &Params,
         after: &[StepId],
-        names: &[crate::domain::ids::HostName],
+        names: &[HostName],
     ) -> Result<(), PlanError> {
         let called = |key: &crate::domain::ids::ServiceKey, name: &Text| {
             key.to_string() == name.as_str() || key.service.as_str() == name.as_str()

@@ -126,8 +126,10 @@ pub enum PlanError {
         question: Text,
         /// The flag on the command line.
         flag: &'static str,
-        /// The choices, best first, a sentence each.
+        /// The choices, a sentence each; the one that harms least first.
         choices: Vec<(Text, Text)>,
+        /// The choice that the runbook would make, when it would; no cursor begins on it.
+        proposed: Option<Text>,
     },
 }
 

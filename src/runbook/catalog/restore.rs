@@ -18,6 +18,7 @@ use super::{PlanError, Runbook, RunbookSpec, Situation};
 use crate::domain::Topology;
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
+use crate::runbook::event::{Entry, Event, LeaseOutcome, RunId};
 use crate::runbook::fact::{Fact, Facts};
 use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::params::{Differing, Params};
@@ -95,6 +96,7 @@ impl Runbook for Restore {
         if told.lossy {
             findings.push(lossy());
         }
+        findings.extend(situation.journal.into_iter().flat_map(|entries| unheard(entries)));
         let mut changes = Vec::new();
         let mut differing = Vec::new();
         for item in &told.items {
@@ -141,11 +143,11 @@ impl Runbook for Restore {
 
 /// What is to be restored, and from what: the journal of the run, or else the baseline.
 fn told(situation: &Situation<'_>, region: &Region) -> Result<(Told, String), PlanError> {
-    let source = |entries: &[crate::runbook::event::Entry]| {
+    let source = |entries: &[Entry]| {
         let runs: Vec<String> = entries
             .iter()
             .filter_map(|entry| match &entry.event {
-                crate::runbook::event::Event::Opened { opening, .. } => Some(opening.run.to_string()),
+                Event::Opened { opening, .. } => Some(opening.run.to_string()),
                 _ => None,
             })
             .collect();
@@ -225,6 +227,7 @@ fn ask(differing: Vec<(Text, Text)>) -> PlanError {
         question: format!("{many} no longer what the run left: {}", each.join("; ")).into(),
         flag: "--keep ITEM or --saved ITEM",
         choices: differing,
+        proposed: None,
     }
 }
 
@@ -235,6 +238,36 @@ fn lossy() -> GuardFinding {
     GuardFinding::warn(GuardId::DataAtRisk, words).next(
         "reconcile them from the snapshot rds:unplanned-global-failover-CLUSTER-TIME, and copy it before it expires",
     )
+}
+
+/// Runs of other hosts that ours took over from, and whose records are not here: what they had changed by then, ours found
+/// and saved as if it had been so before.
+fn unheard(entries: &[Entry]) -> Vec<GuardFinding> {
+    let here = |run: &RunId| {
+        entries.iter().any(|entry| match &entry.event {
+            Event::Opened { opening, .. } => &opening.run == run,
+            _ => false,
+        })
+    };
+    let mut found: Vec<GuardFinding> = Vec::new();
+    for entry in entries {
+        let Event::Lease { outcome: LeaseOutcome::TakenOver { from, .. } } = &entry.event else { continue };
+        let claim = &from.claim;
+        if here(&claim.run) {
+            continue;
+        }
+        let words = format!(
+            "{} of {} on {} was taken over from, and its record is not here: what it had changed by then is taken for what \
+             was there before",
+            claim.purpose, claim.holder, claim.host
+        );
+        let finding = GuardFinding::block(GuardId::Runbook, SPEC.emergency, words)
+            .next(format!("`switchtower runs import {}`, then plan again", claim.run));
+        if !found.contains(&finding) {
+            found.push(finding);
+        }
+    }
+    found
 }
 
 fn notes(situation: &Situation<'_>, told: &Told) -> Vec<Text> {

@@ -201,6 +201,7 @@ fn target<'a>(
                     .iter()
                     .map(|member| (member.region.as_str().into(), format!("cluster {}", member.id).into()))
                     .collect(),
+                proposed: None,
             }),
     }
 }

@@ -6,7 +6,7 @@
 
 use super::Judgement;
 use super::proof::{Proof, Ruling, holds, never, not_yet, so_far, strange, unknown};
-use super::words::{millis, thing};
+use super::words::{against, thing};
 use crate::domain::ids::{Arn, DbClusterId, GlobalClusterId, Region};
 use crate::domain::snapshot::{GlobalClusterState, GlobalMember};
 use crate::runbook::fact::{Fact, Known};
@@ -93,11 +93,11 @@ impl Proof<'_> {
         if !lag.is_finite() || *lag < 0.0 {
             return Ok(unknown(format!("{}: {lag} is no lag", thing(&fact))));
         }
-        let words = format!("RPO lag {}", millis(*lag));
+        let (said, limit) = against(*lag, at_most);
         Ok(if *lag <= at_most {
-            holds(words)
+            holds(format!("RPO lag {said}"))
         } else {
-            not_yet(format!("{words}, wanted at most {}", millis(at_most)))
+            not_yet(format!("RPO lag {said}, wanted at most {limit}"))
         })
     }
 

@@ -19,7 +19,7 @@ mod proof;
 mod records;
 mod tasks;
 mod traffic;
-mod words;
+pub(super) mod words;
 
 pub(super) use words::{flags, record, suspension, time};
 
@@ -98,8 +98,8 @@ pub enum Condition {
         service: ServiceKey,
         /// Wanted min.
         min: i32,
-        /// Wanted max.
-        max: i32,
+        /// Wanted max; `None`: whatever it is.
+        max: Option<i32>,
         /// True: min and max may be higher than wanted. False: exactly these.
         at_least: bool,
         /// Wanted suspension, when it matters.

@@ -20,7 +20,7 @@ impl Proof<'_> {
         &self,
         fact: &Fact,
         service: &ServiceKey,
-        (min, max): (i32, i32),
+        (min, max): (i32, Option<i32>),
         at_least: bool,
         suspended: Option<Suspended>,
     ) -> Ruling {
@@ -37,9 +37,9 @@ impl Proof<'_> {
             scheduled: target.scheduled_suspended,
         };
         let enough = if at_least {
-            target.min >= min && target.max >= max
+            target.min >= min && max.is_none_or(|max| target.max >= max)
         } else {
-            target.min == min && target.max == max
+            target.min == min && max.is_none_or(|max| target.max == max)
         };
         let now = format!("min {}, max {}, {}", target.min, target.max, suspension(seen));
         Ok(if enough && suspended.is_none_or(|wanted| wanted == seen) {
@@ -47,7 +47,8 @@ impl Proof<'_> {
         } else {
             let least = if at_least { "at least " } else { "" };
             let wanted = suspended.map(|wanted| format!(", {}", suspension(wanted))).unwrap_or_default();
-            not_yet(format!("{now}; wanted min {least}{min}, max {least}{max}{wanted}"))
+            let max = max.map(|max| format!(", max {least}{max}")).unwrap_or_default();
+            not_yet(format!("{now}; wanted min {least}{min}{max}{wanted}"))
         })
     }
 

@@ -9,6 +9,7 @@ use super::Condition;
 use crate::domain::text::Text;
 use crate::runbook::fact::Fact;
 use crate::runbook::operation::Suspended;
+use crate::runbook::situation;
 
 impl Condition {
     /// What is wanted, in words: `hc-us is inverted and disabled`.
@@ -33,7 +34,11 @@ impl Condition {
             Self::Scaling { region, service, min, max, at_least, suspended } => {
                 let least = if *at_least { "at least " } else { "" };
                 let suspended = suspended.map(|seen| format!(", {}", suspension(seen))).unwrap_or_default();
-                format!("{service} in {region} scales between {least}{min} and {least}{max}{suspended}")
+                let range = match max {
+                    Some(max) => format!("between {least}{min} and {least}{max}"),
+                    None => format!("from {least}{min}"),
+                };
+                format!("{service} in {region} scales {range}{suspended}")
             }
             Self::Desired { region, service, tasks, at_least } => {
                 let least = if *at_least { "at least " } else { "" };
@@ -66,7 +71,10 @@ impl Condition {
                 format!("{} is no member of {global}", cluster.short_name())
             }
             Self::RpoLag { region, cluster, at_most } => {
-                format!("the RPO lag of {cluster} in {region} is at most {}", millis(*at_most))
+                format!(
+                    "the RPO lag of {cluster} in {region} is at most {}",
+                    situation::words::millis(*at_most)
+                )
             }
             Self::AnswersOmit { names, region } => {
                 format!("DNS sends nobody to {region} ({})", joined(names, ", "))
@@ -120,7 +128,8 @@ pub(super) fn thing(fact: &Fact) -> String {
         Fact::Errors(region) => format!("5XX of {region}"),
         Fact::Probe(region) => format!("our own probe of {region}"),
         Fact::Synthetic(name) => format!("our own request to {name}"),
-        Fact::SyntheticWrite(name) => format!("our own write to {name}"),
+        Fact::SyntheticWrite(name) | Fact::SyntheticMark(name) => format!("our own write to {name}"),
+        Fact::TokenShown(name, token) => format!("our write {token} at {name}"),
         Fact::Answers(name) => format!("DNS answers for {name}"),
         Fact::KeepAlive(region, balancer) => format!("keep-alive of {} in {region}", balancer.short_name()),
         Fact::Dependencies(region, service) => format!("images and secrets of {service} in {region}"),
@@ -207,8 +216,13 @@ pub(crate) fn time(span: Duration) -> String {
     }
 }
 
-/// Milliseconds, never rounded into agreement with a limit: `184 ms`, `1000.4 ms`.
-pub(super) fn millis(value: f64) -> String {
-    let tenths = (value * 10.0).round() / 10.0;
-    format!("{tenths} ms")
+/// A value and its limit in milliseconds as a person says them, but never rounded into agreement: `9 min 1 s` and `1.0 s`,
+/// `1000.4 ms` and `1000 ms`.
+pub(super) fn against(value: f64, limit: f64) -> (String, String) {
+    let said = (situation::words::millis(value), situation::words::millis(limit));
+    if value <= limit || said.0 != said.1 {
+        return said;
+    }
+    let exact = |value: f64| format!("{} ms", (value * 10.0).round() / 10.0);
+    (exact(value), exact(limit))
 }

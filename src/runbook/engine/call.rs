@@ -16,12 +16,14 @@ use super::interlock::{
     WayOut, carried_facts, may_lower, survivors, survivors_facts, writer_facts, writer_may_move,
 };
 use super::{Context, LOOK, Stop};
+use crate::domain::observation::Reading;
 use crate::domain::text::Text;
 use crate::runbook::condition::{Condition, Judgement};
 use crate::runbook::event::{ActFailure, Event, LeaseOutcome};
 use crate::runbook::fact::{Fact, Facts, Known};
 use crate::runbook::operation::{Operation, Resend, Steering};
-use crate::runbook::plan::StepId;
+use crate::runbook::plan::{OnFailure, StepId};
+use crate::runbook::situation::words;
 use crate::runbook::undo::UNDO;
 
 /// Where in a plan a call stands.
@@ -60,6 +62,7 @@ impl Context {
         let topology = &self.setup.topology;
         let proof = effect(&operation, topology);
         let mut pause = PAUSE;
+        self.settle_marks(place.step).await;
         // A call that was sent before, in this process or an earlier one, and whose outcome nobody knows.
         let mut unknown = self.told_sent(&place, &operation) || proof.is_some() && self.in_doubt(&place);
         for attempt in 0.. {
@@ -67,7 +70,10 @@ impl Context {
                 return Called::Stopped(cause);
             }
             let asked_at = self.setup.clock.now();
-            let (saved, words) = self.before(&operation, proof.as_ref(), asked_at).await;
+            let (saved, words) = self
+                .within(until, &place, self.before(&operation, proof.as_ref(), asked_at))
+                .await
+                .unwrap_or_default();
             if let Some(Judgement::Holds { .. }) = words {
                 return Called::Accepted;
             }
@@ -103,7 +109,12 @@ impl Context {
                 return called;
             }
             self.sending(&place);
-            let failure = match self.setup.executor.apply(&operation, &self.setup.approval).await {
+            self.mark_call(place.step);
+            let sent =
+                self.within(until, &place, self.setup.executor.apply(&operation, &self.setup.approval));
+            // An answer that comes later is found by looking.
+            let late = |late: Text| Err(ActFailure::Unknown { why: late });
+            let failure = match sent.await.unwrap_or_else(late) {
                 Ok(receipt) => {
                     self.tell(Event::Applied {
                         step: place.step.clone(),
@@ -141,10 +152,28 @@ impl Context {
         Called::Failed("not accepted".into())
     }
 
+    /// Waits for a part of a call. What a failover may pass over ends when its step does, whoever hangs: nothing that
+    /// is best effort may outlast its bound.
+    async fn within<T>(
+        &self,
+        until: Timestamp,
+        place: &Place<'_>,
+        part: impl Future<Output = T>,
+    ) -> Result<T, Text> {
+        let step = self.setup.plan.step(place.step);
+        if !self.setup.emergency || step.is_none_or(|step| step.on_failure != OnFailure::Pass) {
+            return Ok(part.await);
+        }
+        let left = Duration::try_from(until.duration_since(self.setup.clock.now())).unwrap_or_default();
+        self.setup.clock.timeout(left, part).await.map_err(|elapsed| Text::new(elapsed.to_string()))
+    }
+
     /// Keeps the last lag that was read before a promotion.
     fn note_lag(&self, saved: &Facts) {
-        let lag = saved.iter().find_map(|(fact, seen)| match (fact, seen.value()) {
-            (Fact::RpoLag(..), Some(Known::Number(lag))) => Some(*lag),
+        let lag = saved.iter().find_map(|(fact, seen)| match (fact, seen.reading()) {
+            (Fact::RpoLag(..), Some(Reading { value: Known::Number(lag), as_of, .. })) => {
+                Some((*lag, *as_of))
+            }
             _ => None,
         });
         if let Some(lag) = lag {
@@ -159,10 +188,13 @@ impl Context {
             .filter_map(|(fact, seen)| {
                 match (fact, seen.reading().map(|reading| (&reading.value, reading.as_of))) {
                     (Fact::RpoLag(region, cluster), Some((Known::Number(lag), as_of))) => {
-                        let age = self.setup.clock.now().duration_since(as_of).as_secs().max(0);
+                        let age = self.setup.clock.now().duration_since(as_of);
+                        let age = Duration::try_from(age).unwrap_or_default();
                         Some(format!(
-                            "{cluster} in {region} was {lag:.0} ms behind at {}, {age} s ago",
-                            as_of.strftime("%H:%M:%SZ")
+                            "{cluster} in {region} was {} behind at {}, {} ago",
+                            words::millis(*lag),
+                            as_of.strftime("%H:%M:%SZ"),
+                            words::span(age)
                         ))
                     }
                     (Fact::RpoLag(region, cluster), _) => {
@@ -190,13 +222,22 @@ impl Context {
         proof: Option<&Condition>,
         asked_at: Timestamp,
     ) -> (Facts, Option<Judgement>) {
-        let wanted = touches(operation, &self.setup.topology);
+        let mut wanted = touches(operation, &self.setup.topology);
+        wanted.extend(self.lag_at_stake(operation));
         if wanted.is_empty() {
             return (Facts::new(), None);
         }
         let facts = self.setup.executor.observe(&wanted).await;
         let words = proof.map(|proof| self.judge(proof, &facts, asked_at, asked_at));
         (facts, words)
+    }
+
+    /// A cluster that leaves in a failover takes with it what has reached it; in a cleanup nobody minds.
+    fn lag_at_stake(&self, operation: &Operation) -> Option<Fact> {
+        let Operation::RemoveFromGlobalCluster { region, cluster, .. } = operation else { return None };
+        let clusters = self.setup.topology.aurora.iter().filter(|_| self.setup.emergency);
+        let member = clusters.flat_map(|global| &global.members).find(|member| &member.arn == cluster)?;
+        Some(Fact::RpoLag(region.clone(), member.id.clone()))
     }
 
     /// Notes that a call is on its way.
@@ -210,9 +251,9 @@ impl Context {
     fn not_sent(&self, place: &Place<'_>) {
         for list in [&self.doubtful, &self.sent] {
             let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
-            let last = list
-                .iter()
-                .rposition(|(step, way, call)| step == place.step && *way == place.way && *call == place.call);
+            let last = list.iter().rposition(|(step, way, call)| {
+                step == place.step && *way == place.way && *call == place.call
+            });
             if let Some(last) = last {
                 list.remove(last);
             }
@@ -303,7 +344,8 @@ impl Context {
         if place.call >= UNDO {
             let plan = &self.setup.plan;
             let wanted = carried_facts(topology, plan, operation);
-            let facts = if wanted.is_empty() { Facts::new() } else { self.setup.executor.observe(&wanted).await };
+            let facts =
+                if wanted.is_empty() { Facts::new() } else { self.setup.executor.observe(&wanted).await };
             may_lower(topology, plan, &facts, operation, asked_at - SignedDuration::from_secs(60))?;
         }
         // A cleanup of the whole application leaves nobody in DNS on purpose: its own guard refuses while users come.

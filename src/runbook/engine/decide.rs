@@ -104,7 +104,10 @@ impl Context {
         let plan = &self.setup.plan;
         let step = plan.step(id).filter(|_| undoable(plan, &used).contains(id));
         let (Some(step), Some(ways)) = (step, used.get(id)) else {
-            let words = format!("{id} was not undone: this run changed nothing by it that can be brought back");
+            let words = format!(
+                "\"{}\" was not undone: this run changed nothing by it that can be brought back",
+                self.title(id)
+            );
             return self.tell(Event::Noted { words: words.into() }).await;
         };
         match self.undo(step, ways).await {
@@ -122,7 +125,7 @@ impl Context {
                 board.failed.push((id.clone(), why));
             }
             Settled::Failed(why) => {
-                let words = format!("{id} was not undone, and nothing was changed: {why}");
+                let words = format!("\"{}\" was not undone, and nothing was changed: {why}", step.title);
                 self.tell(Event::Noted { words: words.into() }).await;
             }
             Settled::Stopped(_) => {}
@@ -135,10 +138,14 @@ impl Context {
         let done: Vec<&str> = dependents
             .iter()
             .filter(|step| board.settled.contains(&step.id) && !step.ways.is_empty())
-            .map(|step| step.id.as_str())
+            .map(|step| step.title.as_str())
             .collect();
         if !done.is_empty() {
-            let words = format!("{id} is undone; done after it, and left as they are: {}", done.join(", "));
+            let words = format!(
+                "\"{}\" is undone; done after it, and left as they are: {}",
+                self.title(id),
+                done.join("; ")
+            );
             self.tell(Event::Noted { words: words.into() }).await;
         }
     }
@@ -155,20 +162,23 @@ impl Context {
         let undoable = undoable(&self.setup.plan, &used);
         let lasting = |step: &&Step| used.contains_key(&step.id) && !undoable.contains(&step.id);
         let lasting: Vec<&str> =
-            self.setup.plan.steps.iter().rev().filter(lasting).map(|step| step.id.as_str()).collect();
+            self.setup.plan.steps.iter().rev().filter(lasting).map(|step| step.title.as_str()).collect();
         for id in &undoable {
             let (Some(step), Some(ways)) = (self.setup.plan.step(id), used.get(id)) else { continue };
             match self.undo(step, ways).await {
                 Settled::Done => {}
                 Settled::Failed(why) => {
-                    let why: Text = format!("the undo of {id} failed: {why}").into();
+                    let why: Text = format!("the undo of \"{}\" failed: {why}", step.title).into();
                     let event = Event::StepFailed { step: id.clone(), why: why.clone(), passed: false };
                     self.tell_durably(event).await;
                     return Ending { outcome: Outcome::Halted, why };
                 }
                 Settled::Stopped(stop) => {
                     let ending = self.stopped(stop);
-                    let why = format!("{}; the undo of {id} and of what came before it is not done", ending.why);
+                    let why = format!(
+                        "{}; the undo of \"{}\" and of what came before it is not done",
+                        ending.why, step.title
+                    );
                     return Ending { why: why.into(), ..ending };
                 }
             }
@@ -176,8 +186,7 @@ impl Context {
         let why = if lasting.is_empty() {
             "everything that was done is undone".into()
         } else {
-            format!("what can be undone is undone; {} cannot be and stay as they are", lasting.join(", "))
-                .into()
+            format!("what can be undone is undone; this stays as it is: {}", lasting.join("; ")).into()
         };
         Ending { outcome: Outcome::Undone, why }
     }

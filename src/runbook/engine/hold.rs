@@ -117,12 +117,16 @@ impl Hold {
             Err(LeaseError::Held(view)) => {
                 let asked = setup.take_over.as_ref().filter(|(seen, _)| seen.number == view.number);
                 let reason = match asked {
-                    Some((_, reason)) => reason.clone(),
                     // An unplanned failover supersedes any run; the loser stops before its next call.
-                    None if setup.emergency => setup.approval.reason().clone(),
-                    None => return Err(blocked(LeaseError::Held(view))),
+                    _ if setup.emergency => {
+                        asked.map_or_else(|| setup.approval.reason(), |(_, reason)| reason)
+                    }
+                    // A planned run takes over from the dead only: nobody's failover is stopped for it.
+                    Some(_) if !view.is_expired(setup.clock.now()) => return Err(alive(&view, setup)),
+                    Some((_, reason)) if !reason.as_str().trim().is_empty() => reason,
+                    _ => return Err(blocked(LeaseError::Held(view))),
                 };
-                let lease = store.take_over(claim, &view, &reason).await.map_err(blocked)?;
+                let lease = store.take_over(claim, &view, reason).await.map_err(blocked)?;
                 let number = lease.number;
                 self.keep(lease);
                 Ok(LeaseOutcome::TakenOver { number, from: *view })
@@ -173,6 +177,16 @@ impl Hold {
         let (Some(store), Some(lease)) = (&self.store, lease) else { return false };
         matches!(clock.timeout(LEASE_PATIENCE, store.release(&lease)).await, Ok(Ok(())))
     }
+}
+
+/// Why a lease that is renewed is not taken from its holder.
+fn alive(view: &LeaseView, setup: &Setup) -> NotBegun {
+    let beat = setup.clock.now().duration_since(view.heartbeat).as_secs().max(0);
+    let held = LeaseError::Held(Box::new(view.clone()));
+    NotBegun::Lease(
+        format!("{held}, which was alive {beat} s ago; attach to it, or abort it, and wait for it to end")
+            .into(),
+    )
 }
 
 fn purpose(setup: &Setup) -> Text {

@@ -284,7 +284,9 @@ pub fn may_lower(
             (false, _) if in_dns(topology, facts, &other) == Some(false) => continue,
             (false, _) => format!("{other} is in DNS and serves its users"),
         };
-        return Err(format!("{service} in {region} must keep its {tasks} tasks: {why}; undo that first").into());
+        return Err(
+            format!("{service} in {region} must keep its {tasks} tasks: {why}; undo that first").into()
+        );
     }
     Ok(())
 }

@@ -14,6 +14,7 @@
 //! | `interlock` | what is refused whatever a plan says |
 //! | `effect` | what a call touches and what proves it |
 //! | `hold` | the lease: taking, renewing, losing |
+//! | `marking` | our own writes around a promotion, which measure what it loses |
 //! | `recorder` | where events go |
 //! | `sampling` | what users feel beside the steps |
 
@@ -22,6 +23,7 @@ mod decide;
 pub mod effect;
 mod hold;
 pub mod interlock;
+mod marking;
 mod recorder;
 mod run;
 mod sampling;
@@ -49,8 +51,9 @@ use crate::domain::ids::Region;
 use crate::domain::text::Text;
 use crate::ports::Clock;
 
-pub use recorder::{InMemory, Recorder};
 pub use decide::{asked_about, failed_steps, undone_steps};
+pub use marking::{MARK_EVERY, SETTLE};
+pub use recorder::{InMemory, Recorder};
 pub use run::run;
 
 /// How long a failover waits for its journal before it goes on without.
@@ -171,8 +174,10 @@ struct Context {
     attended: AtomicBool,
     /// When users were first proven to be answered elsewhere.
     proven: Mutex<Option<Timestamp>>,
-    /// The last lag that was read before a promotion, milliseconds.
-    lag: Mutex<Option<f64>>,
+    /// The last lag that was read before a promotion, milliseconds, and the moment for which it holds.
+    lag: Mutex<Option<(f64, Timestamp)>>,
+    /// Our own writes around an unplanned promotion.
+    marks: Mutex<marking::Marks>,
     /// When this process began the run.
     began: Timestamp,
 }

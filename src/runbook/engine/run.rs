@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use super::decide::{asked_about, standing, undone_steps};
@@ -21,14 +22,18 @@ use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
 use crate::runbook::event::{Decision, Event, LeaseOutcome, Outcome};
 use crate::runbook::plan::{OnFailure, Step, StepId};
+use crate::runbook::situation::words;
 use crate::runbook::state::StepState;
 use crate::runbook::undo::sent;
 
 /// Why a run waits at a step that was undone.
 const UNDONE: &str = "undone on the operator's word; retry does it again, skip goes on without it";
 
-/// How long telling people may take at the end of a run.
+/// How long telling one topic may take.
 const NOTIFYING: Duration = Duration::from_secs(5);
+
+/// How long telling people may take at a halt or at the end of a run, with the record of who heard it.
+const TOLD: Duration = Duration::from_secs(8);
 
 type Running<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = (StepId, Settled)> + Send + 'a>>>;
 
@@ -65,6 +70,7 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         doubtful: std::sync::Mutex::default(),
         proven: std::sync::Mutex::default(),
         lag: std::sync::Mutex::default(),
+        marks: std::sync::Mutex::new(super::marking::Marks::told(&setup.plan, &setup.told)),
         began,
         setup,
         aborted: AtomicBool::new(false),
@@ -127,14 +133,20 @@ impl Context {
             () = beat => unreachable_ending(),
             () = notify => unreachable_ending(),
             () = self.sampling() => unreachable_ending(),
+            () = self.marking() => unreachable_ending(),
         };
         self.last_sample().await;
+        let point = self.recovery_point().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
-        let words =
-            format!("{}: {} ended: {}", self.setup.opening.application, self.setup.opening.run, ending.why);
+        let rto = rto.map(|rto| format!("; RTO {}", words::span(rto))).unwrap_or_default();
+        let rpo = point.map(|point| format!("; RPO {}", point.words())).unwrap_or_default();
+        let words = format!(
+            "{}: {} ended: {}{rto}{rpo}",
+            self.setup.opening.application, self.setup.opening.run, ending.why
+        );
         let telling = self.notify("ended", &words);
-        let _ = self.setup.clock.timeout(NOTIFYING, telling).await;
+        let _ = self.setup.clock.timeout(TOLD, telling).await;
         ending
     }
 
@@ -193,6 +205,7 @@ impl Context {
         board.running.remove(&id);
         match settled {
             Settled::Done => {
+                self.mark_proven(&id);
                 if self.proves(&id) {
                     let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     proven.get_or_insert(self.setup.clock.now());
@@ -244,13 +257,13 @@ impl Context {
         let about = board.failed.first().cloned().or_else(undone);
         let (asked, words) = match about {
             Some((id, why)) => {
-                let words = Text::new(format!("{id}: {why}"));
+                let words = Text::new(format!("{}: {why}", self.title(&id)));
                 (Some(id), words)
             }
             None if board.asks => (None, "nothing was undone, and nothing else was begun".into()),
             None => {
                 let left = self.setup.plan.steps.iter().filter(|step| !board.settled.contains(&step.id));
-                let left: Vec<&str> = left.map(|step| step.id.as_str()).collect();
+                let left: Vec<&str> = left.map(|step| step.title.as_str()).collect();
                 if left.is_empty() {
                     return Some(Ending { outcome: Outcome::Done, why: "every step is done".into() });
                 }
@@ -262,7 +275,7 @@ impl Context {
         self.halted(board, words.clone(), asked.clone()).await;
         let message =
             format!("{}: {} halted: {words}", self.setup.opening.application, self.setup.opening.run);
-        let _ = self.setup.clock.timeout(NOTIFYING, self.notify("halted", &message)).await;
+        let _ = self.setup.clock.timeout(TOLD, self.notify("halted", &message)).await;
         let halted = Ending { outcome: Outcome::Halted, why: words };
         if !self.attended.load(Ordering::SeqCst) {
             return Some(halted);
@@ -274,6 +287,11 @@ impl Context {
         }
         let deciding = self.decide(board, decision, asked);
         self.heeding(decisions, deciding).await
+    }
+
+    /// A step as people call it.
+    pub(super) fn title<'a>(&'a self, id: &'a StepId) -> &'a str {
+        self.setup.plan.step(id).map_or(id.as_str(), |step| step.title.as_str())
     }
 
     /// On resume: the steps that were settled and still are. What acted is looked at again, all of it at once,
@@ -296,8 +314,10 @@ impl Context {
             if let crate::runbook::Judgement::NotYet { progress, .. } =
                 self.judge(&step.verify, &facts, now, now)
             {
-                let words =
-                    format!("{} was settled and does not hold now: {progress}; it is done again", step.id);
+                let words = format!(
+                    "{}: settled before, and does not hold now: {progress}; it is done again",
+                    step.title
+                );
                 self.tell(Event::Noted { words: words.into() }).await;
                 board.settled.remove(&step.id);
             }
@@ -328,7 +348,7 @@ impl Context {
         let began = self.setup.plan.params.since.map_or(told, |since| since.min(told));
         let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
         let lag = *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (rto, lag)
+        (rto, lag.map(|(lag, _)| lag))
     }
 
     /// Tells everybody whom the topology names; topics of the region that is acted on are passed over.
@@ -341,15 +361,18 @@ impl Context {
             .iter()
             .filter(|topic| topic.region().as_ref() != leaving || leaving.is_none())
             .collect();
-        for topic in topics {
-            let publishing = self.setup.executor.publish(topic, &subject, message, &self.setup.approval);
+        // All at once: one that hangs, in a region that is ill too, must not keep the others from hearing.
+        let (subject, topics) = (&subject, topics.into_iter());
+        let telling = topics.map(|topic| async move {
+            let publishing = self.setup.executor.publish(topic, subject, message, &self.setup.approval);
             let failure = match self.setup.clock.timeout(NOTIFYING, publishing).await {
                 Ok(Ok(())) => None,
                 Ok(Err(why)) => Some(why),
                 Err(elapsed) => Some(elapsed.to_string().into()),
             };
             self.tell(Event::Notified { whom: topic.as_str().into(), failure }).await;
-        }
+        });
+        join_all(telling).await;
     }
 }
 

@@ -48,11 +48,19 @@ const RETURNING: SignedDuration = SignedDuration::from_mins(3);
 /// A wait for a precondition after which a step looks once more whether there is anything left to do.
 const LONG: SignedDuration = SignedDuration::from_secs(10);
 
+/// A look at a region that hangs takes so long: what is best effort begins its last one so much before its end.
+const LAST_LOOK: SignedDuration = SignedDuration::from_secs(4);
+
 impl Context {
     /// Carries one step out and records how it went; a failure is recorded by the caller, who knows what it means.
     pub(super) async fn step(&self, step: &Step) -> Settled {
         let began = self.setup.clock.now();
         let until = began + SignedDuration::try_from(step.timeout).unwrap_or(SignedDuration::from_mins(10));
+        let until = if self.setup.emergency && hopeless(step) && !step.ways.is_empty() {
+            until - LAST_LOOK
+        } else {
+            until
+        };
         self.tell(Event::StepBegan { step: step.id.clone() }).await;
 
         // What only waits is in no hurry; a call of an emergency is.
@@ -260,7 +268,8 @@ impl Context {
             let lives = Duration::from_secs(self.setup.topology.policy.answers_live_seconds);
             let name = format!("TTL of {} s since users were let back", lives.as_secs()).into();
             let forgotten = Condition::Elapsed { span: lives, name };
-            let until = back + SignedDuration::try_from(lives).unwrap_or_default() + SignedDuration::from_mins(1);
+            let until =
+                back + SignedDuration::try_from(lives).unwrap_or_default() + SignedDuration::from_mins(1);
             return self.awaited(step, &forgotten, back, until.max(now)).await;
         }
         Ok(())

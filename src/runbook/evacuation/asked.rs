@@ -5,7 +5,7 @@
 
 use super::super::catalog::PlanError;
 use crate::domain::Topology;
-use crate::domain::ids::Region;
+use crate::domain::ids::{HostName, Region};
 use crate::domain::topology::ACTED_PARTITION;
 use crate::runbook::fact::Fact;
 use crate::runbook::params::Params;
@@ -83,6 +83,11 @@ pub(in crate::runbook) fn facts(topology: &Topology, params: &Params) -> Vec<Fac
     let names = names_of(topology, out);
     for record in topology.records.iter().filter(|record| names.contains(&record.name)) {
         wants.push(Fact::Records(record.zone_id.clone(), record.name.clone()));
+    }
+    // A name of which the topology has no record may be led here by a CNAME, which no method moves: that must be told.
+    let unrecorded = |name: &HostName| topology.records.iter().all(|record| &record.name != name);
+    for host in topology.hostnames.iter().filter(|host| unrecorded(&host.name)) {
+        wants.extend(host.zone_id.clone().map(|zone| Fact::Records(zone, host.name.clone())));
     }
     let controls = topology.arc.iter().flat_map(|arc| &arc.routing_controls);
     wants.extend(controls.map(|control| Fact::RoutingControl(control.arn.clone())));

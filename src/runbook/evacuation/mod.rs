@@ -8,6 +8,8 @@
 
 pub(super) mod asked;
 mod cover;
+mod quiet;
+mod staying;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,7 @@ use crate::domain::snapshot::{HealthCheckConfig, RecordSet};
 use crate::domain::text::Text;
 use crate::domain::topology::{Switch, SwitchWire};
 
+pub(super) use quiet::{QUIET_MINUTES, checkers, unvisited};
 pub use steps::LINGERING;
 pub(super) use steps::{held_at_zero, pin, prescale, proof, written};
 
@@ -34,7 +37,7 @@ pub struct Evacuation {
     pub ways: Vec<Way>,
     /// Public names that have records of the region.
     pub names: Vec<HostName>,
-    /// Records that no wired method moves, and why, a line each.
+    /// Records whose users no wired method moves, or not all of them, and why, a line each.
     pub uncovered: Vec<Text>,
     /// What the operator should know about the methods, a line each.
     pub notes: Vec<Text>,
@@ -135,6 +138,8 @@ pub fn ways(view: &View<'_>, region: &Region, patience: Duration) -> Evacuation 
             uncovered.push(format!("{}: {}", target.label(), board.why_not(target)).into());
         }
     }
+    uncovered.extend(staying::without_default(view, &board.targets));
+    uncovered.extend(staying::by_cname(view, region));
     let mut names: Vec<HostName> = Vec::new();
     for target in &board.targets {
         if !names.contains(&target.name) {

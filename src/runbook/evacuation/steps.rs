@@ -13,6 +13,7 @@ use crate::domain::snapshot::ScalableTarget;
 use crate::domain::text::Text;
 use crate::runbook::condition::Condition;
 use crate::runbook::fact::Fact;
+use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::operation::{Operation, RecordAction, Suspended};
 use crate::runbook::plan::{Step, StepId};
 use crate::runbook::situation::{Need, View, words};
@@ -40,6 +41,7 @@ pub(in crate::runbook) struct Parts {
     pub(in crate::runbook) steps: Vec<Step>,
     pub(in crate::runbook) done: Vec<StepId>,
     pub(in crate::runbook) notes: Vec<Text>,
+    pub(in crate::runbook) findings: Vec<GuardFinding>,
 }
 
 /// Survivors grow to their need: limits first, then the wait until tasks serve. Nothing is ever lowered.
@@ -89,14 +91,14 @@ fn grow(need: &Need, tasks: i32) -> Option<Step> {
                 region: region.clone(),
                 service: service.clone(),
                 min,
-                max,
+                max: Some(max),
                 suspended: None,
             };
             let limits = |min, max, at_least| Condition::Scaling {
                 region: region.clone(),
                 service: service.clone(),
                 min,
-                max,
+                max: Some(max),
                 at_least,
                 suspended: None,
             };
@@ -207,6 +209,7 @@ pub(in crate::runbook) fn proof(
             .notes
             .push("where DNS leads cannot be asked here (not configured): answers prove nothing".into());
     }
+    parts.findings.extend(unanswered(view, names, quiet.is_some()));
     // Where DNS cannot be asked, traffic proves the same, later.
     let gone = match &quiet {
         Some(quiet) if unasked => Some(quiet.clone()),
@@ -257,6 +260,21 @@ pub(in crate::runbook) fn proof(
     parts
 }
 
+/// A host that lets nothing out on port 53 learns nowhere whether users have left: that is told before, not at the end of
+/// a wait.
+fn unanswered(view: &View<'_>, names: &[HostName], traffic: bool) -> Option<GuardFinding> {
+    let mut errors = names.iter().filter_map(|name| view.facts.error(&Fact::Answers(name.clone())));
+    let error = errors.find(|error| error.kind != ErrorKind::NotConfigured)?;
+    let instead = if traffic {
+        "that users have left is told by traffic alone, minutes later"
+    } else {
+        "nothing here proves that users have left"
+    };
+    let message = format!("our DNS questions are not answered ({}): {instead}", error.kind.label());
+    let next = "let UDP and TCP to port 53 out of this host, or ask `dig` from another one";
+    Some(GuardFinding::warn(GuardId::Runbook, message).next(next))
+}
+
 /// A write through each public name after `after`, where the topology names one: the proof that writes work again.
 pub(in crate::runbook) fn written(topology: &Topology, names: &[HostName], after: &[StepId]) -> Vec<Step> {
     let Some(write) = &topology.synthetic.write else { return Vec::new() };
@@ -278,23 +296,29 @@ fn keep_alive(view: &View<'_>, region: &Region) -> f64 {
     told.max_by(f64::total_cmp).unwrap_or(KEEP_ALIVE)
 }
 
-/// How to hold a scalable service of a region at zero, and how to let it go again.
+/// How to hold a scalable service of a region at zero, and how to let it go again. Holding it needs nothing that was
+/// read: Max is left alone where it was not read just now (`fresh`), and where nothing was ever read nothing says what to
+/// bring back.
 pub(in crate::runbook) fn held_at_zero(
     region: &Region,
     service: &crate::domain::ids::ServiceKey,
-    saved: &ScalableTarget,
-) -> (Operation, Operation) {
+    saved: Option<&ScalableTarget>,
+    fresh: bool,
+) -> (Operation, Option<Operation>) {
     let register = |min, suspended| Operation::RegisterScalableTarget {
         region: region.clone(),
         service: service.clone(),
         min,
-        max: saved.max,
+        max: saved.filter(|_| fresh).map(|saved| saved.max),
         suspended: Some(suspended),
     };
-    let before = Suspended {
-        scale_in: saved.scale_in_suspended,
-        scale_out: saved.scale_out_suspended,
-        scheduled: saved.scheduled_suspended,
-    };
-    (register(0, Suspended::ALL), register(saved.min, before))
+    let undo = saved.map(|saved| {
+        let before = Suspended {
+            scale_in: saved.scale_in_suspended,
+            scale_out: saved.scale_out_suspended,
+            scheduled: saved.scheduled_suspended,
+        };
+        register(saved.min, before)
+    });
+    (register(0, Suspended::ALL), undo)
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::catalog::RunbookSpec;
 use super::fact::{Fact, Facts};
 use super::guard::GuardFinding;
-use super::plan::{Step, StepId};
+use super::plan::{Plan, Step, StepId};
 use super::situation::{Candidate, InDns, Liveness, Need, View, groups_of, names_of, shape, words};
 use crate::domain::derive;
 use crate::domain::ids::{GlobalClusterId, Region};
@@ -74,6 +74,24 @@ pub const GUARDS: [Guard; 10] = [
 /// What all guards find.
 pub fn examine(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding> {
     GUARDS.iter().flat_map(|guard| guard(view, subject)).collect()
+}
+
+/// What is examined anew when a run is taken up: who acts, and where the calls would go. Its record is no proof of either,
+/// and whoever takes it up may sit in another shell. Everything else each step looks at right before it acts.
+pub fn taken_up(view: &View<'_>, plan: &Plan) -> Vec<GuardFinding> {
+    let Some(book) = super::catalog::by_id(plan.runbook.as_str()) else { return Vec::new() };
+    let subject = Subject {
+        spec: book.spec(),
+        region: plan.params.region.as_ref(),
+        evacuates: false,
+        dark: book.spec().emergency,
+        survivors: &[],
+        needs: &[],
+        moves: &[],
+        steps: &plan.steps,
+        shaped_by: &plan.shaped_by,
+    };
+    [who::identity, who::endpoint].iter().flat_map(|guard| guard(view, &subject)).collect()
 }
 
 impl Subject<'_> {

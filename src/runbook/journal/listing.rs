@@ -179,6 +179,8 @@ fn standing(entries: &[Entry]) -> Standing {
         | Event::Lease { .. }
         | Event::Unjournaled { .. }
         | Event::Sampled { .. }
+        | Event::Marked { .. }
+        | Event::RecoveryPoint { .. }
         | Event::Progress { .. } => standing,
         Event::Opened { .. }
         | Event::Resumed { .. }

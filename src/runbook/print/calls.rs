@@ -152,7 +152,7 @@ pub(super) fn of(operation: &Operation) -> Call {
         Operation::RegisterScalableTarget { service, min, max, suspended, region: _ } => {
             let mut parameters = scalable(service);
             parameters.push(number("MinCapacity", *min));
-            parameters.push(number("MaxCapacity", *max));
+            parameters.extend(max.map(|max| number("MaxCapacity", max)));
             parameters.extend(suspended.map(|seen| structure("SuspendedState", suspension(seen))));
             ("application-autoscaling", "application-autoscaling", "RegisterScalableTarget", parameters)
         }

@@ -46,7 +46,10 @@ impl Operation {
             }
             Self::RegisterScalableTarget { service, min, max, suspended, .. } => {
                 let suspended = suspended.map(|seen| format!(", {}", suspension(seen))).unwrap_or_default();
-                format!("let {service} scale between {min} and {max}{suspended}")
+                match max {
+                    Some(max) => format!("let {service} scale between {min} and {max}{suspended}"),
+                    None => format!("let {service} scale from {min}{suspended}"),
+                }
             }
             Self::DeregisterScalableTarget { service, .. } => {
                 format!("deregister the scalable target of {service}")

@@ -28,6 +28,7 @@ use super::guard::{Force, GuardFinding};
 use super::journal::{RunState, Stand, Told, stand};
 use super::params::Params;
 use super::plan::{Digest, Plan};
+use super::recovery::Found;
 use crate::domain::text::Text;
 
 /// The name and version of the shape that [`Report`] is written in as JSON. Fields may be added, never renamed.
@@ -87,8 +88,10 @@ pub struct Report {
     pub took_s: Option<f64>,
     /// Recovery time: from the beginning until users were proven to be answered elsewhere, seconds.
     pub rto_s: Option<f64>,
-    /// Recovery point: the last lag that was read before the promotion, milliseconds.
+    /// The last lag that was read before the promotion, milliseconds: an estimate of the recovery point.
     pub rpo_ms: Option<f64>,
+    /// The recovery point, as far as it was measured; `None` where nothing was promoted with loss.
+    pub recovery_point: Option<Recovery>,
     /// What the guards found when it was confirmed.
     pub findings: Vec<Finding>,
     /// Data at risk, as the plan said.
@@ -107,6 +110,23 @@ pub struct Report {
     pub samples: Vec<Line>,
     /// How far the journal can be believed.
     pub journal: JournalReport,
+}
+
+/// The recovery point of an unplanned promotion.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recovery {
+    /// True when our own writes told it.
+    pub measured: bool,
+    /// No more than this is lost, seconds; only measured.
+    pub at_most_s: Option<f64>,
+    /// No less than this is lost, seconds; only measured.
+    pub at_least_s: Option<f64>,
+    /// The last RPO lag before the promotion, milliseconds.
+    pub lag_ms: Option<f64>,
+    /// How old that was when the promotion was sent, seconds.
+    pub lag_age_s: Option<f64>,
+    /// In a sentence.
+    pub words: String,
 }
 
 /// Someone had the run.
@@ -219,6 +239,7 @@ impl Report {
             took_s: began.zip(ended.or(last)).map(|(from, to)| seconds(between(from, to))),
             rto_s: ending.and_then(|(_, rto, _)| rto).map(seconds),
             rpo_ms: ending.and_then(|(.., rpo)| rpo).filter(|rpo| rpo.is_finite()),
+            recovery_point: recovery_point(entries),
             findings: plan.map(findings).unwrap_or_default(),
             data_at_risk: plan.map(|plan| plan.data_at_risk.clone()).unwrap_or_default(),
             irreversible: plan.map(|plan| plan.irreversible.clone()).unwrap_or_default(),
@@ -279,6 +300,26 @@ impl JournalReport {
         }
         words
     }
+}
+
+fn recovery_point(entries: &[Entry]) -> Option<Recovery> {
+    let point = entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::RecoveryPoint { point } => Some(point),
+        _ => None,
+    })?;
+    let (at_most, at_least) = match &point.found {
+        Found::Some { at_most, .. } => (Some(*at_most), None),
+        Found::None { at_least, .. } => (None, Some(*at_least)),
+        Found::Nothing { .. } => (None, None),
+    };
+    Some(Recovery {
+        measured: point.is_measured(),
+        at_most_s: at_most.map(seconds),
+        at_least_s: at_least.map(seconds),
+        lag_ms: point.lag_ms,
+        lag_age_s: point.lag_age.map(seconds),
+        words: point.words(),
+    })
 }
 
 fn sitting(entry: &Entry) -> Option<Sitting> {
@@ -409,7 +450,9 @@ fn happening(entry: &Entry, doubtful: bool) -> Option<Happening> {
         | Event::StepFailed { .. }
         | Event::StepSkipped { .. }
         | Event::StepUndone { .. }
+        | Event::Marked { .. }
         | Event::Sampled { .. } => return None,
+        Event::RecoveryPoint { point } => (format!("recovery point: {}", point.words()), false),
     };
     Some(Happening { at: entry.at, words, bad, doubtful })
 }

@@ -211,6 +211,8 @@ fn take(steps: &mut Vec<StepReport>, plan: Option<&Plan>, entry: &Entry, doubtfu
         | Event::Notified { .. }
         | Event::Unjournaled { .. }
         | Event::Sampled { .. }
+        | Event::Marked { .. }
+        | Event::RecoveryPoint { .. }
         | Event::Noted { .. }
         | Event::Ended { .. } => {}
     }

@@ -117,9 +117,10 @@ impl At<'_> {
             }
             Condition::Scaling { region, service, min, max, at_least, suspended } => {
                 let compare = if *at_least { ">=" } else { "==" };
-                let mut query = format!(
-                    "ScalableTargets[0] | MinCapacity {compare} `{min}` && MaxCapacity {compare} `{max}`"
-                );
+                let mut query = format!("ScalableTargets[0] | MinCapacity {compare} `{min}`");
+                if let Some(max) = max {
+                    query.extend([format!(" && MaxCapacity {compare} `{max}`")]);
+                }
                 if let Some(suspended) = suspended {
                     query.extend([format!(
                         " && SuspendedState.[DynamicScalingInSuspended, DynamicScalingOutSuspended, \

@@ -6,15 +6,22 @@ use jiff::Timestamp;
 
 use crate::domain::observation::Reading;
 
-/// Milliseconds in the unit a person would choose: `184 ms`, `3.2 s`, `4 min`.
+/// Milliseconds in the unit a person would choose: `184 ms`, `3.2 s`, `9 min 1 s`, `3 h 5 min`.
 pub(crate) fn millis(value: f64) -> String {
-    if value < 1_000.0 {
-        format!("{value:.0} ms")
-    } else if value < 120_000.0 {
-        format!("{:.1} s", value / 1_000.0)
-    } else {
-        format!("{:.0} min", value / 60_000.0)
+    let seconds = (value / 1_000.0).round().max(0.0);
+    match value {
+        v if v < 999.5 => format!("{v:.0} ms"),
+        v if v < 119_950.0 => format!("{:.1} s", v / 1_000.0),
+        v if v < 7_199_500.0 => two(seconds, 60.0, "min", "s"),
+        v if v.is_finite() => two((seconds / 60.0).round(), 60.0, "h", "min"),
+        _ => "not known".to_owned(),
     }
+}
+
+/// `9 min 1 s`; the smaller part is left out where it is nothing.
+fn two(whole: f64, each: f64, large: &str, small: &str) -> String {
+    let (many, rest) = ((whole / each).floor(), whole % each);
+    if rest < 0.5 { format!("{many:.0} {large}") } else { format!("{many:.0} {large} {rest:.0} {small}") }
 }
 
 /// A span in words.

@@ -73,7 +73,7 @@ pub fn answer(world: &World, call: &Call, operation: &str) -> Reply {
         Some(Protocol::Query(namespace)) => {
             let params = wire::query::params(call);
             let result = match call.service.as_str() {
-                "sts" => sts::answer(call, operation),
+                "sts" => sts::answer(world, call, operation, &params),
                 "elasticloadbalancing" => elbv2::answer(world, call, operation, &params),
                 "cloudformation" => cloudformation::answer(world, call, operation, &params),
                 "rds" => rds::answer(world, call, operation, &params),

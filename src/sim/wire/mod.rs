@@ -62,6 +62,8 @@ pub enum Trouble {
     Throttled,
     /// The session token has expired.
     Expired,
+    /// The session token is not the key's.
+    Foreign,
     /// The request was signed too early or too late; AWS's sentence about it.
     Skewed(String),
     /// The identity may not make this call; AWS's sentence about it.
@@ -85,6 +87,18 @@ pub fn trouble(service: &str, trouble: &Trouble) -> Fault {
         Trouble::Expired => {
             Fault::with_status(403, "ExpiredToken", "The security token included in the request is expired")
         }
+        Trouble::Foreign if s3 => {
+            Fault::sender("InvalidToken", "The provided token is malformed or otherwise invalid.")
+        }
+        Trouble::Foreign if json => Fault::sender(
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.",
+        ),
+        Trouble::Foreign => Fault::with_status(
+            403,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+        ),
         Trouble::Skewed(_) if s3 => Fault::with_status(
             403,
             "RequestTimeTooSkewed",

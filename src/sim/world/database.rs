@@ -5,6 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::application::Written;
 use super::deeds::Deed;
 use super::removal::{Fate, Thing};
 use super::scenario::Effect;
@@ -258,6 +259,46 @@ impl World {
         let mut writers = if fenced { Vec::new() } else { vec![database.writer] };
         writers.extend(database.orphans.iter().filter(|site| **site != database.writer));
         self.living(&writers, at)
+    }
+
+    /// The site whose database takes a write at `at`, and whether that is a cluster that left.
+    pub(super) fn taker(&self, at: Timestamp) -> (usize, bool) {
+        let Some(database) = self.database(at) else { return (0, false) };
+        let apart =
+            if database.writable { None } else { self.living(&database.orphans, at).first().copied() };
+        apart.map_or((database.writer, false), |site| (site, true))
+    }
+
+    /// Whether the readers of a site are shown what was written: it must have come over before every promotion or
+    /// departure since that did not wait for it, and have reached the site's own copy.
+    pub(super) fn has_reached(&self, row: &Written, site: usize, now: Timestamp) -> bool {
+        let Some(database) = self.database(now) else { return true };
+        let reads = if database.orphans.contains(&site) { site } else { database.writer };
+        let follows = |at: Timestamp, behind: Option<f64>| {
+            row.at + SignedDuration::from_millis(behind.unwrap_or(0.0) as i64) <= at
+        };
+        for done in self.deeds().until(now) {
+            let lost = match &done.deed {
+                Deed::Database(Step::Move(one)) if one.lossy && self.cancelled(one).is_none() => {
+                    let since = !row.apart && row.at < one.promoted && one.promoted <= now;
+                    since && !database.orphans.contains(&reads) && !follows(one.at, one.behind)
+                }
+                Deed::Database(Step::Remove { site: left, left: at }) if *at <= now => {
+                    let own = row.apart && row.into == *left;
+                    if reads == *left {
+                        // What came before it left is there as far as it had come.
+                        !own && !follows(done.at, self.aurora_lag(*left, done.at))
+                    } else {
+                        own
+                    }
+                }
+                _ => false,
+            };
+            if lost {
+                return false;
+            }
+        }
+        site == reads || row.into == site || follows(now, self.aurora_lag(site, now))
     }
 
     fn living(&self, sites: &[usize], at: Timestamp) -> Vec<usize> {

@@ -7,6 +7,7 @@
 //! What it must not do: know a wire protocol, read a clock, or wait.
 
 pub mod alarms;
+mod application;
 pub mod capacity;
 pub mod checks;
 pub mod database;
@@ -22,6 +23,7 @@ pub mod noise;
 pub mod placement;
 pub mod removal;
 pub mod scenario;
+pub mod sessions;
 pub mod stores;
 pub mod tasks;
 pub mod timeline;
@@ -29,7 +31,6 @@ pub mod traffic;
 mod view;
 pub mod zone;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -54,6 +55,8 @@ pub struct World {
     pub checks: Vec<checks::Check>,
     /// What callers stored, which needs no time to take effect.
     pub stores: stores::Stores,
+    /// Roles that callers took.
+    pub sessions: sessions::Sessions,
     laid_out: Vec<zone::RecordSet>,
     timeline: Mutex<Arc<Timeline>>,
     deeds: Mutex<Arc<deeds::Deeds>>,
@@ -64,8 +67,8 @@ pub struct World {
     flows: Mutex<traffic::Flows>,
     alarms: Mutex<alarms::Memory>,
     tally: Mutex<view::Tally>,
-    /// What was written through the application, by path.
-    written: Mutex<BTreeMap<String, String>>,
+    /// What was written through the application, oldest first.
+    written: Mutex<Vec<application::Written>>,
 }
 
 /// Locks a mutex; the data behind these is whole even when a holder panicked.
@@ -88,6 +91,7 @@ impl Clone for World {
             pace: self.pace,
             checks: self.checks.clone(),
             stores: self.stores.clone(),
+            sessions: self.sessions.clone(),
             laid_out: self.laid_out.clone(),
             timeline: copied(&self.timeline),
             deeds: copied(&self.deeds),
@@ -118,6 +122,7 @@ impl World {
             started,
             pace: if pace.is_finite() { pace.clamp(0.01, 10_000.0) } else { 1.0 },
             stores: stores::Stores::default(),
+            sessions: sessions::Sessions::default(),
             timeline: Mutex::default(),
             deeds: Mutex::default(),
             touched_since: AtomicI64::new(i64::MAX),
@@ -128,26 +133,6 @@ impl World {
             tally: Mutex::default(),
             written: Mutex::default(),
         }
-    }
-
-    /// What the application answers to a request that is no plain read of a page: a write is kept under its path
-    /// while somewhere a database takes writes, and refused otherwise; what was kept is shown. `None`: a plain page.
-    pub(crate) fn application(
-        &self,
-        method: &str,
-        path: &str,
-        body: &str,
-        now: Timestamp,
-    ) -> Option<(u16, String)> {
-        let mut written = lock(&self.written);
-        if !matches!(method, "PUT" | "POST" | "PATCH") {
-            return written.get(path).map(|body| (200, body.clone()));
-        }
-        if !self.writes_succeed(now) {
-            return Some((503, "no database takes writes now; try again later".to_owned()));
-        }
-        written.insert(path.to_owned(), body.to_owned());
-        Some((201, body.to_owned()))
     }
 
     /// What is wrong, when.

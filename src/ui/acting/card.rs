@@ -322,10 +322,11 @@ fn sentences(page: &mut Page, card: &Card, felt: &Felt, room: u16, theme: Theme)
     };
     let plan = match (&planning.plan, &planning.error) {
         (Some(plan), _) => plan,
-        (None, Some(PlanError::Choose { question, choices, .. })) => {
+        (None, Some(PlanError::Choose { question, choices, proposed, .. })) => {
             page.text(("  ▲ ", theme.mark(Mark::Warning)), question.as_str(), room, theme.strong());
             for (word, sentence) in choices {
-                page.text((&format!("    {word}: "), theme.key()), sentence.as_str(), room, normal);
+                let words = super::offered(word, sentence, proposed.as_ref());
+                page.text((&format!("    {word}: "), theme.key()), &words, room, normal);
             }
             return;
         }

@@ -13,6 +13,7 @@ use super::format;
 use super::theme::Mark;
 use crate::app::acting::estimate::Estimate;
 use crate::app::{App, Standing};
+use crate::domain::text::Text;
 use crate::runbook::{FailureDomain, Force, GuardFinding, Step};
 
 /// How long something takes, in words that say how far they may be trusted: measured is `about`, typical is `usually`.
@@ -27,6 +28,11 @@ fn usual(step: &Step) -> Option<String> {
     let measured = step.measured?;
     let plural = if measured.runs == 1 { "" } else { "s" };
     Some(format!("usually {} ({} past run{plural})", format::span(measured.median), measured.runs))
+}
+
+/// What a choice would do, marked when the runbook proposes it.
+fn offered(choice: &Text, sentence: &Text, proposed: Option<&Text>) -> String {
+    if proposed == Some(choice) { format!("{sentence} (proposed)") } else { sentence.to_string() }
 }
 
 /// What a call leans on, and whether that looks ill.

@@ -156,7 +156,12 @@ fn page(app: &App, dialog: &PlanDialog, room: u16, theme: Theme) -> Page {
     let count = plan.steps.len();
     let plural = if count == 1 { "" } else { "s" };
     let basis = reckon::basis(plan).unwrap_or_else(|| "typical; no past run tells".to_owned());
-    page.text(("  ", theme.plain()), &format!("{count} step{plural}, {time} ({basis})"), room, theme.strong());
+    page.text(
+        ("  ", theme.plain()),
+        &format!("{count} step{plural}, {time} ({basis})"),
+        room,
+        theme.strong(),
+    );
     for (index, step) in plan.steps.iter().enumerate() {
         self::step(&mut page, app, plan, index, step, room, theme);
     }
@@ -211,7 +216,7 @@ fn trouble(page: &mut Page, dialog: &PlanDialog, error: &PlanError, room: u16, t
         PlanError::Params(why) | PlanError::Impossible(why) => {
             page.text(("  ✖ ", theme.mark(Mark::Critical)), why.as_str(), room, theme.strong());
         }
-        PlanError::Choose { question, choices, .. } => {
+        PlanError::Choose { question, choices, proposed, .. } => {
             page.text(("  ▲ ", theme.mark(Mark::Warning)), question.as_str(), room, theme.strong());
             for (index, (word, sentence)) in choices.iter().enumerate() {
                 let here = index == dialog.choice;
@@ -220,7 +225,8 @@ fn trouble(page: &mut Page, dialog: &PlanDialog, error: &PlanError, room: u16, t
                 }
                 let style = if here { theme.strong() } else { theme.plain() };
                 let lead = format!("    {word}: ");
-                page.text((&lead, theme.key()), sentence.as_str(), room, style);
+                let words = super::offered(word, sentence, proposed.as_ref());
+                page.text((&lead, theme.key()), &words, room, style);
             }
         }
     }

@@ -137,9 +137,11 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
                 let rto = format::span(*rto);
                 words = format!("{words}; users were answered elsewhere after {rto} (RTO)");
             }
-            if let Some(rpo) = rpo_ms {
+            if let Some(point) = &run.point {
+                words = format!("{words}; RPO {}", point.words());
+            } else if let Some(rpo) = rpo_ms {
                 let rpo = format::millis(*rpo);
-                words = format!("{words}; last lag before the promotion {rpo} (RPO)");
+                words = format!("{words}; last lag before the promotion {rpo} (RPO, estimated)");
             }
             page.text((&format!("  {} ", mark.symbol()), theme.mark(mark)), &words, room, theme.strong());
             page.gap();
@@ -180,15 +182,16 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
 }
 
 fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, theme: Theme) {
-    // Which step is said by its title; its name and AWS's words come after what can be done about it.
+    // Which step is said by its title; AWS's words come after what can be done about it.
     let title = halt.failed.as_ref().and_then(|id| run.step(id)).map(|step| step.title.as_str());
-    let prefix = halt.failed.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
     let why = halt.why.as_str();
-    let reason = title.map_or("", |_| why.strip_prefix(&prefix).unwrap_or(why));
+    let reason = title
+        .map_or("", |title| why.strip_prefix(title).and_then(|why| why.strip_prefix(": ")).unwrap_or(why));
     let lead = ("  ✖ waits for you: ", theme.mark(Mark::Critical));
     page.text(lead, title.unwrap_or(why), room, theme.strong());
     let armed = app.acting.armed(app.fleet.now()).is_some();
-    let undone = halt.failed.as_ref().and_then(|id| run.step(id)).is_some_and(|step| step.state == StepState::Undone);
+    let undone =
+        halt.failed.as_ref().and_then(|id| run.step(id)).is_some_and(|step| step.state == StepState::Undone);
     let words = match (undone, halt.undoable.is_empty()) {
         (true, true) => "r do it again · s go on without it · o hand over · a abort",
         (true, false) => "r do it again · s go on without it · u undo more · o hand over · a abort",
@@ -340,7 +343,9 @@ fn sign(state: StepState, theme: Theme) -> (&'static str, Style) {
         StepState::NotBegun => ("·", theme.quiet()),
         StepState::UnderWay => ("▶", theme.mark(Mark::Warning)),
         StepState::Held | StepState::Done => (Mark::Healthy.symbol(), theme.mark(Mark::Healthy)),
-        StepState::Passed | StepState::Skipped | StepState::Undone => (Mark::Warning.symbol(), theme.mark(Mark::Warning)),
+        StepState::Passed | StepState::Skipped | StepState::Undone => {
+            (Mark::Warning.symbol(), theme.mark(Mark::Warning))
+        }
         StepState::Failed => (Mark::Critical.symbol(), theme.mark(Mark::Critical)),
     }
 }

@@ -208,6 +208,10 @@ fn flags_or_policy<'a>(view: &RegionView<'a>) -> Value<'a> {
     let lens = Lens::of(view);
     let odd = |row: &&Route53Row| row.disabled.value() == Some(&true) || row.inverted.value() == Some(&true);
     match view.rows.route53.iter().find(odd) {
+        // Both flags together are what pins a region; the table of records spells them out.
+        Some(row) if row.disabled.value() == Some(&true) && row.inverted.value() == Some(&true) => {
+            lens.show(&row.disabled, |_| "pinned".to_owned())
+        }
         Some(row) => flags(lens, row),
         None => match view.rows.route53.first() {
             Some(row) => Value::known(policy_word(row.policy)),

@@ -233,9 +233,46 @@ def _(world):
         holds(identity["UserId"], "user id")
 
 
+@case("sts/assume-role")
+def _(world):
+    import boto3
+    from botocore.config import Config
+
+    role = "arn:aws:iam::999988887777:role/teams/switchtower-dns"
+    taken = world.client("sts").assume_role(RoleArn=role, RoleSessionName="night-shift", DurationSeconds=900)
+    same(taken["AssumedRoleUser"]["Arn"], "arn:aws:sts::999988887777:assumed-role/switchtower-dns/night-shift", "ARN")
+    keys = taken["Credentials"]
+    left = (keys["Expiration"] - dt.datetime.now(dt.timezone.utc)).total_seconds()
+    holds(840 < left <= 901, f"{left} s left of 900")
+
+    def who(token):
+        session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], token, region_name=world.regions[0])
+        config = Config(retries={"total_max_attempts": 1}, proxies={})
+        return session.client("sts", endpoint_url=world.endpoint, config=config)
+
+    identity = who(keys["SessionToken"]).get_caller_identity()
+    same((identity["Account"], identity["Arn"]), ("999988887777", taken["AssumedRoleUser"]["Arn"]), "identity")
+    same(identity["UserId"], taken["AssumedRoleUser"]["AssumedRoleId"], "user id")
+    for token in ("another", None):
+        try:
+            who(token).get_caller_identity()
+        except world.client("sts").exceptions.ClientError as error:
+            same(error.response["Error"]["Code"], "InvalidClientTokenId", "a key without its token")
+        else:
+            raise Failure("a key without its token was accepted")
+
+
 @case("sts/errors")
 def _(world):
     world.refused("sts", "InvalidAction", "get_session_token", status=400)
+    role = "arn:aws:iam::123456789012:role/switchtower-ops"
+    asked = {"RoleArn": role, "RoleSessionName": "me"}
+    theirs = role.replace("switchtower-", "their-")
+    denied = world.refused("sts", "AccessDenied", "assume_role", status=403, **asked | {"RoleArn": theirs})
+    holds(f"is not authorized to perform: sts:AssumeRole on resource: {theirs}" in str(denied), str(denied))
+    user = role.replace("role/", "user/")
+    for wrong in ({"RoleArn": user}, {"RoleSessionName": "not a name"}, {"DurationSeconds": 3601}):
+        world.refused("sts", "ValidationError", "assume_role", status=400, **asked | wrong)
 
 
 # ------------------------------------------------------------------ Route 53

@@ -405,7 +405,15 @@ fn nothing_is_wanted_fresh_of_the_failing_region() {
     let params = Params { database: Some(DatabaseChoice::Failover), ..of("us-east-1") };
     let plan = stage.plan("failover", &params).unwrap();
     let fence = plan.steps.iter().find(|step| step.id.as_str() == "fence/us-east-1/prod/api").unwrap();
-    assert_eq!(fence.ways[0].calls.len(), 2, "held by what was saved");
+    assert_eq!(
+        fence.after,
+        [switchtower::runbook::StepId::new("hold/us-east-1/prod/api")],
+        "auto scaling is held first"
+    );
+    let aged = |line: &switchtower::domain::text::Text| {
+        line.as_str().ends_with(": a restore goes by what was seen 5 h ago")
+    };
+    assert_eq!(plan.notes.iter().filter(|line| aged(line)).count(), 2, "{:?}", plan.notes);
     assert!(plan.findings.iter().all(|finding| finding.force == Force::Warn), "{:?}", found(&plan));
 }
 

@@ -289,6 +289,7 @@ fn judge(draw: &Draw, stage: &Stage, plan: &Plan) {
             Operation::RegisterScalableTarget { region, min, max, .. } if *region != out => {
                 let site = site(region);
                 let (least, most) = site.limits.unwrap();
+                let max = max.as_ref().unwrap();
                 assert!(*min >= least && *max >= most && max >= min, "{call:?} lowers {site:?}");
                 assert!(*max >= site.desired, "{call:?} clamps {site:?}");
             }

@@ -8,10 +8,11 @@ use switchtower::runbook::{Force, OnFailure, Plan, PlanError, Step};
 pub(super) fn outcome(outcome: &Result<Plan, PlanError>) -> String {
     match outcome {
         Ok(plan) => self::plan(plan),
-        Err(PlanError::Choose { question, flag, choices }) => {
+        Err(PlanError::Choose { question, flag, choices, proposed }) => {
             let mut told = format!("choose with {flag}: {question}\n");
             for (choice, why) in choices {
-                let _ = writeln!(told, "  {choice}: {why}");
+                let mark = if Some(choice) == proposed.as_ref() { " (proposed)" } else { "" };
+                let _ = writeln!(told, "  {choice}{mark}: {why}");
             }
             told
         }

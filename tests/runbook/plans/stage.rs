@@ -62,9 +62,14 @@ impl Stage {
 
     /// Asked, and nobody answered.
     pub(super) fn time_out(&mut self, fact: Fact) {
+        self.fail(fact, ErrorKind::TimedOut);
+    }
+
+    /// Asked in vain.
+    pub(super) fn fail(&mut self, fact: Fact, kind: ErrorKind) {
         let source = Source::new(SourceKind::Services, "test", None);
         let error = ProbeError {
-            kind: ErrorKind::TimedOut,
+            kind,
             call: "test".into(),
             region: None,
             message: "no answer".into(),

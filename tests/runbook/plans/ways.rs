@@ -4,10 +4,14 @@ use switchtower::domain::evacuation::EvacuationMethod::{
     self, HealthCheck, Record, RoutingControl, SwitchMetric, SwitchObject,
 };
 use switchtower::domain::ids::Region;
+use switchtower::domain::observation::ErrorKind;
 use switchtower::domain::snapshot::HealthCheckConfig;
-use switchtower::domain::topology::{ArcSettings, RoutingControl as Control, Switch, SwitchWire};
+use switchtower::domain::topology::{
+    ArcSettings, RoutingControl as Control, RoutingPolicy, Switch, SwitchWire,
+};
+use switchtower::runbook::catalog::by_id;
 use switchtower::runbook::{
-    DatabaseChoice, Fact, Known, Operation, Params, Plan, PlanError, RecordAction, Way,
+    DatabaseChoice, Fact, Force, Known, Operation, Params, Plan, PlanError, RecordAction, Way,
 };
 
 use super::stage::{Stage, of};
@@ -124,6 +128,142 @@ fn a_check_that_would_move_another_region_is_listed_and_not_used() {
     assert_eq!(methods(&stage), [Record]);
     let notes = failover(&stage).notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(notes.contains("it would also move api.example.com A of eu-west-1"), "{notes}");
+}
+
+/// What a drain and a failover say about users who stay.
+fn staying(stage: &Stage) -> [Vec<String>; 2] {
+    let drain = Params { scale_to_zero: true, ..of("us-east-1") };
+    [stage.plan("drain", &drain).unwrap(), failover(stage)].map(|plan| {
+        let own = plan.findings.iter().filter(|finding| finding.message.as_str().contains("users stay"));
+        own.map(|finding| format!("{:?} {}", finding.force, finding.message)).collect()
+    })
+}
+
+#[test]
+fn a_name_that_a_cname_leads_here_is_not_out_of_dns() {
+    let cases = [
+        ("prod-us.us-east-1.elb.amazonaws.com", true),
+        ("dualstack.PROD-US.us-east-1.elb.amazonaws.com.", true),
+        ("prod-eu.eu-west-1.elb.amazonaws.com", false),
+        ("api.example.com", false),
+    ];
+    for (target, stays) in cases {
+        for alone in [false, true] {
+            let mut stage = Stage::healthy();
+            stage.topology.regions[0].load_balancers[0].dns_name =
+                "prod-us.us-east-1.elb.amazonaws.com".into();
+            let mut host = stage.topology.hostnames[0].clone();
+            host.name = "old.example.com".into();
+            let zone = host.zone_id.clone().unwrap();
+            stage.topology.hostnames.push(host);
+            let name = stage.topology.records[0].name.clone();
+            if alone {
+                stage.topology.hostnames.remove(0);
+                stage.topology.records.clear();
+            }
+            let mut set = stage.fleet.dns.records[&name].value().unwrap()[0].clone();
+            set.name = "old.example.com".into();
+            (set.record_type, set.alias, set.values) = ("CNAME".into(), None, vec![target.into()]);
+            stage.read(Fact::Records(zone, "old.example.com".into()), Known::Records(vec![set]));
+            let words =
+                "its users stay: old.example.com CNAME: a CNAME to a load balancer is moved by no method";
+            let wanted: [Vec<String>; 2] = if stays {
+                ["Block", "Warn"].map(|force| vec![format!("{force} {words}")])
+            } else {
+                Default::default()
+            };
+            assert_eq!(staying(&stage), wanted, "{target}, alone {alone}");
+            let drain = stage.plan("drain", &Params { scale_to_zero: true, ..of("us-east-1") }).unwrap();
+            let out = drain.notes.iter().any(|note| note.as_str().contains("it is out of DNS already"));
+            assert_eq!(out, alone && !stays, "{target}: {:?}", drain.notes);
+        }
+    }
+}
+
+#[test]
+fn a_name_of_which_no_record_is_known_is_read() {
+    let mut stage = Stage::healthy();
+    let mut host = stage.topology.hostnames[0].clone();
+    host.name = "old.example.com".into();
+    let fact = Fact::Records(host.zone_id.clone().unwrap(), host.name.clone());
+    stage.topology.hostnames.push(host);
+    for runbook in ["drain", "failover"] {
+        let wants = by_id(runbook).unwrap().wants(&stage.topology, &of("us-east-1"));
+        assert!(wants.contains(&fact), "{runbook}");
+    }
+}
+
+#[test]
+fn who_goes_by_place_needs_a_default_elsewhere() {
+    // The place of the region's record, those of the other's, and whether its users stay.
+    let cases: [(&str, &[&str], bool); 7] = [
+        ("US", &["EU"], true),
+        ("US", &["*"], false),
+        ("US", &["EU", "*"], false),
+        ("*", &["EU"], true),
+        ("US-CA", &["US"], false),
+        ("US-CA", &["EU"], true),
+        ("US-CA", &["US-OR"], true),
+    ];
+    for policy in [RoutingPolicy::Geolocation, RoutingPolicy::IpBased, RoutingPolicy::Latency] {
+        for (ours, others, stays) in cases {
+            let mut stage = Stage::healthy();
+            let (zone, name) =
+                (stage.topology.records[0].zone_id.clone(), stage.topology.records[0].name.clone());
+            let known = stage.fleet.dns.records[&name].value().unwrap().clone();
+            let mut sets = vec![known[0].clone()];
+            sets[0].selector = Some(ours.into());
+            for (number, place) in others.iter().enumerate() {
+                let mut set = known[1].clone();
+                set.selector = Some((*place).into());
+                if number > 0 {
+                    set.set_identifier = Some(format!("eu-west-1 {number}").into());
+                }
+                sets.push(set);
+            }
+            sets.iter_mut().for_each(|set| set.policy = policy);
+            stage.read(Fact::Records(zone, name), Known::Records(sets));
+            let told = staying(&stage);
+            let stays = stays && policy != RoutingPolicy::Latency;
+            let words = format!(
+                "its users stay: api.example.com A (us-east-1): it goes by place ({ours}), and no default record (*) leads elsewhere"
+            );
+            let wanted: [Vec<String>; 2] = if stays {
+                ["Block", "Warn"].map(|force| vec![format!("{force} {words}")])
+            } else {
+                Default::default()
+            };
+            assert_eq!(told, wanted, "{policy:?} {ours} beside {others:?}");
+        }
+    }
+}
+
+#[test]
+fn dns_questions_that_nobody_answers_are_told_before() {
+    for (kind, told) in [
+        (None, None),
+        (Some(ErrorKind::NotConfigured), None),
+        (Some(ErrorKind::TimedOut), Some("timed out")),
+        (Some(ErrorKind::Unreachable), Some("unreachable")),
+    ] {
+        let mut stage = Stage::healthy();
+        if let Some(kind) = kind {
+            stage.fail(Fact::Answers("api.example.com".into()), kind);
+        }
+        for plan in [stage.plan("drain", &of("us-east-1")).unwrap(), failover(&stage)] {
+            let found =
+                plan.findings.iter().find(|finding| finding.message.as_str().contains("DNS questions"));
+            let said = told.map(|label| {
+                format!(
+                    "our DNS questions are not answered ({label}): that users have left is told by traffic alone, minutes later"
+                )
+            });
+            assert_eq!(found.map(|finding| finding.message.to_string()), said, "{kind:?}");
+            assert!(
+                found.is_none_or(|finding| finding.force == Force::Warn && !finding.next_step.is_empty())
+            );
+        }
+    }
 }
 
 /// A second name whose record has no check: the way by check deletes that record too, exactly as it is.

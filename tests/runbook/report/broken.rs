@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use switchtower::cli::report::{html, json, markdown};
 use switchtower::runbook::RunId;
-use switchtower::runbook::journal::{self, Told};
 use switchtower::runbook::StepState;
+use switchtower::runbook::journal::{self, Told};
 
 use super::{FAILOVER, failover, report, told};
 

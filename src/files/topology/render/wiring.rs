@@ -170,6 +170,11 @@ pub(super) fn synthetic(out: &mut String, synthetic: &SyntheticSettings) -> fmt:
         out,
         "# A small write that does no harm proves that writes work too. {{token}} is a word of its own each time."
     )?;
+    writeln!(
+        out,
+        "# With a {{token}} in read_back a failover also measures its recovery point: it writes every few seconds until the"
+    )?;
+    writeln!(out, "# new writer is promoted, and looks which of those writes are there afterwards.")?;
     let Some(write) = &synthetic.write else {
         writeln!(out, "# [synthetic.write]")?;
         writeln!(out, "# method = \"PUT\"")?;

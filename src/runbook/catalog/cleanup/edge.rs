@@ -5,15 +5,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Scope;
 use super::chain::{Chain, Claim, Deed, arn};
 use super::wants::check_arn;
-use super::{Scope, is_quiet};
 use crate::domain::Topology;
 use crate::domain::ids::{AlarmName, Arn, ClusterName, HealthCheckId, HostName, Region, ZoneId};
 use crate::domain::snapshot::RecordSet;
 use crate::domain::topology::{DNS_REGION, Record, RegionEntry};
 use crate::runbook::catalog::known::listed;
 use crate::runbook::condition::Condition;
+use crate::runbook::evacuation::unvisited;
 use crate::runbook::fact::{Fact, Facts};
 use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::operation::{Operation, RecordAction, RecordChange};
@@ -87,7 +88,7 @@ pub(super) fn records(chain: &mut Chain<'_>, scope: &Scope<'_>) {
     for entry in &scope.regions {
         let mut zones: BTreeMap<&ZoneId, Vec<RecordSet>> = BTreeMap::new();
         // A record carries no tag: it is whose the load balancer is to which it leads.
-        let mut when = vec![is_quiet(scope, &entry.name)];
+        let mut when = vec![unvisited(scope.topology, chain.facts, &entry.name)];
         let mut stays: Vec<&HostName> = Vec::new();
         for lb in &entry.load_balancers {
             match chain.owner(&entry.name, &lb.arn) {
@@ -342,7 +343,9 @@ pub(super) fn services(chain: &mut Chain<'_>, scope: &Scope<'_>) {
                     region,
                     calls: vec![desired(0)],
                     undo: tasks.filter(|tasks| *tasks > 0).map(desired).into_iter().collect(),
-                    when: Condition::All { of: vec![owned.clone(), is_quiet(scope, region)] },
+                    when: Condition::All {
+                        of: vec![owned.clone(), unvisited(scope.topology, chain.facts, region)],
+                    },
                     until: Condition::Stopped { region: region.clone(), service: service.key.clone() },
                     timeout: STOPPING,
                 },

@@ -8,6 +8,7 @@ use crate::domain::Topology;
 use crate::domain::ids::{Arn, BucketName, HealthCheckId, Region};
 use crate::domain::topology::{AuroraGlobal, AuroraMember, DNS_REGION, RegionEntry};
 use crate::runbook::fact::Fact;
+use crate::runbook::situation::switch_fact;
 
 /// Everything to read; `None` for the whole application.
 pub(super) fn wants(topology: &Topology, region: Option<&Region>) -> Vec<Fact> {
@@ -21,6 +22,14 @@ pub(super) fn wants(topology: &Topology, region: Option<&Region>) -> Vec<Fact> {
     let dns = Region::new(DNS_REGION);
     for record in topology.records.iter().filter(|record| inside(&record.region)) {
         push(Fact::Records(record.zone_id.clone(), record.name.clone()));
+    }
+    // What else may keep a region out of DNS; when everything goes, nothing needs to.
+    let controls = topology.arc.iter().flat_map(|arc| &arc.routing_controls);
+    for control in controls.filter(|control| region == Some(&control.region)) {
+        push(Fact::RoutingControl(control.arn.clone()));
+    }
+    for switch in topology.switches.iter().filter(|switch| region == Some(&switch.region)) {
+        push(switch_fact(switch));
     }
     for entry in topology.regions.iter().filter(|entry| inside(&entry.name)) {
         for check in checks_of(topology, &entry.name) {

@@ -141,7 +141,7 @@ impl Subject {
                     region: region.clone(),
                     service: service.clone(),
                     min: *min,
-                    max: *max,
+                    max: Some(*max),
                     suspended: Some(*suspended),
                 }
             }
@@ -175,7 +175,7 @@ impl Subject {
                 region: region.clone(),
                 service: service.clone(),
                 min: *min,
-                max: *max,
+                max: Some(*max),
                 at_least: false,
                 suspended: Some(*suspended),
             },
@@ -219,11 +219,13 @@ pub(in crate::runbook) fn settings(operation: &Operation, before: &Facts) -> Vec
         }
         Operation::RegisterScalableTarget { region, service, min, max, suspended } => {
             let subject = Subject::Limits(region.clone(), service.clone());
-            let kept = match subject.value(region, before) {
-                Some(Value::Limits { suspended, .. }) => suspended,
-                _ => Suspended { scale_in: false, scale_out: false, scheduled: false },
+            let (most, kept) = match subject.value(region, before) {
+                Some(Value::Limits { max, suspended, .. }) => (Some(max), suspended),
+                _ => (None, Suspended { scale_in: false, scale_out: false, scheduled: false }),
             };
-            let value = Value::Limits { min: *min, max: *max, suspended: suspended.unwrap_or(kept) };
+            // A limit that was left and never read cannot be told.
+            let Some(max) = max.or(most) else { return Vec::new() };
+            let value = Value::Limits { min: *min, max, suspended: suspended.unwrap_or(kept) };
             vec![(subject, region.clone(), value)]
         }
         _ => Vec::new(),

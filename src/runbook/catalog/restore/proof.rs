@@ -1,17 +1,19 @@
 //! Whether a region may take users again: what is examined before it is brought back.
 //!
 //! What it is for: findings that block a restore while the region is not proven healthy, follows no writer, holds
-//! replicas that are not active, or runs other images than its peers. Services that the run stopped prove themselves
+//! replicas that are not active or far behind, or runs other images than its peers. Services that the run stopped prove themselves
 //! later, by the plan's own steps. What it must not do: take silence for health.
 
 use std::collections::BTreeSet;
 
 use super::super::Situation;
 use super::super::known::{listed, why_not};
+use crate::domain::derive;
 use crate::domain::ids::{Region, ServiceKey};
 use crate::domain::topology::{RegionEntry, Service};
 use crate::runbook::fact::{Fact, Facts};
 use crate::runbook::guard::{GuardFinding, GuardId};
+use crate::runbook::situation::words;
 
 /// What is wrong with `region` as a place for users.
 pub(super) fn examine(situation: &Situation<'_>, facts: &Facts, region: &Region) -> Vec<GuardFinding> {
@@ -26,8 +28,43 @@ pub(super) fn examine(situation: &Situation<'_>, facts: &Facts, region: &Region)
             GuardFinding::block(GuardId::Runbook, false, words).next(next)
         })
         .collect();
+    found.extend(behind(situation, region));
     found.extend(images(situation, facts, entry));
     found
+}
+
+/// What its peers wrote and the region has not received: users who come back would read what is old.
+fn behind(situation: &Situation<'_>, region: &Region) -> Vec<GuardFinding> {
+    let view = situation.view();
+    let (topology, fleet) = (view.topology, view.fleet());
+    let mut late: Vec<(String, bool)> = Vec::new();
+    for peer in topology.regions.iter().map(|entry| &entry.name).filter(|peer| *peer != region) {
+        for row in derive::dynamodb(topology, fleet, peer) {
+            let here = row.latency_ms.iter().filter(|(to, ..)| to == region);
+            for lag in here.filter_map(|(_, latency, _)| latency.fresh(view.now, &topology.freshness)) {
+                let limit = topology.thresholds.replication_latency_ms;
+                let words =
+                    format!("{}: writes of {peer} reach {region} {} late", row.table, words::millis(*lag));
+                late.extend((*lag >= limit.warning).then_some((words, *lag >= limit.critical)));
+            }
+        }
+        for row in derive::s3(topology, fleet, peer).iter().filter(|row| row.destination_region == *region) {
+            let Some(seconds) = row.latency_s.fresh(view.now, &topology.freshness) else { continue };
+            let limit = topology.thresholds.s3_latency_seconds;
+            let late_by = words::millis(seconds * 1_000.0);
+            let words = format!("bucket {}: objects of {peer} reach {region} {late_by} late", row.bucket);
+            late.extend((*seconds >= limit.warning).then_some((words, *seconds >= limit.critical)));
+        }
+    }
+    let told = late.into_iter().map(|(words, blocks)| {
+        let finding = if blocks {
+            GuardFinding::block(GuardId::Runbook, false, words)
+        } else {
+            GuardFinding::warn(GuardId::Runbook, words)
+        };
+        finding.next("wait until the region has caught up")
+    });
+    told.collect()
 }
 
 /// True when the service is wanted nowhere: its targets say nothing then.
