@@ -62,6 +62,9 @@ pub(super) fn global_cluster_state(cluster: &GlobalCluster) -> GlobalClusterStat
                     arn: Arn::new(member.db_cluster_arn()?),
                     is_writer: member.is_writer().unwrap_or(false),
                     synchronization: member.synchronization_status().map(|status| Text::new(status.as_str())),
+                    forwarding: member
+                        .global_write_forwarding_status()
+                        .map(|status| Text::new(status.as_str())),
                 })
             })
             .collect(),

@@ -337,6 +337,7 @@ fn health_check(check: &HealthCheck) -> Option<HealthCheckConfig> {
         request_interval: config.request_interval(),
         linked_service: check.linked_service().and_then(|service| service.service_principal()).map(Text::new),
         children: config.child_health_checks().iter().map(HealthCheckId::new).collect(),
+        without_data: config.insufficient_data_health_status().map(|status| Text::new(status.as_str())),
     })
 }
 

@@ -273,6 +273,10 @@ pub struct GlobalMember {
     pub is_writer: bool,
     /// `connected`, `pending-resync`; open; absent when not told.
     pub synchronization: Option<Text>,
+    /// GlobalWriteForwardingStatus: `enabled`, `disabled`, `enabling`, `disabling`, `unknown`; open; absent when not
+    /// told, as of a writer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarding: Option<Text>,
 }
 
 /// FailoverState of a global cluster.
@@ -423,6 +427,9 @@ pub struct HealthCheckConfig {
     pub linked_service: Option<Text>,
     /// Children of a calculated check.
     pub children: Vec<HealthCheckId>,
+    /// InsufficientDataHealthStatus of a check on a metric: `Healthy`, `Unhealthy`, `LastKnownStatus`; open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_data: Option<Text>,
 }
 
 /// GetHealthCheckStatus: raw observations; they show neither inversion nor disabling.

@@ -50,6 +50,11 @@ pub enum Fact {
     DbCluster(Region, DbClusterId),
     /// Identifiers of a cluster's instances (DescribeDBInstances).
     DbInstances(Region, DbClusterId),
+    /// How many instances of a cluster are available (DescribeDBInstances).
+    AvailableInstances(Region, DbClusterId),
+    /// Whether a blue/green deployment of a cluster, or of the global cluster that it is in, is under way
+    /// (DescribeBlueGreenDeployments).
+    BlueGreen(Region, DbClusterId, GlobalClusterId),
     /// Newest AuroraGlobalDBRPOLag of a secondary, milliseconds (GetMetricData).
     RpoLag(Region, DbClusterId),
     /// A table (DescribeTable).
@@ -154,6 +159,8 @@ impl Fact {
             | Self::GlobalCluster(region, _)
             | Self::DbCluster(region, _)
             | Self::DbInstances(region, _)
+            | Self::AvailableInstances(region, _)
+            | Self::BlueGreen(region, ..)
             | Self::RpoLag(region, _)
             | Self::Table(region, _)
             | Self::Requests(region)

@@ -247,6 +247,21 @@ impl Step {
         self
     }
 
+    /// The same, with more preconditions.
+    pub fn also_when(mut self, more: Vec<Condition>) -> Self {
+        if more.is_empty() {
+            return self;
+        }
+        let mut of = match self.precondition {
+            Condition::Always => Vec::new(),
+            Condition::All { of } => of,
+            one => vec![one],
+        };
+        of.extend(more);
+        self.precondition = Condition::All { of };
+        self
+    }
+
     /// The same, recorded and passed when it fails.
     pub fn passing(mut self) -> Self {
         self.on_failure = OnFailure::Pass;

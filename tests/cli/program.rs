@@ -28,11 +28,14 @@ pub(crate) struct Sim {
     pub(crate) url: String,
 }
 
-/// Documents are long; their beginning says what is wrong.
+/// Documents are long; their beginning says what is wrong, or, of what is told line by line, their end.
 impl std::fmt::Debug for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let start: String = self.out.chars().take(1_500).collect();
-        write!(f, "exit {:?}\nstderr: {}\nstdout: {start}", self.code, self.err)
+        let rest = self.out.get(start.len()..).unwrap_or_default();
+        let end = rest.char_indices().rev().nth(1_499).map_or(rest, |(at, _)| &rest[at..]);
+        let gap = if end.len() < rest.len() { "\n…\n" } else { "" };
+        write!(f, "exit {:?}\nstderr: {}\nstdout: {start}{gap}{end}", self.code, self.err)
     }
 }
 

@@ -48,6 +48,8 @@ fn everything(world: &World) -> Vec<Fact> {
             facts.extend([
                 Fact::DbCluster(at(), member.id.clone()),
                 Fact::DbInstances(at(), member.id.clone()),
+                Fact::AvailableInstances(at(), member.id.clone()),
+                Fact::BlueGreen(at(), member.id.clone(), global.id.clone()),
             ]);
         }
         facts.push(Fact::Cluster(at(), "prod".into()));
@@ -84,6 +86,8 @@ fn only(fact: &Fact) -> Option<String> {
         | Fact::GlobalCluster(region, _)
         | Fact::DbCluster(region, _)
         | Fact::DbInstances(region, _)
+        | Fact::AvailableInstances(region, _)
+        | Fact::BlueGreen(region, ..)
         | Fact::RpoLag(region, _)
         | Fact::Table(region, _)
         | Fact::Requests(region)

@@ -198,6 +198,7 @@ impl World {
                         arn: member.arn.clone(),
                         is_writer: n == 0,
                         synchronization: (n != 0).then(|| "connected".into()),
+                        forwarding: (n != 0).then(|| "disabled".into()),
                     })
                     .collect();
                 let state = GlobalClusterState {
@@ -379,6 +380,7 @@ pub(crate) fn check_config(disabled: bool, inverted: bool) -> HealthCheckConfig 
         request_interval: Some(10),
         linked_service: None,
         children: Vec::new(),
+        without_data: None,
     }
 }
 

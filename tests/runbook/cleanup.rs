@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use switchtower::domain::ids::Arn;
 use switchtower::domain::metric::{Metric, Series};
 use switchtower::domain::observation::ErrorKind;
-use switchtower::domain::snapshot::HealthCheckConfig;
-use switchtower::domain::topology::{CleanupSettings, NetworkStack};
+use switchtower::domain::snapshot::{ConsistencyMode, HealthCheckConfig, TableState};
+use switchtower::domain::topology::{
+    ArcSettings, CleanupSettings, LeaseSettings, NetworkStack, Switch, SwitchWire,
+};
 use switchtower::runbook::catalog::cleanup::Cleanup;
 use switchtower::runbook::{Fact, GuardId, Known, Operation, Params, Plan, Runbook as _};
 
@@ -216,6 +218,62 @@ fn what_lacks_the_tag_is_left_with_what_needs_it() {
         let left = "does not carry switchtower:application=orders";
         assert!(plan.notes.iter().any(|note| note.as_str().contains(left)), "{part}");
     }
+}
+
+#[test]
+fn a_strongly_consistent_table_is_left_to_hands() {
+    let mut stage = quiet();
+    let now = stage.world.now;
+    for table in stage.world.regions.iter_mut().flat_map(|region| region.tables.values_mut()) {
+        let state = TableState { mode: ConsistencyMode::Strong, ..table.value().cloned().unwrap() };
+        table.succeed(state, now);
+    }
+    let plan = stage.plan(&Cleanup, &Params::default()).unwrap();
+    let touched = calls(&plan).into_iter().filter(|call| {
+        matches!(
+            call,
+            Operation::DeleteReplica { .. }
+                | Operation::DeleteTable { .. }
+                | Operation::SetTableProtection { .. }
+        )
+    });
+    assert_eq!(touched.count(), 0);
+    let words = "table Orders in us-east-1 and eu-west-1: it is strongly consistent, and its replicas can only be deleted together, by hand";
+    assert!(
+        plan.notes.iter().any(|note| note.as_str() == format!("Left alone: {words}.")),
+        "{:#?}",
+        plan.notes
+    );
+}
+
+#[test]
+fn what_no_cleanup_takes_is_named() {
+    let mut stage = quiet();
+    let endpoints = Vec::new();
+    stage.world.topology.arc = Some(ArcSettings { endpoints, routing_controls: Vec::new() });
+    stage.world.topology.lease = Some(LeaseSettings { table: "leases".into(), region: region("us-west-2") });
+    let wire = SwitchWire::Object { bucket: "switches".into(), key: "evacuate/eu-west-1".into() };
+    let home = region("us-west-2");
+    stage.world.topology.switches = vec![Switch { region: region(EU), home, health_check: None, wire }];
+    stage.tell(Fact::HealthCheck("hc-eu".into()), Known::HealthCheck(check_config(true, true)));
+    let named = |params: &Params| -> Vec<bool> {
+        let plan = stage.plan(&Cleanup, params).unwrap();
+        let proof = plan.steps.last().unwrap();
+        assert_eq!(proof.id.as_str(), "proof");
+        let left = |words: &str| proof.changes.iter().any(|line| line.as_str().contains(words));
+        let all = [
+            "hosted zone Z111",
+            "the VPC of eu-west-1",
+            "the switch of eu-west-1 at s3://switches/evacuate/eu-west-1 in us-west-2",
+        ];
+        let whole = [
+            "the ARC cluster of the routing controls, billed at 2.50 USD an hour",
+            "the lease table leases in us-west-2",
+        ];
+        all.into_iter().chain(whole).map(left).collect()
+    };
+    assert_eq!(named(&Params::default()), [true, true, true, true, true]);
+    assert_eq!(named(&of_region(EU)), [true, true, true, false, false]);
 }
 
 #[test]

@@ -65,7 +65,9 @@ fn limits_that_nobody_could_read_are_lowered_all_the_same() {
 #[test]
 fn a_region_that_hangs_is_given_half_a_minute() {
     play(async || {
-        let (stage, params) = dark("regional-outage");
+        let (stage, params) = dark("calm");
+        stage.sim.black_out(&LEAVING.into(), jiff::SignedDuration::ZERO, None);
+        stage.clock.sleep(Duration::from_mins(5)).await;
         let plan = stage.plan("failover", &params).await;
         let ending = stage.ended(&plan).await;
         assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());

@@ -144,6 +144,7 @@ fn member(name: &str, is_writer: bool, synchronization: Option<&str>) -> GlobalM
         arn: Arn::new(format!("arn:aws:rds:{EAST}:123456789012:cluster:{name}")),
         is_writer,
         synchronization: synchronization.map(Into::into),
+        forwarding: None,
     }
 }
 
@@ -217,6 +218,7 @@ fn health_check_flags_are_both_or_nothing() {
             request_interval: Some(30),
             linked_service: owner.map(Into::into),
             children: Vec::new(),
+            without_data: None,
         })
     };
     let out = Condition::HealthCheckFlags { check: "hc-us".into(), inverted: true, disabled: true };
@@ -924,6 +926,10 @@ fn what_is_gone_and_whose_it_is() {
             (Known::Word("DELETE_IN_PROGRESS".into()), "not yet: it is DELETE_IN_PROGRESS"),
             (Known::Word("DELETE_COMPLETE".into()), "holds: it is gone"),
             (Known::Word("DELETE_FAILED".into()), "never: deleting it failed: stack network in eu-west-1"),
+            (
+                Known::Word("DELETE_FAILED: The following resource(s) failed to delete: [Vpc].".into()),
+                "never: deleting it failed: The following resource(s) failed to delete: [Vpc].",
+            ),
         ],
     );
     table(

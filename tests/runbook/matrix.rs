@@ -14,7 +14,8 @@
 //! that is acted on, or on another), or waits for the same kind of condition; of places that are alike the first
 //! is struck. A failover and a switchover meet every fault; the others, whose calls
 //! are made and sent again by the same code, those faults whose answer depends on what the other steps are (`ORDER`);
-//! runbooks whose steps are struck elsewhere, in another order or one by one, those that leave the most (`MOST`).
+//! runbooks whose steps are struck elsewhere, in another order or one by one, those that leave the most (`MOST`). The
+//! faults that are left over take turns over the places, so that every runbook meets every one of them somewhere.
 
 // The helpers below are tests too, though they carry no attribute that says so.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -91,8 +92,21 @@ const ALL: [Fault; 13] = [
 /// limit) are answered by the call itself, the same in every runbook but for an emergency's patience.
 const ORDER: [Fault; 4] = [Fault::HangAfter, Fault::DieBefore, Fault::Black, Fault::BlackSurvivor];
 
+/// How many of the other faults a call meets,
+const AT_A_CALL: usize = 2;
+/// and a wait.
+const AT_A_WAIT: usize = 1;
+
 /// Of runbooks whose steps are struck elsewhere, in another order or one by one: what leaves the most behind.
 const MOST: [Fault; 2] = [Fault::DieAfter, Fault::Black];
+
+/// Of the faults that a runbook does not meet at every place, those that it meets at this one: they take turns.
+fn in_turn(place: &Place, faults: &[Fault], index: usize) -> Vec<Fault> {
+    let others = ALL.into_iter().filter(|fault| !faults.contains(fault) && fault.befalls(place));
+    let others: Vec<Fault> = others.collect();
+    let turns = if place.call.is_some() { AT_A_CALL } else { AT_A_WAIT };
+    (0..turns.min(others.len())).map(|turn| others[(index * turns + turn) % others.len()]).collect()
+}
 
 /// A place of a run at which a fault strikes.
 #[derive(Clone, Debug)]
@@ -382,7 +396,12 @@ impl Book {
         let all = if whole() { &ALL[..] } else { faults };
         self.chosen()
             .iter()
-            .flat_map(|place| all.iter().map(move |fault| (place.clone(), *fault)))
+            .enumerate()
+            .flat_map(|(index, place)| {
+                let turn = in_turn(place, faults, index);
+                let more: &[Fault] = if whole() { &[] } else { &turn };
+                all.iter().chain(more).map(|fault| (place.clone(), *fault)).collect::<Vec<_>>()
+            })
             .filter(|(place, fault)| fault.befalls(place))
             .collect()
     }

@@ -19,7 +19,7 @@ fn world(scenario: &str) -> SimOptions {
 }
 
 /// Somebody else begins to move the writer.
-fn another_move(sim: &Sim) {
+pub(super) fn another_move(sim: &Sim) {
     let (world, now) = (sim.world(), sim.clock().now());
     let database = world.database(now).unwrap();
     let to = usize::from(database.writer == 0);

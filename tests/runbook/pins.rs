@@ -10,6 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use switchtower::domain::checks;
 use switchtower::domain::health::{Health, Severity, Verdict};
 use switchtower::domain::ids::Region;
+use switchtower::domain::metric::{Metric, Point, Series, SeriesKey};
+use switchtower::domain::observation::ErrorKind;
 use switchtower::domain::pin::{Pin, Pins, Subject};
 use switchtower::domain::snapshot::FleetSnapshot;
 use switchtower::poll;
@@ -343,12 +345,15 @@ fn our_own_acts_end_a_pin_and_refused_ones_do_not() {
             failure: ActFailure::Unknown { why: "timed out".into() },
         };
         let done = || Event::Ended { outcome: Outcome::Done, rto: None, rpo_ms: None };
-        let cases: [(&str, &str, Vec<Event>, usize); 6] = [
+        let ended = |outcome| Event::Ended { outcome, rto: None, rpo_ms: None };
+        let cases: [(&str, &str, Vec<Event>, usize); 8] = [
             ("begun, and nothing called", "restore", vec![], 1),
             ("refused", "restore", vec![intent(), refused], 1),
             ("sent, and nobody knows", "restore", vec![intent(), unknown], 0),
             ("on its way", "restore", vec![intent()], 0),
             ("all was as before", "restore", vec![done()], 0),
+            ("halted on the way back", "restore", vec![ended(Outcome::Halted)], 1),
+            ("aborted on the way back", "restore", vec![ended(Outcome::Aborted)], 1),
             ("another runbook", "switchover", vec![done()], 1),
         ];
         for (name, runbook, events, expected) in cases {
@@ -358,6 +363,11 @@ fn our_own_acts_end_a_pin_and_refused_ones_do_not() {
                 assert_eq!(pin::pins(&runs).len(), expected, "{name}");
             }
         }
+        // Tasks that were stopped are a part of a pin, and none by themselves: nothing keeps users out by them.
+        let without = drained.iter().filter(|entry| {
+            !matches!(&entry.event, Event::StepDone { step, .. } | Event::StepHeld { step, .. } if step.as_str() == "pin")
+        });
+        assert_eq!(pin::pins(&[without.cloned().collect()]), Vec::new());
         // A cleanup lets go with its first call: what it deletes is nobody's to watch.
         let cleanup = run(&stage, "cleanup", later, vec![intent()]);
         assert_eq!(pin::pins(&[drained.clone(), cleanup]), Vec::new());
@@ -394,5 +404,51 @@ fn undoing_a_drain_ends_its_pin() {
         let next = Entry { seq: last.seq + 1, at: last.at, event: undone };
         let whole: Vec<Entry> = entries.into_iter().chain([next]).collect();
         assert_eq!(pin::pins(&[whole]), Vec::new());
+    });
+}
+
+#[test]
+fn a_switch_metric_holds_for_days_and_without_a_value_route_53_is_asked() {
+    play(async || {
+        let wiring = Wiring { switch_metric: true, ..Wiring::default() };
+        let stage = Stage::new(SimOptions { wiring, ..calm() });
+        let plan = stage.plan("drain", &Params { now: true, ..leaving() }).await;
+        stage.ended(&plan).await;
+        let pins = pin::pins(&told(&stage));
+        let name = pins[0].held[0].subject.name();
+        assert!(matches!(pins[0].held[0].subject, Subject::Metric(..)), "{:#?}", words(&pins));
+        // Nobody publishes it again: a day later it is still the last value that counts.
+        stage.clock.sleep(Duration::from_hours(26)).await;
+        let fleet = seen(&stage, pins.clone(), SignedDuration::ZERO).await;
+        assert!(codes(&judge(&stage, &fleet), "pin.")[0].starts_with("info pin.held"));
+        // Two weeks later CloudWatch knows none; the region is out all the same, by Route 53's own word.
+        stage.clock.sleep(Duration::from_hours(15 * 24)).await;
+        let fleet = seen(&stage, pins.clone(), SignedDuration::ZERO).await;
+        let asked = fleet.pins.asked.values().next().unwrap();
+        assert_eq!(asked.error().map(|error| error.kind), Some(ErrorKind::NoData));
+        let verdict = judge(&stage, &fleet);
+        assert!(codes(&verdict, "pin.")[0].starts_with("info pin.held"), "{:#?}", codes(&verdict, "pin."));
+        // Where nobody knows its verdict, nobody can tell; where it calls the region healthy, users come back.
+        let told_by_route_53 = |healthy: Option<f64>| {
+            let mut fleet = fleet.clone();
+            let checks: Vec<_> = stage.topology.health_checks().into_iter().collect();
+            let dns = Arc::make_mut(&mut fleet.dns);
+            for check in checks {
+                let key = SeriesKey::new(Metric::HealthCheckStatus, &[check.as_str()]);
+                match healthy {
+                    None => drop(dns.metrics.remove(&key)),
+                    Some(value) => {
+                        let series = dns.metrics.get_mut(&key).unwrap();
+                        let points = series.value().unwrap().points();
+                        let points = points.into_iter().map(|point| Point { value, ..point });
+                        let at = series.as_of().unwrap();
+                        series.succeed(Series::new(points), at);
+                    }
+                }
+            }
+            codes(&judge(&stage, &fleet), "pin.")
+        };
+        assert_eq!(told_by_route_53(None), [format!("warning pin.unknown {name}")]);
+        assert_eq!(told_by_route_53(Some(1.0)), [format!("critical pin.changed {name}")]);
     });
 }

@@ -1,6 +1,6 @@
 //! Restore: saved, left and now; the proof of health; the stages.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use switchtower::domain::ids::HealthCheckId;
 use switchtower::domain::metric::Metric;
 use switchtower::domain::observation::ErrorKind;
@@ -8,7 +8,7 @@ use switchtower::domain::snapshot::{HealthCheckConfig, ScalableTarget, ServiceSt
 use switchtower::runbook::catalog::restore::Restore;
 use switchtower::runbook::{
     ActFailure, Claim, Differing, Entry, Event, Fact, Facts, Force, GuardId, Known, LeaseOutcome, LeaseView,
-    Opening, Operation, Params, PlanError, RunId, Suspended,
+    Opening, Operation, Params, Peaks, PlanError, RunId, Suspended,
 };
 
 use super::planning::{Stage, api, of_region, region};
@@ -344,21 +344,96 @@ fn a_run_of_another_host_that_was_taken_over_from_is_wanted_here() {
     };
     let words = "drain us-east-1 of bob on elsewhere was taken over from, and its record is not here: \
                  what it had changed by then is taken for what was there before";
-    for known in [false, true] {
+    // Known here, or about something that keeps no users out: another region, another runbook.
+    let of = |purpose: &str| LeaseView {
+        claim: Claim { purpose: purpose.into(), ..from.claim.clone() },
+        ..from.clone()
+    };
+    let cases = [
+        ("drain us-east-1", false, true),
+        ("failover us-east-1", false, true),
+        ("drain us-east-1", true, false),
+        ("drain eu-west-1", false, false),
+        ("restore us-east-1", false, false),
+    ];
+    for (purpose, known, wanted) in cases {
+        let from = of(purpose);
+        let words = words.replace("drain us-east-1", purpose);
         let mut stage = left();
         let at = stage.world.now;
-        let taken = Event::Lease { outcome: LeaseOutcome::TakenOver { number: 4, from: from.clone() } };
+        let taken = Event::Lease { outcome: LeaseOutcome::TakenOver { number: 4, from } };
         let entries = stage.journal.as_mut().unwrap();
         entries.insert(0, Entry { seq: 0, at, event: taken });
         if known {
             entries.insert(0, Entry { seq: 0, at, event: opened(&run) });
         }
         let found = wrong(&stage, &of_region(US));
-        assert_eq!(found, if known { vec![] } else { vec![words.to_owned()] });
+        assert_eq!(found, if wanted { vec![words] } else { vec![] }, "{purpose}, known {known}");
         let plan = stage.plan(&Restore, &of_region(US)).unwrap();
         let next =
             plan.findings.iter().any(|one| one.next_step.as_str().contains(&format!("runs import {run}")));
-        assert_eq!(next, !known);
+        assert_eq!(next, wanted);
+    }
+}
+
+/// A region that was dark when it was fenced could not say what it was like.
+#[test]
+fn what_the_journal_does_not_tell_is_taken_from_what_was_saved_before() {
+    let dark = || {
+        let mut stage = left();
+        for entry in stage.journal.as_mut().unwrap() {
+            if let Event::Intent { step, saved, .. } = &mut entry.event
+                && ["hold/us", "stop/us"].contains(&step.as_str())
+            {
+                *saved = Facts::new();
+            }
+        }
+        stage
+    };
+    let baseline = |hours: i64| {
+        let mut saved = Stage::calm();
+        saved.world.now -= SignedDuration::from_hours(hours);
+        saved.tell(service(US), Known::Service(service_state(4, 4)));
+        saved.tell(scaling(US), limits(2, 20, false));
+        Some(saved.facts)
+    };
+    let peaks = || Peaks { tasks: [((region(US), api()), 6)].into(), ..Peaks::default() };
+    let back = |tasks: Option<i32>, limits: bool| {
+        let mut calls: Vec<Operation> = tasks.map(|tasks| desired(US, tasks)).into_iter().collect();
+        calls.extend(limits.then(|| {
+            register(US, 2, 20, Some(Suspended { scale_in: false, scale_out: false, scheduled: false }))
+        }));
+        calls
+    };
+    // What was saved, and when; the peaks; what comes back; what is said.
+    let cases = [
+        ("nothing", None, Peaks::default(), back(None, false), "is not in the journal; it is left as it is"),
+        (
+            "a baseline from before",
+            baseline(2),
+            Peaks::default(),
+            back(Some(4), true),
+            "taken from the baseline of 2026-11-21 01:",
+        ),
+        ("both", baseline(2), peaks(), back(Some(4), true), "taken from the baseline of 2026-11-21 01:"),
+        (
+            "a baseline from since",
+            baseline(-1),
+            peaks(),
+            back(Some(6), false),
+            "taken from the peak of the last 14 days, desired 6",
+        ),
+        ("a peak", None, peaks(), back(Some(6), false), "taken from the peak of the last 14 days, desired 6"),
+    ];
+    for (name, baseline, peaks, wanted, said) in cases {
+        let stage = Stage { baseline, peaks, ..dark() };
+        let here = |call: &Operation| call.region().as_str() == US && call.steering().is_none();
+        let found: Vec<Operation> = calls(&stage, &of_region(US)).into_iter().filter(here).collect();
+        assert_eq!(found, wanted, "{name}");
+        let plan = stage.plan(&Restore, &of_region(US)).unwrap();
+        let told = plan.notes.iter().chain(plan.findings.iter().map(|finding| &finding.message));
+        let told: Vec<&str> = told.map(|line| line.as_str()).collect();
+        assert!(told.iter().any(|line| line.contains(said)), "{name}: {told:#?}");
     }
 }
 
@@ -393,6 +468,37 @@ fn survivors_keep_what_they_need_now() {
     assert_eq!(survivor(&busy), Some((2, 20)), "a lower floor takes no task away");
     busy.tell(service(EU), Known::Service(service_state(24, 24)));
     assert_eq!(survivor(&busy), Some((2, 24)), "a registration must not cut what is wanted now");
+}
+
+/// Where no auto scaling raises a count again, what a survivor needs is left to it.
+#[test]
+fn survivors_without_auto_scaling_keep_what_they_need_now() {
+    let mut stage = left();
+    // The drain raised a count, not limits.
+    let entries = stage.journal.as_mut().unwrap();
+    let mut saved = Stage::calm();
+    saved.tell(service(EU), Known::Service(service_state(4, 4)));
+    let raised = Box::new(desired(EU, 8));
+    entries[0].event = Event::Intent {
+        step: "scale/eu".into(),
+        way: 0,
+        call: 0,
+        attempt: 0,
+        operation: raised,
+        saved: saved.facts,
+    };
+    stage.tell(scaling(EU), Known::Scaling(None));
+    let survivor = |stage: &Stage| {
+        let saved = [("desired/eu-west-1/prod/api".into(), Differing::Saved)];
+        let params = Params { differing: saved.into(), ..of_region(US) };
+        calls(stage, &params).into_iter().find_map(|call| match call {
+            Operation::SetDesired { region, desired, .. } if region.as_str() == EU => Some(desired),
+            _ => None,
+        })
+    };
+    assert_eq!(survivor(&stage), Some(4), "the restored region takes its four back");
+    stage.tell(service(EU), Known::Service(service_state(14, 14)));
+    assert_eq!(survivor(&stage), Some(10), "of fourteen that are wanted now, four go back");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use switchtower::domain::observation::ErrorKind;
 use switchtower::domain::snapshot::{DbClusterState, FailoverState, GlobalClusterState};
 use switchtower::domain::topology::AuroraMember;
+use switchtower::runbook::catalog::drain::Drain;
 use switchtower::runbook::catalog::switchover::Switchover;
 use switchtower::runbook::{Fact, Known, Params};
 
@@ -56,10 +57,11 @@ fn a_healthy_pair_has_no_finding() {
     assert_eq!(Stage::calm().findings(&Switchover, &of_region(US)), [""; 0]);
 }
 
+/// What AWS demands of a switchover (aws-facts section 4) and what the policy adds: what is spoiled, and what holds it.
 #[test]
 fn every_precondition() {
     type Spoil = fn(&mut Stage);
-    let cases: [(&str, Spoil, &str); 15] = [
+    let cases: [(&str, Spoil, &str); 20] = [
         (
             "global status",
             |s| global(s, |g| g.status = "modifying".into()),
@@ -127,6 +129,33 @@ fn every_precondition() {
             "resync",
             |s| global(s, |g| g.members[1].synchronization = Some("pending-resync".into())),
             "my-db-eu-west-1 in eu-west-1 is pending-resync, not connected",
+        ),
+        (
+            "blue/green deployment of the target",
+            |s| s.tell(Fact::BlueGreen(region(EU), cluster(EU), "my-global-db".into()), Known::Flag(true)),
+            "a blue/green deployment of my-db-eu-west-1 in eu-west-1 is under way",
+        ),
+        (
+            "blue/green deployment of the writer",
+            |s| s.tell(Fact::BlueGreen(region(US), cluster(US), "my-global-db".into()), Known::Flag(true)),
+            "a blue/green deployment of my-db-us-east-1 in us-east-1 is under way",
+        ),
+        (
+            "blue/green deployments that may not be read",
+            |s| {
+                s.hide(Fact::BlueGreen(region(EU), cluster(EU), "my-global-db".into()), ErrorKind::Denied);
+            },
+            "whether a blue/green deployment of my-db-eu-west-1 in eu-west-1 is under way is not known: test:Read: no permission",
+        ),
+        (
+            "no available instance",
+            |s| s.tell(Fact::AvailableInstances(region(EU), cluster(EU)), Known::Number(0.0)),
+            "no instance of the target my-db-eu-west-1 in eu-west-1 is available",
+        ),
+        (
+            "write forwarding",
+            |s| global(s, |g| g.members[1].forwarding = Some("enabled".into())),
+            "global write forwarding of my-db-eu-west-1 is enabled: what it forwards fails while the writer moves",
         ),
         (
             "lag over policy",
@@ -217,4 +246,54 @@ fn equal_worlds_give_equal_digests() {
     assert_eq!(digest(&Stage::calm()), digest(&later), "a lag is tested against a limit, never hashed");
     global(&mut later, |g| g.status = "modifying".into());
     assert_ne!(digest(&Stage::calm()), digest(&later));
+}
+
+/// What a planned switchover would be refused for, a drain that moves the writer is refused for too.
+#[test]
+fn a_drain_holds_the_same_preconditions() {
+    type Spoil = fn(&mut Stage);
+    let cases: [(Spoil, &str); 5] = [
+        (|s| global(s, |g| g.status = "modifying".into()), "my-global-db is modifying, not available"),
+        (
+            |s| regional(s, EU, |c| c.pending_changes = true),
+            "a change waits for the next window of the target my-db-eu-west-1 in eu-west-1",
+        ),
+        (
+            |s| global(s, |g| g.members[1].synchronization = Some("pending-resync".into())),
+            "my-db-eu-west-1 in eu-west-1 is pending-resync, not connected",
+        ),
+        (
+            |s| s.tell(Fact::BlueGreen(region(US), cluster(US), "my-global-db".into()), Known::Flag(true)),
+            "a blue/green deployment of my-db-us-east-1 in us-east-1 is under way",
+        ),
+        (
+            |s| s.tell(Fact::AvailableInstances(region(EU), cluster(EU)), Known::Number(0.0)),
+            "no instance of the target my-db-eu-west-1 in eu-west-1 is available",
+        ),
+    ];
+    for (spoil, words) in cases {
+        let mut stage = Stage::calm();
+        let before = stage.findings(&Drain, &of_region(US));
+        spoil(&mut stage);
+        let mut found = stage.findings(&Drain, &of_region(US));
+        found.retain(|finding| !before.contains(finding));
+        assert!(found.iter().any(|finding| finding == words), "{words}: {found:#?}");
+    }
+}
+
+/// What was read is asked again right before the call; what may not be read is left to AWS to refuse.
+#[test]
+fn a_blue_green_deployment_that_begins_meanwhile_stops_the_call() {
+    let asked = |stage: &Stage| {
+        let plan = stage.plan(&Switchover, &of_region(US)).unwrap();
+        let step = plan.steps.iter().find(|step| step.id.as_str() == "switchover/my-global-db").unwrap();
+        step.precondition.facts().iter().filter(|fact| matches!(fact, Fact::BlueGreen(..))).count()
+    };
+    let mut stage = Stage::calm();
+    assert_eq!(asked(&stage), 0);
+    for name in [US, EU] {
+        let fact = Fact::BlueGreen(region(name), cluster(name), "my-global-db".into());
+        stage.tell(fact, Known::Flag(false));
+    }
+    assert_eq!(asked(&stage), 2);
 }

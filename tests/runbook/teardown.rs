@@ -208,6 +208,20 @@ fn a_replica_that_others_were_made_from_halts_in_awss_words() {
     });
 }
 
+#[test]
+fn a_network_that_is_still_used_halts_with_what_stands_in_it() {
+    play(async || {
+        let stage = drained(calm()).await;
+        let mut plan = stage.open_plan("cleanup", &leaving()).await;
+        // Its load balancers stay, as they would without the tag.
+        plan.steps.retain(|step| step.id.as_str().starts_with("stack/"));
+        plan.steps.iter_mut().for_each(|step| step.after.clear());
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
+        assert!(ending.why.as_str().contains("failed to delete: [Subnets]"), "{}", ending.why);
+    });
+}
+
 /// Lets the process die after entries of a run, each in a world of its own, and takes the run up again.
 fn cut_after(frozen: &Frozen, params: &Params, every: usize) {
     let told = play(async || {

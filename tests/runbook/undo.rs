@@ -164,10 +164,7 @@ fn a_survivor_keeps_its_capacity_until_its_users_are_back_elsewhere() {
         let outcome = ended(&stage, &plan, answers).await;
         assert_eq!(outcome, Outcome::Halted, "{:#?}", stage.words());
         let notes = notes(&stage);
-        assert!(
-            notes.contains("was not undone, and nothing was changed"),
-            "{notes}"
-        );
+        assert!(notes.contains("was not undone, and nothing was changed"), "{notes}");
         assert!(notes.contains("us-east-1 is out of DNS or not alive, and its users are here"), "{notes}");
         assert_eq!(
             undone_steps(&stage.recorder.entries()),

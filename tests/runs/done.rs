@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use serde_json::{Value, json};
 
 use super::judge;
-use super::scene::{Bastion, LEAVING, PATIENCE, SURVIVOR, World, events, region};
+use super::scene::{Bastion, Busy, LEAVING, PATIENCE, SURVIVOR, World, events, patiently, region};
 
 /// What a run of `runbook` away from the leaving region needs to be told.
 fn away<'a>(verb: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
@@ -13,8 +13,12 @@ fn away<'a>(verb: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
     [verb, &confirmed, more].concat()
 }
 
-#[test]
-fn a_drain_is_planned_and_carried_out_from_another_process() {
+/// A drain is planned and carried out from another process.
+pub(super) fn drain() {
+    patiently(Busy::Anything, drained);
+}
+
+fn drained() {
     let world = World::start(&["--speed", "60"]);
     let bastion = Bastion::new(&world, "bastion");
     let heard = bastion.home.path("heard");
@@ -83,9 +87,35 @@ fn a_drain_is_planned_and_carried_out_from_another_process() {
     assert_eq!(world.changes().len(), before, "nobody who was refused changed anything");
 }
 
-/// An outage of the region, with and without us-east-1's control plane, which answers for Route 53.
+/// A host whose state folder cannot be written: no drain begins, a failover goes on, and standard error is its record.
 #[test]
-fn a_failover_gets_users_out_also_while_route_53_cannot_be_asked() {
+fn without_a_disk_a_failover_leaves_its_intents_on_standard_error() {
+    let world = World::start(&["--speed", "60"]);
+    let bastion = Bastion::new(&world, "bastion");
+    let state = bastion.home.path(".local/state");
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(state.join("switchtower"), "no folder").unwrap();
+    let drain = bastion.run(&away(&["run", "drain"], &[]));
+    assert_eq!(drain.code, Some(4), "{drain:?}");
+    assert_eq!(world.changes(), Vec::<Value>::new(), "{drain:?}");
+
+    let ran = bastion.run(&away(&["run", "failover"], &["--database", "switchover"]));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(judge::moved(&world.view()), Vec::<String>::new(), "{ran:?}");
+    let told: Vec<Value> = ran
+        .err
+        .lines()
+        .filter_map(|line| line.strip_prefix("switchtower: unjournaled, about to send: "))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let sent: Vec<&str> = told.iter().filter_map(|entry| entry["operation"]["operation"].as_str()).collect();
+    let changes = world.changes();
+    assert_eq!(sent.len(), changes.len(), "{sent:?}\n{changes:#?}");
+    assert!(sent.contains(&"set_health_check"), "{sent:?}");
+}
+
+/// An outage of the region, with and without us-east-1's control plane, which answers for Route 53.
+pub(super) fn failovers() {
     let cases: [(&[&str], bool, &str, &[&str]); 4] = [
         (&[], false, "UpdateHealthCheck", &["--database", "failover"]),
         (&["switch-object"], true, "PutObject", &["--database", "leave"]),
@@ -94,7 +124,7 @@ fn a_failover_gets_users_out_also_while_route_53_cannot_be_asked() {
     ];
     std::thread::scope(|scope| {
         for (wired, dark, way_out, database) in cases {
-            scope.spawn(move || failover(wired, dark, way_out, database));
+            scope.spawn(move || patiently(Busy::Lease, || failover(wired, dark, way_out, database)));
         }
     });
 }

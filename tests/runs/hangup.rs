@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::judge;
-use super::scene::{Bastion, LEAVING, Live, PATIENCE, World, events};
+use super::scene::{Bastion, Busy, LEAVING, Live, PATIENCE, World, events, patiently};
 use crate::pty::terminal::Terminal;
 
 const DRAIN: [&str; 8] = ["run", "drain", "--region", LEAVING, "--confirm", LEAVING, "--reason", "game day"];
@@ -40,8 +40,12 @@ fn follow(bastion: &Bastion) -> (String, Live) {
     (run, attached)
 }
 
-#[test]
-fn a_run_outlives_its_terminal() {
+/// A run outlives its terminal.
+pub(super) fn outlived() {
+    patiently(Busy::Anything, outlived_once);
+}
+
+fn outlived_once() {
     let world = World::start(&["--speed", "60"]);
     let bastion = Bastion::new(&world, "bastion");
     // Long enough to be looked at.
@@ -76,8 +80,11 @@ fn a_run_outlives_its_terminal() {
 }
 
 /// The word of another terminal reaches a run that has lost its own.
-#[test]
-fn a_run_without_its_terminal_can_still_be_stopped() {
+pub(super) fn stopped() {
+    patiently(Busy::Anything, stopped_once);
+}
+
+fn stopped_once() {
     let world = World::start(&["--speed", "60"]);
     let bastion = Bastion::new(&world, "bastion");
     bastion.edit("survivors_healthy_minutes = 0", "survivors_healthy_minutes = 5");
@@ -93,8 +100,12 @@ fn a_run_without_its_terminal_can_still_be_stopped() {
     assert_eq!(world.changes(), Vec::<Value>::new());
 }
 
-#[test]
-fn another_terminal_follows_a_run_and_stops_it_before_its_next_call() {
+/// Another terminal follows a run and stops it before its next call.
+pub(super) fn followed() {
+    patiently(Busy::Anything, followed_once);
+}
+
+fn followed_once() {
     // Tasks take some seconds to start.
     let world = World::start(&["--speed", "4"]);
     let bastion = Bastion::new(&world, "bastion");
@@ -127,6 +138,14 @@ fn another_terminal_follows_a_run_and_stops_it_before_its_next_call() {
         "{strange:?}"
     );
     assert_eq!(world.changes().len(), changes.len());
+    // To close its record takes nobody's credentials, and names who did.
+    let closed = bastion.run(&["runs", "abort", &run, "--reason", "closed", "--confirm", LEAVING]);
+    assert_eq!(closed.code, Some(6), "{closed:?}");
+    let told = bastion.told(&run);
+    let by = |event: &str| told.iter().find(|entry| entry["event"] == event).unwrap()["opening"].clone();
+    let (opened, resumed) = (by("opened"), by("resumed"));
+    assert_eq!((&resumed["reason"], &resumed["host"]), (&serde_json::json!("closed"), &opened["host"]));
+    assert_ne!(resumed["pid"], opened["pid"]);
     bastion.edit("account = \"999999999999\"", "account = \"123456789012\"");
     // What was stopped has given the lease back, and another run may begin.
     assert_eq!(bastion.run(&["plan", "drain", "--region", LEAVING]).code, Some(0));

@@ -352,3 +352,32 @@ async fn a_detached_cluster_shows_what_came_before_and_what_it_took_itself() {
         "a plain page knows nothing of it"
     );
 }
+
+/// A scenario of one effect on a region.
+fn effect(sim: &Sim, region: &str, effect: &str) {
+    let text = format!(
+        "name = \"one\"\ndescription = \"\"\nregion = \"first\"\nlead_seconds = 0\n[[effect]]\n{effect}\n"
+    );
+    let scenario = switchtower::sim::world::scenario::Scenario::parse(&text).unwrap();
+    sim.overlay(&scenario, &Region::new(region), SignedDuration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn blue_green_deployments_are_told_and_no_switchover_begins_during_one() {
+    let sim = world("calm");
+    let listed = async |sim: &Sim, region: &str| {
+        let told = rds(sim, region).describe_blue_green_deployments().send().await.unwrap();
+        let each = told.blue_green_deployments().iter();
+        each.map(|one| (one.source().unwrap().to_owned(), one.status().unwrap().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&sim, "us-east-1").await, []);
+    effect(&sim, "us-east-1", "kind = \"blue_green\"\nstatus = \"AVAILABLE\"");
+    assert_eq!(listed(&sim, "us-east-1").await, [(arn("us-east-1"), "AVAILABLE".to_owned())]);
+    assert_eq!(listed(&sim, "eu-west-1").await, []);
+    let refused = switchover(&sim, "us-east-1", "eu-west-1").await;
+    assert_eq!(refused, Err("InvalidGlobalClusterStateFault".to_owned()));
+    let sim = world("calm");
+    effect(&sim, "us-east-1", "kind = \"blue_green\"\nstatus = \"SWITCHOVER_COMPLETED\"");
+    assert_eq!(switchover(&sim, "us-east-1", "eu-west-1").await, Ok(()));
+}

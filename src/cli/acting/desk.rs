@@ -213,7 +213,7 @@ impl Desk {
             return Err(Failure::new(Exit::Usage, words));
         }
         let told = self.told(run).await?;
-        let Some(Event::Opened { plan, opening, .. }) = told.entries.first().map(|entry| &entry.event) else {
+        let Some(Event::Opened { plan, .. }) = told.entries.first().map(|entry| &entry.event) else {
             return Err(Failure::error(format_args!("{run}: the journal does not begin with its plan")));
         };
         if let Some(outcome) = journal::stand(&told.entries, false).outcome
@@ -228,7 +228,9 @@ impl Desk {
         let plan = (**plan).clone();
         let arming = Arming::arm(&self.session.topology, clock.now())
             .map_err(|error| Failure::new(Exit::Blocked, error))?;
-        let findings = self.taken_up(&plan).await;
+        // An abort sends nothing, and closing a record must not need anybody's credentials.
+        let aborts = matches!(how.decided, Some(Decision::Abort { .. }));
+        let findings = if aborts { Vec::new() } else { self.taken_up(&plan).await };
         let blocks = findings.iter().filter(|finding| finding.force == Force::Block);
         let blocks: Vec<&str> = blocks.map(|finding| finding.message.as_str()).collect();
         if !blocks.is_empty() {
@@ -239,7 +241,8 @@ impl Desk {
             .map_err(|error| Failure::new(Exit::Blocked, error))?;
         let emergency = catalog::by_id(plan.runbook.as_str()).is_some_and(|book| book.spec().emergency);
         let folder = journal::folder_of(&self.runs, run).map_err(Failure::error)?;
-        let opening = Opening { reason: reason.into(), ..(**opening).clone() };
+        // Who goes on with it, and where: the first entry keeps who began.
+        let opening = self.opening(run, &plan, &approval).await;
         let (journal, told) = Journal::resume(&folder, how.accept_damage, clock)
             .await
             .map_err(|error| Failure::new(Exit::Blocked, error))?;

@@ -15,7 +15,7 @@ use super::{Asked, Desk, Started, TakeUp, lines, plan};
 use crate::app::acting::Reads;
 use crate::domain::text::Text;
 use crate::runbook::engine::NotBegun;
-use crate::runbook::{Approval, ApprovalError, Arming, Decision, Entry, Force, Outcome};
+use crate::runbook::{Approval, ApprovalError, Arming, Decision, Entry, Event, Force, Outcome};
 
 /// Runs `run`.
 pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
@@ -82,10 +82,12 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
     let mut printing = true;
     let mut telling = lines::Telling::default();
     let mut asked = false;
+    let mut aside = Aside::default();
     let ending = loop {
         tokio::select! {
             biased;
             Some(entry) = started.entries.recv() => {
+                aside.tell(&entry);
                 if printing {
                     printing = print(&entry, json, &mut telling);
                 }
@@ -97,6 +99,7 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
         }
     };
     while let Ok(entry) = started.entries.try_recv() {
+        aside.tell(&entry);
         if printing {
             printing = print(&entry, json, &mut telling);
         }
@@ -118,6 +121,35 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
             format_args!("{error}; --take-over REASON takes the lease of a holder that is gone"),
         )),
         Err(error) => Err(Failure::new(Exit::Blocked, error)),
+    }
+}
+
+/// What a run says beside its lines while its journal cannot be written: standard error is then the record of what was
+/// about to be sent, wherever the lines go.
+#[derive(Default)]
+struct Aside {
+    /// True from the first entry that could not be written.
+    unjournaled: bool,
+    /// The last intent, which is the first that was not written.
+    last: Option<Entry>,
+}
+
+impl Aside {
+    fn tell(&mut self, entry: &Entry) {
+        let say = |entry: &Entry| {
+            // An entry is plain data, which JSON always takes.
+            let line = serde_json::to_string(entry).unwrap_or_default();
+            out::say(&format!("switchtower: unjournaled, about to send: {line}"));
+        };
+        match &entry.event {
+            Event::Unjournaled { .. } => {
+                self.unjournaled = true;
+                self.last.take().iter().for_each(say);
+            }
+            Event::Intent { .. } if self.unjournaled => say(entry),
+            Event::Intent { .. } => self.last = Some(entry.clone()),
+            _ => {}
+        }
     }
 }
 

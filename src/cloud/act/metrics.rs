@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Acting;
 use super::observe::Seen;
 use crate::cloud::cloudwatch::GET_METRIC_DATA;
-use crate::cloud::time::{date_time, stamp};
+use crate::cloud::time::date_time;
 use crate::cloud::{Place, Window};
 use crate::domain::ids::{DbClusterId, Region};
 use crate::domain::metric::{Metric, PERIOD, Series, SeriesKey, floor_minute};
@@ -28,8 +28,8 @@ const TOLD: usize = 10;
 /// A value that is older than this tells nothing about a region.
 const LATE: i64 = 5;
 
-/// How far back the last value of a switch metric is looked for.
-const SWITCH_BACK: SignedDuration = SignedDuration::from_hours(3);
+/// How far back the last value of a switch metric is looked for: points of a minute are kept for fifteen days.
+const SWITCH_BACK: [SignedDuration; 2] = [SignedDuration::from_hours(3), SignedDuration::from_hours(14 * 24)];
 
 /// Differences of clocks below this are the way of an answer.
 const SKEW: SignedDuration = SignedDuration::from_secs(20);
@@ -155,24 +155,29 @@ impl Acting {
             .id("switch")
             .metric_stat(stat.build())
             .build();
-        let request = client
-            .get_metric_data()
-            .start_time(date_time(end - SWITCH_BACK))
-            .end_time(date_time(end))
-            .scan_by(ScanBy::TimestampDescending)
-            .metric_data_queries(query);
-        place.count_series(1);
-        let answer = place.ask(GET_METRIC_DATA, request.send()).await?;
-        let newest = answer.metric_data_results().iter().find_map(|result| {
-            let (at, value) = result.timestamps().iter().zip(result.values()).next()?;
-            Some((stamp(at)?, *value))
-        });
+        let mut newest = None;
+        // A switch is thrown once and may stand for days; the near past answers quickly.
+        for back in SWITCH_BACK {
+            let request = client
+                .get_metric_data()
+                .start_time(date_time(end - back))
+                .end_time(date_time(end))
+                .scan_by(ScanBy::TimestampDescending)
+                .max_datapoints(1)
+                .metric_data_queries(query.clone());
+            place.count_series(1);
+            let answer = place.ask(GET_METRIC_DATA, request.send()).await?;
+            newest = answer.metric_data_results().iter().find_map(|result| result.values().first().copied());
+            if newest.is_some() {
+                break;
+            }
+        }
         // Two values of one minute are one point, and its maximum is the safe reading: out.
         let now = self.cloud.clock().now();
         match newest {
-            Some((_, value)) => Ok(Seen::new(Known::Flag(value > 0.0), now)),
+            Some(value) => Ok(Seen::new(Known::Flag(value > 0.0), now)),
             None => {
-                let words = format!("no value for {steers} in the last three hours");
+                let words = format!("no value for {steers} in the last two weeks");
                 Err(place.error(ErrorKind::NoData, GET_METRIC_DATA, words))
             }
         }

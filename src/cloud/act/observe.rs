@@ -278,6 +278,16 @@ impl Acting {
                     place.db_instances(id).await.map(Known::Names)
                 })
             }
+            Fact::AvailableInstances(region, id) => {
+                at!(region, Kind::Aurora, reads::DESCRIBE_DB_INSTANCES, |place| {
+                    place.available_instances(id).await.map(|count| Known::Number(count as f64))
+                })
+            }
+            Fact::BlueGreen(region, cluster, global) => {
+                at!(region, Kind::Aurora, reads::DESCRIBE_BLUE_GREEN, |place| {
+                    place.blue_green(cluster, global).await.map(Known::Flag)
+                })
+            }
             Fact::RpoLag(region, cluster) => {
                 let source = source(Kind::Metrics, calls::GET_METRIC_DATA, Some(region));
                 Self::timed(fact, source, self.rpo_lag(region, cluster))

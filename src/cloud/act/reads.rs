@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::types::Stack;
 use aws_sdk_ecs::types::{ContainerDefinition, LogConfiguration, RepositoryCredentials, Secret};
 use aws_sdk_elasticloadbalancingv2::types::TagDescription;
-use aws_sdk_rds::types::Filter;
+use aws_sdk_rds::types::{DbInstance, Filter};
 use aws_sdk_route53::types::{ResourceTagSet, TagResourceType};
 
 use crate::cloud::ecs::DESCRIBE_SERVICES;
 use crate::cloud::elb::DESCRIBE_TARGET_GROUPS;
 use crate::cloud::rds::DESCRIBE_DB_CLUSTERS;
 use crate::cloud::{Budget, Place};
-use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, Region, ServiceKey};
+use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId, Region, ServiceKey};
 use crate::domain::observation::{ErrorKind, ProbeError};
 use crate::domain::text::Text;
 use crate::runbook::{Dependency, Known};
@@ -24,6 +24,7 @@ pub(super) const HEAD_OBJECT: &str = "s3:HeadObject";
 pub(super) const LIST_VERSIONS: &str = "s3:ListObjectVersions";
 pub(super) const LB_ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
 pub(super) const DESCRIBE_DB_INSTANCES: &str = "rds:DescribeDBInstances";
+pub(super) const DESCRIBE_BLUE_GREEN: &str = "rds:DescribeBlueGreenDeployments";
 pub(super) const DESCRIBE_TASK_DEFINITION: &str = "ecs:DescribeTaskDefinition";
 pub(super) const DESCRIBE_CLUSTERS: &str = "ecs:DescribeClusters";
 pub(super) const GET_SERVICE_QUOTA: &str = "servicequotas:GetServiceQuota";
@@ -106,19 +107,58 @@ impl Place {
 
     /// Identifiers of a cluster's instances.
     pub(super) async fn db_instances(&self, cluster: &DbClusterId) -> Result<Vec<Text>, ProbeError> {
+        let instances = self.instances(cluster).await?;
+        let names = instances.iter().filter_map(|instance| instance.db_instance_identifier());
+        let mut names: Vec<Text> = names.map(Text::new).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// How many instances of a cluster could serve now.
+    pub(super) async fn available_instances(&self, cluster: &DbClusterId) -> Result<usize, ProbeError> {
+        let instances = self.instances(cluster).await?;
+        let available = |one: &&DbInstance| one.db_instance_status() == Some("available");
+        Ok(instances.iter().filter(available).count())
+    }
+
+    async fn instances(&self, cluster: &DbClusterId) -> Result<Vec<DbInstance>, ProbeError> {
         let client = self.rds().await;
         let filter = Filter::builder().name("db-cluster-id").values(cluster.as_str()).build();
-        let mut names = Vec::new();
+        let mut found = Vec::new();
         let mut marker = None;
         loop {
             let request = client.describe_db_instances().filters(filter.clone()).set_marker(marker);
             let answer = self.ask(DESCRIBE_DB_INSTANCES, request.send()).await?;
-            let found = answer.db_instances().iter().filter_map(|instance| instance.db_instance_identifier());
-            names.extend(found.map(Text::new));
+            found.extend(answer.db_instances.unwrap_or_default());
             marker = answer.marker.filter(|marker| !marker.is_empty());
             if marker.is_none() {
-                names.sort();
-                return Ok(names);
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Whether a blue/green deployment of a cluster or of its global cluster is under way: one that has switched over is
+    /// only waiting to be deleted.
+    pub(super) async fn blue_green(
+        &self,
+        cluster: &DbClusterId,
+        global: &GlobalClusterId,
+    ) -> Result<bool, ProbeError> {
+        let client = self.rds().await;
+        let ends = [format!(":cluster:{cluster}"), format!(":global-cluster:{global}")];
+        let ours = |arn: Option<&str>| {
+            arn.is_some_and(|arn| ends.iter().any(|end| arn.to_lowercase().ends_with(&end.to_lowercase())))
+        };
+        let mut marker = None;
+        loop {
+            let request = client.describe_blue_green_deployments().set_marker(marker);
+            let answer = self.ask(DESCRIBE_BLUE_GREEN, request.send()).await?;
+            let under_way = answer.blue_green_deployments().iter().any(|one| {
+                one.status() != Some("SWITCHOVER_COMPLETED") && (ours(one.source()) || ours(one.target()))
+            });
+            marker = answer.marker.filter(|marker| !marker.is_empty());
+            if under_way || marker.is_none() {
+                return Ok(under_way);
             }
         }
     }
@@ -175,9 +215,15 @@ impl Place {
             Err(error) if error.message.as_str().ends_with("does not exist") => return Ok(Known::Absent),
             Err(error) => return Err(error),
         };
-        let status = answer.stacks().first().and_then(|stack| stack.stack_status());
+        let found = answer.stacks().first();
+        let status = found.and_then(|stack| stack.stack_status());
+        let reason = found.and_then(|stack| stack.stack_status_reason()).unwrap_or_default();
         Ok(match status.map(aws_sdk_cloudformation::types::StackStatus::as_str) {
             None | Some("DELETE_COMPLETE") => Known::Absent,
+            // The reason names what could not be deleted, which is where the operator has to look.
+            Some(status @ "DELETE_FAILED") if !reason.is_empty() => {
+                Known::Word(format!("{status}: {reason}").into())
+            }
             Some(status) => Known::Word(status.into()),
         })
     }

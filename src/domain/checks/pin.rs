@@ -29,7 +29,7 @@ fn of_pin(fleet: &Fleet<'_>, pin: &Pin) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut unknown: Vec<(&Held, String)> = Vec::new();
     for held in &pin.held {
-        match look(fleet, held) {
+        match look(fleet, pin, held) {
             Seen::Still => {}
             Seen::Changed(now) => findings.push(changed(fleet, pin, held, &now)),
             Seen::Unknown(why) => unknown.push((held, why)),
@@ -63,7 +63,7 @@ fn signed(finding: Finding, pin: &Pin) -> Finding {
 }
 
 /// One setting, as it is seen now.
-fn look(fleet: &Fleet<'_>, held: &Held) -> Seen {
+fn look(fleet: &Fleet<'_>, pin: &Pin, held: &Held) -> Seen {
     let Some(seen) = held.subject.seen(fleet.snapshot) else {
         return Seen::Unknown("nothing here asks for it".to_owned());
     };
@@ -75,6 +75,11 @@ fn look(fleet: &Fleet<'_>, held: &Held) -> Seen {
             told(fleet, error.at, "gone".to_owned())
         };
     }
+    if matches!(held.subject, Subject::Metric(..))
+        && let Some(error) = seen.error().filter(|error| error.kind == ErrorKind::NoData)
+    {
+        return by_verdict(fleet, pin, error.at);
+    }
     if seen.reading().is_some_and(|reading| !reading.saved && reading.as_of <= held.proven)
         && !is_old(fleet, &seen)
     {
@@ -85,6 +90,21 @@ fn look(fleet: &Fleet<'_>, held: &Held) -> Seen {
         (Some(value), Some(as_of)) => told(fleet, as_of, value.words()),
         _ => Seen::Unknown(why_not(&seen)),
     }
+}
+
+/// A metric that has had no value for so long that CloudWatch knows none: what its health check makes of that is a
+/// setting of the check (InsufficientDataHealthStatus), so that Route 53's own verdict says whether users are kept out.
+fn by_verdict(fleet: &Fleet<'_>, pin: &Pin, at: jiff::Timestamp) -> Seen {
+    let rows = fleet.regions.iter().filter(|rows| rows.region == pin.region).flat_map(|rows| &rows.route53);
+    let verdicts: Vec<bool> = rows.filter_map(|row| fleet.fresh(&row.verdict).copied()).collect();
+    if verdicts.contains(&true) {
+        return told(fleet, at, "without a value, and Route 53 calls the region healthy again".to_owned());
+    }
+    if verdicts.is_empty() {
+        let why = "it has had no value for two weeks, and Route 53 gives no verdict; P publishes it again";
+        return Seen::Unknown(why.to_owned());
+    }
+    Seen::Still
 }
 
 fn is_old(fleet: &Fleet<'_>, seen: &Observed<Value>) -> bool {

@@ -18,7 +18,7 @@ use super::{PlanError, Runbook, RunbookSpec, Situation};
 use crate::domain::Topology;
 use crate::domain::ids::{Region, ServiceKey};
 use crate::domain::text::Text;
-use crate::domain::topology::RegionEntry;
+use crate::domain::topology::{RegionEntry, SwitchWire};
 use crate::runbook::condition::Condition;
 use crate::runbook::evacuation;
 use crate::runbook::fact::{Fact, Facts};
@@ -270,6 +270,26 @@ fn always_left(scope: &Scope<'_>) -> Vec<Text> {
             )
             .into(),
         );
+    }
+    for switch in topology.switches.iter().filter(|switch| scope.has(&switch.region)) {
+        if let SwitchWire::Object { bucket, key } = &switch.wire {
+            left.push(
+                format!("the switch of {} at s3://{bucket}/{key} in {}", switch.region, switch.home).into(),
+            );
+        }
+    }
+    if scope.whole {
+        // The dearest thing that an application may leave behind.
+        left.extend(topology.arc.iter().map(|_| {
+            "the ARC cluster of the routing controls, billed at 2.50 USD an hour until it is deleted by hand".into()
+        }));
+        left.extend(topology.lease.iter().map(|lease| {
+            format!(
+                "the lease table {} in {}, which holds copies of this run's record",
+                lease.table, lease.region
+            )
+            .into()
+        }));
     }
     if scope.snapshots && !topology.aurora.is_empty() {
         left.push("the final Aurora snapshots, billed by their size until they are deleted".into());

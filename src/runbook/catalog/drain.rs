@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::switchover::preconditions::{self, Wanted, blue_green};
 use super::{PlanError, Runbook, RunbookSpec, Situation, promotion};
 use crate::domain::Topology;
 use crate::domain::evacuation::OnEvacuate;
@@ -50,7 +51,8 @@ impl Runbook for Drain {
     }
 
     fn wants(&self, topology: &Topology, params: &Params) -> Vec<Fact> {
-        asked::facts(topology, params)
+        let demanded = topology.aurora.iter().flat_map(preconditions::facts);
+        asked::facts(topology, params).into_iter().chain(demanded).collect()
     }
 
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
@@ -218,21 +220,13 @@ impl Draft {
                 continue;
             }
             let to = promotion::target(view, global, region, params)?;
-            for why in promotion::unfit(view, writer.member, &to) {
-                self.findings.push(GuardFinding::block(
-                    GuardId::Runbook,
-                    false,
-                    format!("{}: {why}", global.id),
-                ));
-            }
-            if let Some(operation) = &writer.state.failover {
-                let message =
-                    format!("{}: a change of the writer is under way ({})", global.id, operation.status);
-                self.findings.push(GuardFinding::block(GuardId::Runbook, false, message));
-            }
+            let wanted = Wanted { global, state: writer.state, from: writer.member, to: to.member };
+            self.findings.extend(preconditions::examine(&view.facts, wanted));
+            self.shape.extend([writer.member, to.member].map(|member| blue_green(global, member)));
             self.shape.push(Fact::DbCluster(to.member.region.clone(), to.member.id.clone()));
             let step =
                 promotion::switchover(view, global, writer.member, &to, true).after(first.iter().cloned());
+            let step = step.also_when(preconditions::conditions(&view.facts, wanted));
             ids.push(step.id.clone());
             self.steps.push(step);
             moves.push(Move { global: global.id.clone(), to, planned: true });

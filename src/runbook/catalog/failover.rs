@@ -24,7 +24,7 @@ use crate::runbook::guards::{self, Move, Subject, lag_words};
 use crate::runbook::operation::Operation;
 use crate::runbook::params::{DatabaseChoice, Params};
 use crate::runbook::plan::{Plan, Step, StepId};
-use crate::runbook::situation::{View, words};
+use crate::runbook::situation::{Liveness, View, words};
 
 /// What it is.
 pub static SPEC: RunbookSpec = RunbookSpec {
@@ -341,6 +341,17 @@ impl Draft {
                 let detach = choice == DatabaseChoice::Detach;
                 let lost = promotion::lost(view, global, region, &to, detach);
                 self.irreversible.extend(lost.into_iter().map(Text::from));
+                if to.liveness == Liveness::Dead {
+                    let message = format!(
+                        "{} is dead by its targets and our own request: {} may not be promoted there",
+                        to.member.region, to.member.id
+                    );
+                    self.findings.push(GuardFinding::warn(GuardId::Runbook, message));
+                }
+                if let Some(cluster) = to.cluster.filter(|cluster| cluster.status.as_str() != "available") {
+                    let message = format!("{} is {}, not available", to.member.id, cluster.status);
+                    self.findings.push(GuardFinding::warn(GuardId::Runbook, message));
+                }
                 if to.cluster.is_some_and(|cluster| cluster.instances == 0) {
                     let message =
                         format!("{} has no instance: it cannot be promoted in minutes", to.member.id);

@@ -9,7 +9,6 @@ use super::PlanError;
 use crate::domain::ids::Region;
 use crate::domain::topology::{AuroraGlobal, AuroraMember};
 use crate::runbook::condition::Condition;
-use crate::runbook::fact::Fact;
 use crate::runbook::guards::lag_words;
 use crate::runbook::operation::Operation;
 use crate::runbook::params::Params;
@@ -42,25 +41,6 @@ pub(super) fn target<'v>(
     candidates.into_iter().find(|candidate| &candidate.member.region == to).ok_or_else(|| {
         PlanError::Params(format!("{} has no member in {to} that could become its writer", global.id).into())
     })
-}
-
-/// What speaks against a planned switchover to a candidate, a sentence each.
-pub(super) fn unfit(view: &View<'_>, writer: &AuroraMember, to: &Candidate<'_>) -> Vec<String> {
-    let name = format!("{} in {}", to.member.id, to.member.region);
-    let Some(cluster) = to.cluster else { return vec![format!("the state of {name} was never read")] };
-    let mut reasons = Vec::new();
-    if cluster.instances == 0 {
-        reasons.push(format!("{name} has no instance to promote"));
-    }
-    if cluster.status.as_str() != "available" {
-        reasons.push(format!("{name} is {}", cluster.status));
-    }
-    let fact = Fact::DbCluster(writer.region.clone(), writer.id.clone());
-    let own = view.facts.db_cluster(&fact).map(|cluster| &cluster.engine_version);
-    if let Some(own) = own.filter(|own| **own != cluster.engine_version) {
-        reasons.push(format!("{name} runs {}, the writer {own}", cluster.engine_version));
-    }
-    reasons
 }
 
 /// SwitchoverGlobalCluster: planned, loses nothing. Asked in the region of the present writer. With `careful`, only

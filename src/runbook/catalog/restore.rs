@@ -9,9 +9,10 @@ pub(in crate::runbook) mod items;
 mod proof;
 mod stages;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use self::items::{Item, Subject, Told, Value, from_baseline, from_journal, groups, steering};
+use self::items::{Item, Subject, Told, Value, from_baseline, from_journal, groups, in_service, steering};
 use self::stages::{Change, Stages};
 use super::known::{guarded, identities, known, listed, why_not};
 use super::{PlanError, Runbook, RunbookSpec, Situation};
@@ -21,6 +22,7 @@ use crate::domain::text::Text;
 use crate::runbook::event::{Entry, Event, LeaseOutcome, RunId};
 use crate::runbook::fact::{Fact, Facts};
 use crate::runbook::guard::{GuardFinding, GuardId};
+use crate::runbook::lease::Claim;
 use crate::runbook::params::{Differing, Params};
 use crate::runbook::plan::Plan;
 
@@ -96,11 +98,12 @@ impl Runbook for Restore {
         if told.lossy {
             findings.push(lossy());
         }
-        findings.extend(situation.journal.into_iter().flat_map(|entries| unheard(entries)));
+        findings.extend(situation.journal.into_iter().flat_map(|entries| unheard(entries, region)));
         let mut changes = Vec::new();
         let mut differing = Vec::new();
         for item in &told.items {
-            match weigh(item, region, &facts, params, situation.journal.is_some()) {
+            let item = remembered(situation, region, item, &mut notes);
+            match weigh(&item, region, &facts, params, situation.journal.is_some()) {
                 Weighed::Change(change) => changes.push(change),
                 Weighed::Ask(words) => differing.push((item.subject.name(), words)),
                 Weighed::Leave(words) => notes.push(words),
@@ -164,6 +167,35 @@ fn told(situation: &Situation<'_>, region: &Region) -> Result<(Told, String), Pl
             Err(PlanError::Impossible(words.into()))
         }
     }
+}
+
+/// The item with what else is known of it, where the journal tells nothing: a region that was dark when it was fenced could
+/// not say what it was like. The baseline counts while it is older than the run; one that was saved since may hold what the
+/// run left. The most that a service ran in fourteen days is then the best guess of its tasks.
+fn remembered<'i>(
+    situation: &Situation<'_>,
+    region: &Region,
+    item: &'i Item,
+    notes: &mut Vec<Text>,
+) -> Cow<'i, Item> {
+    let began = situation.journal.and_then(<[Entry]>::first).map(|entry| entry.at);
+    let (Some(began), None) = (began, &item.saved) else { return Cow::Borrowed(item) };
+    let baseline = || {
+        let facts = situation.baseline?;
+        let at = facts.reading(&item.subject.fact(&item.region))?.as_of;
+        let value = item.subject.value(&item.region, facts).filter(|_| at < began)?;
+        let value = in_service(situation.topology, &item.subject, value);
+        Some((value, format!("the baseline of {}", at.strftime("%Y-%m-%d %H:%M:%SZ"))))
+    };
+    let peak = || {
+        let Subject::Desired(at, key) = &item.subject else { return None };
+        let tasks = situation.peaks.tasks.get(&(at.clone(), key.clone())).filter(|_| at == region)?;
+        Some((Value::Desired(*tasks), "the peak of the last 14 days".to_owned()))
+    };
+    let Some((value, source)) = baseline().or_else(peak) else { return Cow::Borrowed(item) };
+    let (name, words) = (item.subject.name(), value.words());
+    notes.push(format!("What {name} was before is not in the journal: taken from {source}, {words}.").into());
+    Cow::Owned(Item { saved: Some(value), ..item.clone() })
 }
 
 /// What becomes of an item.
@@ -240,9 +272,12 @@ fn lossy() -> GuardFinding {
     )
 }
 
-/// Runs of other hosts that ours took over from, and whose records are not here: what they had changed by then, ours found
-/// and saved as if it had been so before.
-fn unheard(entries: &[Entry]) -> Vec<GuardFinding> {
+/// Evacuations of the region by other hosts that ours took over from, and whose records are not here: what they had changed
+/// by then, ours found and saved as if it had been so before.
+fn unheard(entries: &[Entry], region: &Region) -> Vec<GuardFinding> {
+    let evacuates = |claim: &Claim| {
+        ["drain", "failover"].iter().any(|runbook| claim.purpose.as_str() == format!("{runbook} {region}"))
+    };
     let here = |run: &RunId| {
         entries.iter().any(|entry| match &entry.event {
             Event::Opened { opening, .. } => &opening.run == run,
@@ -253,7 +288,7 @@ fn unheard(entries: &[Entry]) -> Vec<GuardFinding> {
     for entry in entries {
         let Event::Lease { outcome: LeaseOutcome::TakenOver { from, .. } } = &entry.event else { continue };
         let claim = &from.claim;
-        if here(&claim.run) {
+        if here(&claim.run) || !evacuates(claim) {
             continue;
         }
         let words = format!(

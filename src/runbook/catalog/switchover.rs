@@ -5,18 +5,21 @@
 //! What it must not do: touch DNS or capacity, or ever allow data loss: a primary that does not answer is a
 //! case for failover.
 
+pub(super) mod preconditions;
+
 use std::time::Duration;
+
+use preconditions::{Wanted, age};
 
 use super::known::{ask_first, guarded, identities, known, listed, why_not};
 use super::{PlanError, Runbook, RunbookSpec, Situation};
 use crate::domain::Topology;
 use crate::domain::ids::Region;
-use crate::domain::snapshot::{DbClusterState, GlobalClusterState};
+use crate::domain::snapshot::GlobalClusterState;
 use crate::domain::text::Text;
 use crate::domain::topology::{AuroraGlobal, AuroraMember};
 use crate::runbook::condition::Condition;
 use crate::runbook::fact::{Fact, Facts};
-use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::operation::Operation;
 use crate::runbook::params::Params;
 use crate::runbook::plan::{Plan, Step, StepId};
@@ -69,7 +72,9 @@ impl Runbook for Switchover {
                 ]
             })
         };
-        identities(topology).into_iter().chain(topology.aurora.iter().flat_map(members)).collect()
+        let demanded = topology.aurora.iter().flat_map(preconditions::facts);
+        let members = topology.aurora.iter().flat_map(members);
+        identities(topology).into_iter().chain(members).chain(demanded).collect()
     }
 
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
@@ -78,8 +83,9 @@ impl Runbook for Switchover {
         let moves = moves(situation, &facts, params)?;
         let (mut steps, mut findings, mut notes, mut risk) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for one in &moves {
-            findings.extend(examine(situation, &facts, one));
-            steps.extend(one.steps(situation));
+            findings.extend(preconditions::examine(&facts, one.wanted()));
+            findings.extend(preconditions::lag(situation, &facts, one.wanted()));
+            steps.extend(one.steps(situation, &facts));
             notes.extend(one.notes());
             risk.push(one.risk(situation, &facts));
         }
@@ -87,8 +93,7 @@ impl Runbook for Switchover {
         let words = moves.iter().map(|one| {
             format!("the writer of {} from {} to {}", one.global.id, one.from.region, one.to.region)
         });
-        let shaping =
-            wants.into_iter().filter(|fact| !matches!(fact, Fact::RpoLag(..) | Fact::Identity(_))).collect();
+        let shaping = wants.into_iter().filter(|fact| !is_measured(fact)).collect();
         let mut plan = Plan {
             runbook: SPEC.id.into(),
             application: situation.topology.application.clone(),
@@ -106,6 +111,11 @@ impl Runbook for Switchover {
         guarded(situation, &mut plan, &SPEC, None, shaping);
         Ok(plan)
     }
+}
+
+/// Numbers and names that are tested against limits and never shape a plan.
+fn is_measured(fact: &Fact) -> bool {
+    matches!(fact, Fact::RpoLag(..) | Fact::Identity(_) | Fact::AvailableInstances(..))
 }
 
 /// What moves where. Which cluster writes is observed, never configured.
@@ -206,128 +216,6 @@ fn target<'a>(
     }
 }
 
-/// Everything that AWS demands before a switchover, and what the policy adds.
-fn examine(situation: &Situation<'_>, facts: &Facts, one: &Move<'_>) -> Vec<GuardFinding> {
-    let mut found = Vec::new();
-    let mut block = |message: String, next: &str| {
-        found.push(GuardFinding::block(GuardId::Runbook, SPEC.emergency, message).next(next));
-    };
-    let id = &one.global.id;
-    if one.state.status.as_str() != "available" {
-        block(format!("{id} is {}, not available", one.state.status), "wait until it is available");
-    }
-    if let Some(failover) = &one.state.failover {
-        block(
-            format!("{id} is {} already; a second operation must not start", failover.status),
-            "wait until DescribeGlobalClusters shows no FailoverState",
-        );
-    }
-    let cluster = |member: &AuroraMember| Fact::DbCluster(member.region.clone(), member.id.clone());
-    for (member, role) in [(one.from, "writer"), (one.to, "target")] {
-        let fact = cluster(member);
-        let here = format!("{role} {} in {}", member.id, member.region);
-        if facts.error(&fact).is_some() {
-            let why = why_not(facts, &fact);
-            block(
-                format!("the state of the {here} is not known: {why}"),
-                "a switchover needs both regions; when the writer's region is down, use failover",
-            );
-        }
-        let Some(state) = facts.db_cluster(&fact) else {
-            if facts.error(&fact).is_none() {
-                block(format!("the state of the {here} was not read"), "observe again");
-            }
-            continue;
-        };
-        if state.status.as_str() != "available" {
-            block(format!("the {here} is {}, not available", state.status), "wait until it is available");
-        }
-        if state.instances == 0 {
-            block(format!("the {here} has no instance (headless)"), "add an instance there first");
-        }
-        if state.pending_changes {
-            block(format!("a change waits for the next window of the {here}"), "apply or cancel it first");
-        }
-    }
-    if let (Some(from), Some(to)) = (facts.db_cluster(&cluster(one.from)), facts.db_cluster(&cluster(one.to)))
-    {
-        found.extend(versions(one, from, to));
-    }
-    let secondary = |member: &AuroraMember| {
-        one.state.members.iter().find(|m| m.arn == member.arn).map(|m| m.synchronization.clone())
-    };
-    for member in one.global.members.iter().filter(|member| member.arn != one.from.arn) {
-        let is_target = member.arn == one.to.arn;
-        let message = match secondary(member) {
-            None => format!("{} in {} is no member of {id} any more", member.id, member.region),
-            Some(Some(state)) if state.as_str() == "connected" => continue,
-            Some(Some(state)) => format!("{} in {} is {state}, not connected", member.id, member.region),
-            Some(None) => {
-                format!("{id} does not tell whether {} in {} is connected", member.id, member.region)
-            }
-        };
-        found.push(if is_target {
-            GuardFinding::block(GuardId::Runbook, SPEC.emergency, message).next("wait until it is connected")
-        } else {
-            GuardFinding::warn(GuardId::Runbook, message)
-        });
-    }
-    found.extend(lag(situation, facts, one));
-    found
-}
-
-/// Major and minor version must be equal; a patch level may differ on listed PostgreSQL versions only.
-fn versions(one: &Move<'_>, from: &DbClusterState, to: &DbClusterState) -> Option<GuardFinding> {
-    let (ours, theirs) = (from.engine_version.as_str(), to.engine_version.as_str());
-    if ours == theirs {
-        return None;
-    }
-    let words = format!("{} runs {ours}, {} runs {theirs}", one.from.id, one.to.id);
-    let block = |why: &str| {
-        let next = "upgrade the older one first";
-        Some(GuardFinding::block(GuardId::Runbook, SPEC.emergency, format!("{words}: {why}")).next(next))
-    };
-    let mysql = one.global.engine.as_str().contains("mysql") || ours.contains("mysql");
-    if release(ours) != release(theirs) {
-        block("major and minor version must be equal")
-    } else if mysql {
-        block("Aurora MySQL must be of one patch level")
-    } else {
-        let words = format!("{words}: AWS allows that on some PostgreSQL versions only");
-        Some(GuardFinding::warn(GuardId::Runbook, words).next("look the version up in the Aurora user guide"))
-    }
-}
-
-/// Major and minor version: `8.0.mysql_aurora.3.08.2` is 3.08 of 8.0, `15.4.2` is 15.4.
-fn release(version: &str) -> (&str, Vec<&str>) {
-    let (community, aurora) = version.split_once(".mysql_aurora.").unwrap_or(("", version));
-    (community, aurora.split('.').take(2).collect())
-}
-
-/// The lag of the target against the policy.
-fn lag(situation: &Situation<'_>, facts: &Facts, one: &Move<'_>) -> Option<GuardFinding> {
-    let most = situation.topology.policy.max_rpo_lag_ms;
-    let fact = Fact::RpoLag(one.to.region.clone(), one.to.id.clone());
-    let told = match facts.reading(&fact).zip(facts.number(&fact)) {
-        Some((_, lag)) if *lag <= most => return None,
-        Some((reading, lag)) => format!(
-            "{} is {} behind ({}), more than the {} of the policy",
-            one.to.id,
-            words::millis(*lag),
-            age(situation, reading.as_of),
-            words::millis(most)
-        ),
-        None => format!("how far {} is behind is not known: {}", one.to.id, why_not(facts, &fact)),
-    };
-    let next = "nothing would be lost, but writes stop until the target has caught up";
-    Some(GuardFinding::block(GuardId::DataAtRisk, SPEC.emergency, told).next(next))
-}
-
-/// `12 s ago`.
-fn age(situation: &Situation<'_>, at: jiff::Timestamp) -> String {
-    format!("{} s ago", situation.now.duration_since(at).as_secs().max(0))
-}
-
 impl Move<'_> {
     fn ask(&self) -> Vec<Region> {
         ask_first(&self.to.region, self.global.members.iter().map(|member| member.region.clone()))
@@ -345,7 +233,11 @@ impl Move<'_> {
         }
     }
 
-    fn steps(&self, situation: &Situation<'_>) -> Vec<Step> {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { global: self.global, state: &self.state, from: self.from, to: self.to }
+    }
+
+    fn steps(&self, situation: &Situation<'_>, facts: &Facts) -> Vec<Step> {
         let most = situation.topology.policy.max_rpo_lag_ms;
         let (global, ask) = (self.global.id.clone(), self.ask());
         let synchronized = Condition::Synchronized { ask: ask.clone(), global: global.clone() };
@@ -354,9 +246,9 @@ impl Move<'_> {
             cluster: member.id.clone(),
             at_most: most,
         };
-        let ready = Condition::All {
-            of: vec![Condition::GlobalIdle { ask, global }, self.writer(self.from), behind(self.to)],
-        };
+        let mut ready = vec![Condition::GlobalIdle { ask, global }, self.writer(self.from), behind(self.to)];
+        ready.extend(preconditions::conditions(facts, self.wanted()));
+        let ready = Condition::All { of: ready };
         let done = Condition::All { of: vec![self.writer(self.to), synchronized] };
         let id = StepId::new(format!("switchover/{}", self.global.id));
         let step = Step::act(
@@ -405,7 +297,6 @@ impl Move<'_> {
                 "The lag series ends for {} and begins for {}: alarms on AuroraGlobalDB metrics must exist in both directions.",
                 self.to.id, self.from.id
             ),
-            "Write forwarding, where a secondary has it enabled, pauses during the switchover; whether it is, and whether a blue/green deployment is under way, is not read by this program.".to_owned(),
         ]
         .map(Text::from)
         .to_vec()

@@ -116,7 +116,10 @@ impl Proof<'_> {
             }
             Known::Word(word) => match word.as_str() {
                 "DELETE_COMPLETE" | "INACTIVE" => gone(),
-                "DELETE_FAILED" => never(format!("deleting {name} failed: {}", thing(fact))),
+                word if word.starts_with("DELETE_FAILED") => {
+                    let why = word.split_once(": ").map_or_else(|| thing(fact), |(_, why)| why.to_owned());
+                    never(format!("deleting {name} failed: {why}"))
+                }
                 word => still(&format!("is {word}")),
             },
             Known::Flag(false) if matches!(fact, Fact::SwitchObject(..)) => gone(),

@@ -6,7 +6,7 @@
 use super::super::catalog::PlanError;
 use crate::domain::Topology;
 use crate::domain::ids::{HostName, Region};
-use crate::domain::topology::ACTED_PARTITION;
+use crate::domain::topology::{ACTED_PARTITION, SwitchWire};
 use crate::runbook::fact::Fact;
 use crate::runbook::params::Params;
 use crate::runbook::situation::{groups_of, names_of, scopes, switch_fact};
@@ -80,6 +80,10 @@ pub(in crate::runbook) fn facts(topology: &Topology, params: &Params) -> Vec<Fac
         }
     }
     wants.extend(topology.health_checks().into_iter().map(Fact::HealthCheck));
+    // Whether a switch metric lasts stands in its check.
+    let metrics = topology.switches.iter().filter(|switch| &switch.region == out);
+    let metrics = metrics.filter(|switch| matches!(switch.wire, SwitchWire::Metric { .. }));
+    wants.extend(metrics.filter_map(|switch| switch.health_check.clone()).map(Fact::HealthCheck));
     let names = names_of(topology, out);
     for record in topology.records.iter().filter(|record| names.contains(&record.name)) {
         wants.push(Fact::Records(record.zone_id.clone(), record.name.clone()));

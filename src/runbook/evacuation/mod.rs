@@ -121,6 +121,20 @@ pub fn ways(view: &View<'_>, region: &Region, patience: Duration) -> Evacuation 
         };
         ways.push(Way { method: Some(*method), calls: piece.calls, verify, undo: piece.undo, patience });
     }
+    let lapsing = board.metrics.iter().filter(|switch| board.lapses(switch));
+    let lapsing =
+        lapsing.filter(|_| ways.iter().any(|way| way.method == Some(EvacuationMethod::SwitchMetric)));
+    let lapsing: Vec<Text> = lapsing
+        .filter_map(|switch| switch.health_check.as_ref())
+        .map(|check| {
+            format!(
+                "the switch metric holds for some minutes only: health check {check} counts as healthy without data \
+                 (InsufficientDataHealthStatus Healthy); set LastKnownStatus, or hold {region} out by another way"
+            )
+            .into()
+        })
+        .collect();
+    board.notes.extend(lapsing);
     let ill = |way: &Way| way.calls.first().and_then(|call| view.ailment(&call.domain())).is_some();
     ways.sort_by_key(ill);
     for way in ways.iter().filter(|way| ill(way)) {
@@ -237,11 +251,21 @@ impl Board<'_, '_> {
                 piece.undo.push(put(false));
             }
             piece.calls.push(put(true));
+            piece
+                .facts
+                .extend(switch.health_check.clone().map(Fact::HealthCheck).filter(|_| self.lapses(switch)));
             let name = format!("switch metric {namespace}/{name}").into();
             piece.proofs.push(Condition::Flag { fact: fact.clone(), is: true, name });
             piece.facts.insert(fact);
         }
         piece
+    }
+
+    /// True for a metric whose check calls the region healthy again once its value is some minutes old.
+    fn lapses(&self, switch: &Switch) -> bool {
+        let config = switch.health_check.as_ref().and_then(|check| self.config(check));
+        let without = config.and_then(|config| config.without_data.as_ref());
+        without.is_some_and(|status| status.as_str() == "Healthy")
     }
 
     /// Disabled and inverted: disabled alone means healthy, and inverted alone turns healthy once the region fails.

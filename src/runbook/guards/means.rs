@@ -4,7 +4,7 @@ use super::Subject;
 use crate::domain::ids::Region;
 use crate::runbook::fact::Fact;
 use crate::runbook::guard::{GuardFinding, GuardId};
-use crate::runbook::situation::{View, words};
+use crate::runbook::situation::{View, groups_of, words};
 
 /// The smallest Fargate task, vCPU: a quota below this many a task cannot be enough.
 const SMALLEST_TASK: f64 = 0.25;
@@ -18,6 +18,14 @@ pub(super) fn headroom(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFindi
         let missing = view.missing_services(region, survivor);
         if !missing.is_empty() {
             let message = format!("{survivor} runs no {} to take over from {region}", words::list(missing));
+            findings.push(warn(message));
+        }
+        // Targets of EKS or EC2: users are served by what nobody here can count or let grow.
+        if view.services(survivor).is_empty() && !groups_of(view.topology, survivor).is_empty() {
+            let message = format!(
+                "what serves in {survivor} is no ECS service of the topology: whether it can carry {region} too is not \
+                 known, and it is not made to grow"
+            );
             findings.push(warn(message));
         }
         let needs = || subject.needs.iter().filter(|need| &need.region == survivor);

@@ -12,6 +12,10 @@ use crate::runbook::operation::FailureDomain;
 use crate::runbook::situation::{View, words};
 
 pub(super) fn armed(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding> {
+    if !view.topology.may_act() {
+        let message = "this topology is observed only: another partition, a private zone, or something else than load balancers in front";
+        return vec![GuardFinding::block(GuardId::Armed, subject.emergency(), message)];
+    }
     if view.situation.armed {
         return Vec::new();
     }

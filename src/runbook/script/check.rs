@@ -242,6 +242,23 @@ impl At<'_> {
                     .option("db-cluster-identifier", cluster.as_str()),
                 format!("DBClusters[0].DeletionProtection == `{is}`"),
             ),
+            Fact::BlueGreen(region, cluster, global) => {
+                let (one, all) = (
+                    literal(&format!(":cluster:{cluster}"))?,
+                    literal(&format!(":global-cluster:{global}"))?,
+                );
+                let ours = |key: &str| format!("ends_with({key}, {one}) || ends_with({key}, {all})");
+                (
+                    self.call("rds", "describe-blue-green-deployments", region),
+                    format!(
+                        "(length(BlueGreenDeployments[?Status != {} && ({} || {})]) == `0`) == `{}`",
+                        literal("SWITCHOVER_COMPLETED")?,
+                        ours("Source"),
+                        ours("Target"),
+                        !is
+                    ),
+                )
+            }
             Fact::Balancer(region, arn) if arn.as_str().contains(":loadbalancer/") => (
                 self.call("elbv2", "describe-load-balancer-attributes", region)
                     .option("load-balancer-arn", arn.as_str()),

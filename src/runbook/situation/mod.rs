@@ -249,6 +249,7 @@ impl View<'_> {
             request_interval: None,
             linked_service: None,
             children: Vec::new(),
+            without_data: None,
         };
         let source = Source::new(SourceKind::HealthChecks, "this plan", None);
         dns.health_checks.insert(off, Observed::seen(source, config, self.now));

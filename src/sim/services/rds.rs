@@ -7,6 +7,7 @@ use crate::sim::wire::xml::{Xml, time};
 use crate::sim::world::database::{Database, Operation};
 use crate::sim::world::fleet::{ENGINE_VERSION, Fleet, GLOBAL_CLUSTER, Site};
 use crate::sim::world::removal::{Fate, Thing};
+use crate::sim::world::scenario::Effect;
 use crate::sim::world::{World, noise};
 
 /// Instances of each member.
@@ -18,6 +19,7 @@ pub(super) fn answer(world: &World, call: &Call, operation: &str, params: &Param
         "DescribeDBClusters" => clusters(world, call, params),
         "DescribeDBInstances" => instances(world, call, params),
         "DescribeEvents" => events(world, call, params),
+        "DescribeBlueGreenDeployments" => blue_green(world, call, params),
         "SwitchoverGlobalCluster" => rds_changes::switchover(world, call, params),
         "FailoverGlobalCluster" => rds_changes::failover(world, call, params),
         "RemoveFromGlobalCluster" => rds_changes::remove(world, call, params),
@@ -93,7 +95,7 @@ fn global_clusters(world: &World, call: &Call, params: &Params) -> XmlResult {
     let mut xml = Xml::new();
     xml.list("GlobalClusters", "GlobalClusterMember", page, |xml, ()| {
         if let Some(database) = &database {
-            write_global(world, database, xml);
+            write_global(world, database, call.now, xml);
         }
     });
     xml.maybe("Marker", next);
@@ -101,7 +103,7 @@ fn global_clusters(world: &World, call: &Call, params: &Params) -> XmlResult {
 }
 
 /// The global cluster as it is described.
-pub(super) fn write_global(world: &World, database: &Database, xml: &mut Xml) {
+pub(super) fn write_global(world: &World, database: &Database, at: jiff::Timestamp, xml: &mut Xml) {
     let arn = |site: usize| Fleet::db_arn(&world.fleet.sites[site]);
     xml.leaf("GlobalClusterIdentifier", GLOBAL_CLUSTER);
     xml.leaf("GlobalClusterResourceId", format!("cluster-{}", noise::hex(world.seed, "global", 16)));
@@ -120,7 +122,7 @@ pub(super) fn write_global(world: &World, database: &Database, xml: &mut Xml) {
             }
         });
         if !primary {
-            xml.leaf("GlobalWriteForwardingStatus", "disabled");
+            xml.leaf("GlobalWriteForwardingStatus", forwarding(world, *index, at));
         }
         let synchronous = !database.rebuilding.contains(index);
         xml.leaf("SynchronizationStatus", if synchronous { "connected" } else { "pending-resync" });
@@ -131,6 +133,49 @@ pub(super) fn write_global(world: &World, database: &Database, xml: &mut Xml) {
             xml.leaf("ToDbClusterArn", arn(operation.to)).leaf("IsDataLossAllowed", operation.lossy);
         });
     }
+}
+
+/// GlobalWriteForwardingStatus of a secondary.
+fn forwarding(world: &World, site: usize, at: jiff::Timestamp) -> String {
+    let timeline = world.timeline();
+    let told = timeline.at(&world.fleet.sites[site].region, at).find_map(|active| match active.effect {
+        Effect::WriteForwarding { status } => Some(status.clone()),
+        _ => None,
+    });
+    told.unwrap_or_else(|| "disabled".to_owned())
+}
+
+/// Status of a blue/green deployment of the site's cluster, if there is one.
+pub(super) fn blue_green_of(world: &World, site: &Site, at: jiff::Timestamp) -> Option<String> {
+    world.timeline().at(&site.region, at).find_map(|active| match active.effect {
+        Effect::BlueGreen { status } => Some(status.clone()),
+        _ => None,
+    })
+}
+
+/// Answers DescribeBlueGreenDeployments.
+fn blue_green(world: &World, call: &Call, params: &Params) -> XmlResult {
+    let here = member(world, call);
+    let mut all: Vec<(&Site, String)> =
+        here.and_then(|site| Some((site, blue_green_of(world, site, call.now)?))).into_iter().collect();
+    for (name, values) in params.filters() {
+        match name {
+            "source" => all.retain(|(site, _)| values.iter().any(|value| *value == Fleet::db_arn(site))),
+            "target" => all.clear(),
+            "blue-green-deployment-name" => all.retain(|_| values.contains(&"upgrade")),
+            "blue-green-deployment-identifier" => all.retain(|_| values.contains(&"bgd-upgrade")),
+            _ => return Err(invalid(format!("Unrecognized filter name: {name}"))),
+        }
+    }
+    let (page, next) = page(&all, params.text("Marker"), size(params)?, bad_marker)?;
+    let mut xml = Xml::new();
+    xml.list("BlueGreenDeployments", "member", page, |xml, (site, status)| {
+        xml.leaf("BlueGreenDeploymentIdentifier", "bgd-upgrade").leaf("BlueGreenDeploymentName", "upgrade");
+        xml.leaf("Source", Fleet::db_arn(site)).leaf("Target", format!("{}-green", Fleet::db_arn(site)));
+        xml.leaf("Status", status).leaf("CreateTime", time(world.started));
+    });
+    xml.maybe("Marker", next);
+    Ok(xml)
 }
 
 /// ARN of the global cluster, which has no region.
@@ -214,7 +259,7 @@ pub(super) fn write_cluster(world: &World, at: jiff::Timestamp, site: &Site, xml
         xml.leaf("GlobalClusterIdentifier", GLOBAL_CLUSTER);
     }
     if member && !writes {
-        xml.leaf("GlobalWriteForwardingStatus", "disabled");
+        xml.leaf("GlobalWriteForwardingStatus", forwarding(world, site.index, at));
     }
     let there = (0..INSTANCES).filter(|index| !world.is_gone(&Thing::Instance(site.index, *index), at));
     xml.list("DBClusterMembers", "DBClusterMember", there, |xml, index| {
@@ -269,7 +314,13 @@ fn instances(world: &World, call: &Call, params: &Params) -> XmlResult {
         xml.leaf("DBInstanceIdentifier", &name).leaf("DBInstanceClass", "db.r6g.large");
         let going = world.fate(&Thing::Instance(site.index, *index), call.now) == Fate::Going;
         xml.leaf("Engine", "aurora-mysql");
-        xml.leaf("DBInstanceStatus", if going { "deleting" } else { "available" });
+        let out = world.timeline().at(&site.region, call.now).find_map(|active| match active.effect {
+            Effect::InstancesOut { status } => Some(status.clone()),
+            _ => None,
+        });
+        let status =
+            if going { "deleting".to_owned() } else { out.unwrap_or_else(|| "available".to_owned()) };
+        xml.leaf("DBInstanceStatus", status);
         xml.leaf("InstanceCreateTime", time(world.fleet.born))
             .leaf("AvailabilityZone", &site.zones[index % 3]);
         xml.leaf("EngineVersion", ENGINE_VERSION).leaf("DBClusterIdentifier", &site.db_cluster);

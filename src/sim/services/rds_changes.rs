@@ -1,7 +1,7 @@
 //! RDS, the calls that move, detach and unprotect.
 
 use super::XmlResult;
-use super::rds::{invalid, last, member, write_cluster, write_global};
+use super::rds::{blue_green_of, invalid, last, member, write_cluster, write_global};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::query::Params;
 use crate::sim::wire::xml::Xml;
@@ -65,7 +65,7 @@ fn follows(database: &Database, site: &Site) -> Result<(), Fault> {
 fn described(world: &World, call: &Call) -> Xml {
     let mut xml = Xml::new();
     if let Some(database) = world.database(call.served) {
-        xml.group("GlobalCluster", |xml| write_global(world, &database, xml));
+        xml.group("GlobalCluster", |xml| write_global(world, &database, call.served, xml));
     }
     xml
 }
@@ -92,6 +92,13 @@ pub(super) fn switchover(world: &World, call: &Call, params: &Params) -> XmlResu
                 "InvalidDBClusterStateFault",
                 format!("The {what} DB cluster {} is not available.", one.db_cluster),
             ));
+        }
+        let deploys = blue_green_of(world, one, call.served);
+        if deploys.is_some_and(|status| status != "SWITCHOVER_COMPLETED") {
+            return Err(bad_state(format!(
+                "The {what} DB cluster {} is part of a blue/green deployment.",
+                one.db_cluster
+            )));
         }
     }
     let one = world.planned_move(&database, site.index, false, call.served);

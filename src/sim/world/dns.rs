@@ -52,6 +52,8 @@ pub struct Passes {
     /// Counts what was forgotten, so that a request judged before it is not remembered after it.
     version: u64,
     known: HashMap<(usize, i64), bool>,
+    /// What the checkers found, by the same: a hundred questions are asked at one moment.
+    verdicts: HashMap<(usize, i64), bool>,
 }
 
 impl Passes {
@@ -59,14 +61,23 @@ impl Passes {
     pub(super) fn forget(&mut self, at: Timestamp) {
         self.version += 1;
         self.known.retain(|(_, when), _| *when < at.as_millisecond());
+        self.verdicts.retain(|(_, when), _| *when < at.as_millisecond());
     }
 
     fn remember(&mut self, key: (usize, i64), passes: bool, version: u64) {
-        if self.known.len() >= REMEMBERED {
-            self.known.clear();
+        Self::keep(&mut self.known, key, passes, self.version == version);
+    }
+
+    fn find(&mut self, key: (usize, i64), verdict: bool, version: u64) {
+        Self::keep(&mut self.verdicts, key, verdict, self.version == version);
+    }
+
+    fn keep(known: &mut HashMap<(usize, i64), bool>, key: (usize, i64), value: bool, still: bool) {
+        if known.len() >= REMEMBERED {
+            known.clear();
         }
-        if self.version == version {
-            self.known.insert(key, passes);
+        if still {
+            known.insert(key, value);
         }
     }
 }
@@ -191,7 +202,19 @@ impl World {
 
     /// What the checkers find, before any setting of the check: more than 18 % of them call it healthy.
     pub fn verdict(&self, site: usize, at: Timestamp) -> bool {
-        self.steady(site, at) || self.checkers_healthy(site, at) > 0.18
+        if self.steady(site, at) {
+            return true;
+        }
+        let key = (site, at.as_millisecond());
+        let (known, version) = {
+            let passes = lock(&self.passes);
+            (passes.verdicts.get(&key).copied(), passes.version)
+        };
+        known.unwrap_or_else(|| {
+            let verdict = self.checkers_healthy(site, at) > 0.18;
+            lock(&self.passes).find(key, verdict, version);
+            verdict
+        })
     }
 
     /// Whether the load balancer counts as healthy for a record that evaluates its target's health.

@@ -183,6 +183,21 @@ pub enum Effect {
     },
     /// The Aurora cluster of the region does not run.
     DatabaseDown,
+    /// A blue/green deployment of the region's Aurora cluster.
+    BlueGreen {
+        /// `PROVISIONING`, `AVAILABLE`, `SWITCHOVER_IN_PROGRESS`, `SWITCHOVER_COMPLETED`.
+        status: String,
+    },
+    /// The global write forwarding of the region's Aurora cluster.
+    WriteForwarding {
+        /// `enabled`, `enabling`, `disabling`.
+        status: String,
+    },
+    /// Instances of the region's Aurora cluster are in this state instead of available.
+    InstancesOut {
+        /// `rebooting`, `upgrading`, `failed`.
+        status: String,
+    },
     /// S3 replication to the region waits.
     ReplicationBacklog {
         /// Bytes a minute that pile up.
@@ -245,6 +260,9 @@ impl Effect {
             | Self::ReplicaStatus { .. }
             | Self::AuroraLag { .. }
             | Self::DatabaseDown
+            | Self::BlueGreen { .. }
+            | Self::WriteForwarding { .. }
+            | Self::InstancesOut { .. }
             | Self::ReplicationBacklog { .. }
             | Self::Throttle { .. }
             | Self::CredentialsExpired

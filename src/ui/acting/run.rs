@@ -221,9 +221,12 @@ fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, th
         (count, Some(next)) => format!("{count} steps, the next: {next}"),
         (_, None) => "nothing".to_owned(),
     };
+    let undone = run.steps.iter().filter(|step| step.state == StepState::Undone);
+    let undone: Vec<&str> = undone.map(|step| step.title.as_str()).collect();
     let lines = [
         ("why", reason.to_owned()),
         ("done", done),
+        ("undone", undone.join("; ")),
         ("can be undone", names(&halt.undoable)),
         ("not begun", not_begun),
     ];

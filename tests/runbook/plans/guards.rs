@@ -1,15 +1,17 @@
 //! Guards, one row a spoilt situation: what each finds for a planned run and for an emergency.
 
 use jiff::SignedDuration;
+use switchtower::domain::Topology;
 use switchtower::domain::ids::Region;
 use switchtower::domain::metric::Metric;
 use switchtower::domain::observation::ErrorKind;
 use switchtower::domain::policy::Freeze;
-use switchtower::domain::snapshot::{HealthCheckConfig, Identity, ScalableTarget};
-use switchtower::domain::topology::LeaseSettings;
+use switchtower::domain::snapshot::{DbClusterState, HealthCheckConfig, Identity, ScalableTarget};
+use switchtower::domain::topology::{FrontDoor, LeaseSettings};
 use switchtower::runbook::guards::drift;
 use switchtower::runbook::{
-    Claim, DatabaseChoice, Dependency, Fact, Force, Known, LeaseState, LeaseView, Params, Plan, RunId,
+    Arming, Claim, DatabaseChoice, Dependency, Fact, Force, Known, LeaseState, LeaseView, Params, Plan,
+    PlanError, RunId,
 };
 
 use super::stage::{Stage, of};
@@ -222,6 +224,16 @@ const ROWS: &[Row] = &[
         &["w headroom"],
     ),
     (
+        "targets are no ECS services",
+        || {
+            let mut stage = Stage::healthy();
+            stage.topology.regions.iter_mut().for_each(|entry| entry.services.clear());
+            stage
+        },
+        &["w headroom"],
+        &["w headroom"],
+    ),
+    (
         "scale-out of the survivor is suspended",
         || {
             let mut stage = Stage::healthy();
@@ -415,6 +427,77 @@ fn nothing_is_wanted_fresh_of_the_failing_region() {
     };
     assert_eq!(plan.notes.iter().filter(|line| aged(line)).count(), 2, "{:?}", plan.notes);
     assert!(plan.findings.iter().all(|finding| finding.force == Force::Warn), "{:?}", found(&plan));
+}
+
+#[test]
+fn what_is_observed_only_is_acted_on_by_no_runbook() {
+    type Spoil = fn(&mut Topology);
+    let cases: [(&str, Spoil); 3] = [
+        ("another partition", |topology| {
+            topology.scope.get_mut("eu-west-1").unwrap().partition = Some("aws-us-gov".into());
+        }),
+        ("a private zone", |topology| topology.hostnames[0].private_zone = true),
+        ("another front door", |topology| topology.hostnames[0].front_door = FrontDoor::Cloudfront),
+    ];
+    for (name, spoil) in cases {
+        let mut stage = Stage::healthy();
+        spoil(&mut stage.topology);
+        assert!(Arming::arm(&stage.topology, stage.now).is_err(), "{name}");
+        for runbook in ["drain", "failover"] {
+            let refused = stage.plan(runbook, &of("us-east-1"));
+            assert!(matches!(refused, Err(PlanError::Impossible(_))), "{name}, {runbook}: {refused:?}");
+        }
+        // What these would do is shown, and that nobody may.
+        for (runbook, params) in [("switchover", of("us-east-1")), ("cleanup", Params::default())] {
+            let plan = stage.plan(runbook, &params).unwrap();
+            assert!(found(&plan).contains(&"B armed".to_owned()), "{name}, {runbook}: {:?}", plan.findings);
+        }
+    }
+}
+
+#[test]
+fn where_a_promotion_can_hardly_succeed_is_said() {
+    type Spoil = fn(&mut World);
+    let cases: [(Spoil, &str); 3] = [
+        (
+            |world| {
+                unhealthy(world, 1);
+                refused(world, 1);
+            },
+            "eu-west-1 is dead by its targets and our own request: my-db-eu-west-1 may not be promoted there",
+        ),
+        (
+            |world| {
+                let at = world.now;
+                for cluster in world.regions[1].db_clusters.values_mut() {
+                    let state =
+                        DbClusterState { status: "upgrading".into(), ..cluster.value().cloned().unwrap() };
+                    cluster.succeed(state, at);
+                }
+            },
+            "my-db-eu-west-1 is upgrading, not available",
+        ),
+        (
+            |world| {
+                let at = world.now;
+                for cluster in world.regions[1].db_clusters.values_mut() {
+                    let state = DbClusterState { instances: 0, ..cluster.value().cloned().unwrap() };
+                    cluster.succeed(state, at);
+                }
+            },
+            "my-db-eu-west-1 has no instance: it cannot be promoted in minutes",
+        ),
+    ];
+    let told = |stage: &Stage, words: &str| {
+        let params = Params { database: Some(DatabaseChoice::Failover), ..of("us-east-1") };
+        let plan = stage.plan("failover", &params).unwrap();
+        let finding = plan.findings.into_iter().find(|finding| finding.message.as_str() == words);
+        finding.map(|finding| finding.force)
+    };
+    for (spoil, words) in cases {
+        assert_eq!(told(&Stage::healthy(), words), None, "{words}");
+        assert_eq!(told(&Stage::spoilt(spoil), words), Some(Force::Warn), "{words}");
+    }
 }
 
 /// Signals, counted by kind; one is too few, and a declaration is one.

@@ -324,7 +324,7 @@ pub(super) fn from_baseline(topology: &Topology, region: &Region, baseline: &Fac
 
 /// The saved value of a baseline, which may have been saved while the region was out: what kept users out then is
 /// no value to go back to.
-fn in_service(topology: &Topology, subject: &Subject, saved: Value) -> Value {
+pub(super) fn in_service(topology: &Topology, subject: &Subject, saved: Value) -> Value {
     match (subject, saved) {
         (Subject::Check(_), Value::Flags { inverted: true, disabled: true }) => {
             Value::Flags { inverted: false, disabled: false }
