@@ -137,7 +137,13 @@ fn failover(wired: &[&str], dark: bool, way_out: &str, database: &[&str]) {
     let bastion = Bastion::new(&world, "bastion");
     if dark {
         // The last known good, from a day on which all was well: Route 53 does not tell its records now.
-        let seen = bastion.run(&["status"]);
+        // Our own requests are slow where this machine is busy, and are told as such.
+        let mut seen = bastion.run(&["status"]);
+        for _ in 0..5 {
+            if seen.code != Some(0) {
+                seen = bastion.run(&["status"]);
+            }
+        }
         assert_eq!(seen.code, Some(0), "{seen:?}");
         world.strike("regional-outage");
         world.strike("control-plane-down");
