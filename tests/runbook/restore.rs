@@ -308,8 +308,8 @@ fn a_region_that_is_behind_its_peers_gets_no_users_back() {
             &|s| s.world.set(0, Metric::TableReplicationLatency, &[EU, "Orders"], flat(90_000.0)),
             None,
         ),
-        ("a late bucket", &|s| bucket(s, 1_000.0), Some((Force::Warn, "reach us-east-1 17 min late"))),
-        ("a very late bucket", &|s| bucket(s, 7_200.0), Some((Force::Block, "reach us-east-1 120 min late"))),
+        ("a late bucket", &|s| bucket(s, 1_000.0), Some((Force::Warn, "reach us-east-1 16 min 40 s late"))),
+        ("a very late bucket", &|s| bucket(s, 7_200.0), Some((Force::Block, "reach us-east-1 2 h late"))),
     ];
     for (name, spoil, wanted) in cases {
         let mut stage = left();
