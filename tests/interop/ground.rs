@@ -43,7 +43,9 @@ impl Ground {
         ground.edit(|text| {
             let mut text = text + "[cleanup]\nowner_tag = \"owner\"\nowner_value = \"orders\"\n";
             for region in REGIONS.iter().filter(|_| fake == "moto") {
-                text += &format!("[[cleanup.stack]]\nregion = \"{region}\"\nname = \"orders-network\"\n");
+                text.extend([format!(
+                    "[[cleanup.stack]]\nregion = \"{region}\"\nname = \"orders-network\"\n"
+                )]);
             }
             text
         })?;

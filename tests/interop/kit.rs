@@ -99,7 +99,7 @@ fn understood(kit: &Kit, lines: &BTreeSet<String>) -> Result<(), String> {
          ARC_ENDPOINT=https://arc ARC_REGION=us-west-2\n",
     );
     for line in lines {
-        all += &format!("( {line}\n) >/dev/null || echo \"code $? of\" {}\n", quoted(line));
+        all.extend([format!("( {line}\n) >/dev/null || echo \"code $? of\" {}\n", quoted(line))]);
     }
     match kit.shell("sh", "AKIAREAD", &[], &all)? {
         (0, said) if said.is_empty() => Ok(()),
