@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use switchtower::app::acting::{Basis, PlanDialog, Purpose, Reads, Wish};
 use switchtower::app::{Effect, Event, Screen};
-use switchtower::runbook::{GuardId, Plan};
+use switchtower::runbook::{GuardId, Plan, PlanError};
 
 use super::plans;
 use super::stage::{Stage, outage, outage_seen};
@@ -149,13 +149,11 @@ fn the_cursor_of_a_choice_stays_on_its_word() {
     stage.press("down");
     let word = dialog(&stage).choices()[dialog(&stage).choice].0.clone();
     let wish = pass(&mut stage, 90).expect("choices grow old as well");
-    let Err(switchtower::runbook::PlanError::Choose { question, flag, mut choices, proposed }) =
-        plans::answer(&wish)
-    else {
+    let Err(PlanError::Choose { question, flag, mut choices, proposed }) = plans::answer(&wish) else {
         panic!("no choice");
     };
     choices.reverse();
-    let error = switchtower::runbook::PlanError::Choose { question, flag, choices, proposed };
+    let error = PlanError::Choose { question, flag, choices, proposed };
     stage.planned(wish.ticket, Basis::Read, Err(error));
     assert_eq!(dialog(&stage).choices()[dialog(&stage).choice].0, word);
     stage.press("enter");

@@ -71,8 +71,8 @@ fn the_picture_of_a_failover_is_true() {
         operator.presses("shift-a").await;
         operator.types("orders").await;
         operator.presses("enter shift-f").await;
-        // Where the writer is lost, what becomes of the database is asked first.
-        operator.presses("enter enter").await;
+        // Where the writer is lost, what becomes of the database is asked first; what harms least stands first.
+        operator.presses("down down enter enter").await;
         operator.types("us-east-1").await;
         operator.presses("tab").await;
         operator.types("INC-42: us-east-1 is dark").await;

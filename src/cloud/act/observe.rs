@@ -271,6 +271,9 @@ impl Acting {
                     place.db_instances(id).await.map(Known::Names)
                 })
             }
+            Fact::DbInstance(region, id) => {
+                at!(region, Kind::Aurora, reads::DESCRIBE_DB_INSTANCES, |place| place.db_instance(id).await)
+            }
             Fact::AvailableInstances(region, id) => {
                 at!(region, Kind::Aurora, reads::DESCRIBE_DB_INSTANCES, |place| {
                     place.available_instances(id).await.map(|count| Known::Number(count as f64))

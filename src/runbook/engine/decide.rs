@@ -40,7 +40,7 @@ impl Context {
             }
             Decision::Abort { .. } => {
                 self.aborted.store(true, Ordering::SeqCst);
-                return Some(self.stopped(Stop::Aborted));
+                return Some(stopped(&Stop::Aborted));
             }
             Decision::Undo { step: Some(step), .. } => {
                 board.asks = true;
@@ -68,19 +68,6 @@ impl Context {
                     Some(_) => {}
                     None => listening = false,
                 },
-            }
-        }
-    }
-
-    /// The end of a run that sends nothing any more.
-    pub(super) fn stopped(&self, stop: Stop) -> Ending {
-        match stop {
-            Stop::Aborted => {
-                Ending { outcome: Outcome::Aborted, why: "stopped on the operator's word".into() }
-            }
-            Stop::Superseded => {
-                let why = "another run has the lease now; nothing more was sent".into();
-                Ending { outcome: Outcome::Superseded, why }
             }
         }
     }
@@ -174,7 +161,7 @@ impl Context {
                     return Ending { outcome: Outcome::Halted, why };
                 }
                 Settled::Stopped(stop) => {
-                    let ending = self.stopped(stop);
+                    let ending = stopped(&stop);
                     let why = format!(
                         "{}; the undo of \"{}\" and of what came before it is not done",
                         ending.why, step.title
@@ -194,6 +181,17 @@ impl Context {
     /// Ways of which a call may have taken effect and that were not undone since, in this process or before, by step.
     fn used(&self) -> BTreeMap<StepId, Vec<usize>> {
         ways(&self.sent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The end of a run that sends nothing any more.
+pub(super) fn stopped(stop: &Stop) -> Ending {
+    match stop {
+        Stop::Aborted => Ending { outcome: Outcome::Aborted, why: "stopped on the operator's word".into() },
+        Stop::Superseded => {
+            let why = "another run has the lease now; nothing more was sent".into();
+            Ending { outcome: Outcome::Superseded, why }
+        }
     }
 }
 

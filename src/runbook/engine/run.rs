@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
-use super::decide::{asked_about, standing, undone_steps};
+use super::decide::{asked_about, standing, stopped, undone_steps};
 use super::hold::Hold;
 use super::step::Settled;
 use super::{Context, Decisions, Ending, NotBegun, Setup, Stop};
@@ -246,10 +246,10 @@ impl Context {
     /// Nothing runs: the end, a halt, or a stop. `None`: go on.
     async fn pause(&self, board: &mut Board, decisions: &mut Decisions) -> Option<Ending> {
         match self.may_send() {
-            Err(Stop::Superseded) => return Some(self.stopped(Stop::Superseded)),
+            Err(Stop::Superseded) => return Some(stopped(&Stop::Superseded)),
             Err(Stop::Aborted) => {
                 self.halted(board, "stopped on the operator's word".into(), None).await;
-                return Some(self.stopped(Stop::Aborted));
+                return Some(stopped(&Stop::Aborted));
             }
             Ok(()) => {}
         }

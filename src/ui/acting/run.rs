@@ -144,6 +144,14 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
                 words = format!("{words}; last lag before the promotion {rpo} (RPO, estimated)");
             }
             page.text((&format!("  {} ", mark.symbol()), theme.mark(mark)), &words, room, theme.strong());
+            // What was done stays, and this screen can do no more about it.
+            if matches!(outcome, Outcome::Aborted | Outcome::Halted) {
+                let words = format!(
+                    "what was done stays; `switchtower runs resume {0}` goes on, `runs undo {0}` takes it back",
+                    view.run
+                );
+                page.text(("  → ", theme.key()), &words, room, theme.plain());
+            }
             page.gap();
         }
         Standing::Stopping => {
@@ -182,11 +190,11 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
 }
 
 fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, theme: Theme) {
-    // Which step is said by its title; its name and AWS's words come after what can be done about it.
+    // Which step is said by its title; AWS's words come after what can be done about it.
     let title = halt.failed.as_ref().and_then(|id| run.step(id)).map(|step| step.title.as_str());
-    let prefix = halt.failed.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
     let why = halt.why.as_str();
-    let reason = title.map_or("", |_| why.strip_prefix(&prefix).unwrap_or(why));
+    let reason = title
+        .map_or("", |title| why.strip_prefix(title).and_then(|why| why.strip_prefix(": ")).unwrap_or(why));
     let lead = ("  ✖ waits for you: ", theme.mark(Mark::Critical));
     page.text(lead, title.unwrap_or(why), room, theme.strong());
     let armed = app.acting.armed(app.fleet.now()).is_some();
@@ -221,9 +229,12 @@ fn halted(page: &mut Page, app: &App, run: &RunState, halt: &Halt, room: u16, th
         (count, Some(next)) => format!("{count} steps, the next: {next}"),
         (_, None) => "nothing".to_owned(),
     };
+    let undone = run.steps.iter().filter(|step| step.state == StepState::Undone);
+    let undone: Vec<&str> = undone.map(|step| step.title.as_str()).collect();
     let lines = [
         ("why", reason.to_owned()),
         ("done", done),
+        ("undone", undone.join("; ")),
         ("can be undone", names(&halt.undoable)),
         ("not begun", not_begun),
     ];
@@ -244,22 +255,31 @@ fn step(
     theme: Theme,
 ) {
     const RIGHT: usize = 26;
-    let now = app.fleet.now();
-    let (symbol, style) = sign(step.state, theme);
+    // A run that is over leaves its steps where they were; nothing of it runs on.
+    let live = run.is_live();
+    let now = if live { app.fleet.now() } else { run.last.unwrap_or(app.fleet.now()) };
+    let (symbol, style) = match step.state {
+        StepState::UnderWay if !live => (Mark::Warning.symbol(), theme.mark(Mark::Warning)),
+        state => sign(state, theme),
+    };
     let planned = run.plan.as_ref().and_then(|plan| plan.step(&step.id));
     let time = match (step.state, step.elapsed(now)) {
         (StepState::UnderWay, Some(elapsed)) => {
             let elapsed = format::span(elapsed);
             match planned {
-                Some(step) => format!("{elapsed} of ~{}", format::span(step.expected())),
-                None => elapsed,
+                Some(step) if live => format!("{elapsed} of ~{}", format::span(step.expected())),
+                _ => elapsed,
             }
         }
         // From its beginning until somebody undid it is nobody's measure.
         (StepState::Undone, _) | (_, None) => String::new(),
         (_, Some(elapsed)) => format::span(elapsed),
     };
-    let right = if is_undoing(step) { "undoing".to_owned() } else { format!("{} {time}", step.state.word()) };
+    let right = match step.state {
+        StepState::UnderWay if !live => format!("left {time}"),
+        _ if live && is_undoing(step) => "undoing".to_owned(),
+        state => format!("{} {time}", state.word()),
+    };
     let right = right.trim_end();
     let title_room = usize::from(room).saturating_sub(7 + RIGHT);
     let title = fit(step.title.as_str(), title_room);
