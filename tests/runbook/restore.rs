@@ -432,7 +432,7 @@ fn what_the_journal_does_not_tell_is_taken_from_what_was_saved_before() {
         assert_eq!(found, wanted, "{name}");
         let plan = stage.plan(&Restore, &of_region(US)).unwrap();
         let told = plan.notes.iter().chain(plan.findings.iter().map(|finding| &finding.message));
-        let told: Vec<&str> = told.map(|line| line.as_str()).collect();
+        let told: Vec<&str> = told.map(switchtower::domain::text::Text::as_str).collect();
         assert!(told.iter().any(|line| line.contains(said)), "{name}: {told:#?}");
     }
 }

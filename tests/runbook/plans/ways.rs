@@ -170,7 +170,7 @@ fn a_name_that_a_cname_leads_here_is_not_out_of_dns() {
             let wanted: [Vec<String>; 2] = if stays {
                 ["Block", "Warn"].map(|force| vec![format!("{force} {words}")])
             } else {
-                Default::default()
+                [Vec::new(), Vec::new()]
             };
             assert_eq!(staying(&stage), wanted, "{target}, alone {alone}");
             let drain = stage.plan("drain", &Params { scale_to_zero: true, ..of("us-east-1") }).unwrap();
@@ -231,7 +231,7 @@ fn who_goes_by_place_needs_a_default_elsewhere() {
             let wanted: [Vec<String>; 2] = if stays {
                 ["Block", "Warn"].map(|force| vec![format!("{force} {words}")])
             } else {
-                Default::default()
+                [Vec::new(), Vec::new()]
             };
             assert_eq!(told, wanted, "{policy:?} {ours} beside {others:?}");
         }
