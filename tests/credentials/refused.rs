@@ -24,7 +24,7 @@ impl Broken {
         Self { config, files: Vec::new(), arguments: &["--profile", "ops"], variables: Vec::new() }
     }
 
-    fn with(mut self, file: &str, text: impl ToString) -> Self {
+    fn with(mut self, file: &str, text: &impl ToString) -> Self {
         self.files.push((file.to_owned(), text.to_string()));
         self
     }
@@ -68,7 +68,7 @@ impl Broken {
 fn identity_center_that_wants_a_new_sign_in() {
     let next = "run `aws sso login --profile ops`";
     let ended = sso_token("access-1", -60);
-    Broken::profile(SSO).with(SSO_CACHE, ended).tells(
+    Broken::profile(SSO).with(SSO_CACHE, &ended).tells(
         nothing,
         "expired",
         "the SSO token has expired and cannot be refreshed",
@@ -84,7 +84,7 @@ fn identity_center_that_wants_a_new_sign_in() {
             .or_else(|| portal.then(|| json(401, "UnauthorizedException", &words)))
     };
     let ended = renewable("access-1", -60);
-    let told = Broken::profile(SSO).with(SSO_CACHE, ended).tells(
+    let told = Broken::profile(SSO).with(SSO_CACHE, &ended).tells(
         refusing,
         "expired",
         "sso:GetRoleCredentials: UnauthorizedException",
@@ -96,7 +96,7 @@ fn identity_center_that_wants_a_new_sign_in() {
                   [sso-session work]\nsso_region = eu-west-1\nsso_start_url = https://example.awsapps.com/start\n\n\
                   [profile ops]\nsource_profile = base\nrole_arn = arn:aws:iam::123456789012:role/switchtower-ops\n";
     let ended = sso_token("access-1", -60);
-    Broken::profile(on_top).with(SSO_CACHE, ended).tells(
+    Broken::profile(on_top).with(SSO_CACHE, &ended).tells(
         nothing,
         "expired",
         "the SSO token has expired",
@@ -111,7 +111,7 @@ fn a_role_that_identity_center_does_not_give() {
         portal.then(|| json(403, "ForbiddenException", &value!({"message": "No access"})))
     };
     let next = "ask for that role in that account, or name another with sso_role_name and sso_account_id";
-    let told = Broken::profile(SSO).with(SSO_CACHE, sso_token("access-1", 3_600)).tells(
+    let told = Broken::profile(SSO).with(SSO_CACHE, &sso_token("access-1", 3_600)).tells(
         refusing,
         "denied",
         "sso:GetRoleCredentials: ForbiddenException: No access",
@@ -136,7 +136,7 @@ fn a_session_of_aws_login_that_has_ended() {
         (asked.path == "/v1/token").then(|| json(401, "AccessDeniedException", &words))
     };
     let old = login_session(&keys);
-    Broken::profile(LOGIN).with(&login_cache(), old).tells(
+    Broken::profile(LOGIN).with(&login_cache(), &old).tells(
         refusing,
         "expired",
         "Your session has expired. Please reauthenticate.",
@@ -198,11 +198,11 @@ fn a_web_identity_that_is_not_accepted() {
     };
     for code in ["ExpiredTokenException", "InvalidIdentityToken"] {
         let told =
-            Broken::profile(config).with("token", "a.b.c").tells(refusing(code), "expired", code, next);
+            Broken::profile(config).with("token", &"a.b.c").tells(refusing(code), "expired", code, next);
         assert_eq!(told["request_id"], REQUEST);
     }
     let next = "allow sts:AssumeRoleWithWebIdentity on arn:aws:iam::123456789012:role/pod, and trust this identity in it";
-    Broken::profile(config).with("token", "a.b.c").tells(
+    Broken::profile(config).with("token", &"a.b.c").tells(
         refusing("AccessDenied"),
         "denied",
         "No, said STS",
