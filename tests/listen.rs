@@ -8,8 +8,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::config::{BehaviorVersion, Region as SdkRegion};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector as Tcp;
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use switchtower::ports::Clock;
@@ -103,6 +112,25 @@ fn parse(answer: &[u8]) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
+/// Plain sockets for the SDK's own clients, and nothing of the product in between.
+fn sockets() -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Sockets(Client::builder(TokioExecutor::new()).build_http()));
+    http_client_fn(move |_, _| connector.clone())
+}
+
+#[derive(Debug)]
+struct Sockets(Client<Tcp, SdkBody>);
+
+impl HttpConnector for Sockets {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let answer = self.0.request(request.try_into_http1x().unwrap());
+        HttpConnectorFuture::new(async {
+            let answer = answer.await.map_err(|error| ConnectorError::io(error.into()))?;
+            Ok(HttpResponse::try_from(answer.map(SdkBody::from_body_1_x)).unwrap())
+        })
+    }
+}
+
 #[tokio::test]
 async fn a_real_client_is_answered() {
     let server = Server::start("calm").await;
@@ -111,7 +139,7 @@ async fn a_real_client_is_answered() {
         .region(SdkRegion::new("eu-west-1"))
         .credentials_provider(aws_credential_types::Credentials::new("AKID", "secret", None, None, "test"))
         .endpoint_url(format!("http://{}", server.address))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(sockets())
         .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
         .build();
     let client = aws_sdk_cloudwatch::Client::from_conf(config);
@@ -308,7 +336,7 @@ async fn a_served_world_obeys_at_its_pace() {
         .region(SdkRegion::new("eu-west-1"))
         .credentials_provider(aws_credential_types::Credentials::new("AKID", "secret", None, None, "test"))
         .endpoint_url(format!("http://{}", server.address))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(sockets())
         .build();
     let client = aws_sdk_ecs::Client::from_conf(config);
     client.update_service().cluster("prod").service("api").desired_count(9).send().await.unwrap();

@@ -35,6 +35,28 @@ pub(super) struct Cli {
     pub(super) global: Global,
 }
 
+impl Cli {
+    /// Reads the command line. Describing every subcommand takes longer than reading a topology: without one the
+    /// flags alone are read, and whatever they are not is left to the whole, with its help and its words.
+    pub(super) fn read() -> Result<Self, clap::Error> {
+        let flag = |word: std::ffi::OsString| word.as_encoded_bytes().starts_with(b"-");
+        if std::env::args_os().nth(1).is_none_or(flag)
+            && let Ok(Flags { global }) = Flags::try_parse()
+        {
+            return Ok(Self { command: None, global });
+        }
+        Self::try_parse()
+    }
+}
+
+/// The command line of the console.
+#[derive(Debug, Parser)]
+#[command(disable_help_flag = true)]
+struct Flags {
+    #[command(flatten)]
+    global: Global,
+}
+
 /// Flags of every subcommand.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]

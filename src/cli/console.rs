@@ -14,13 +14,13 @@ use super::acting::Hands;
 use super::args::{Demo, Global};
 use super::exit::{Exit, Failure};
 use super::out;
-use super::session::{self, Session, Store};
+use super::session::{self, Reading, Session, Store};
 use crate::app::sight::Lookout;
 use crate::app::{self, Effect, PaneId, Sight};
 use crate::domain::observation::SourceKind;
 use crate::poll::{self, FleetFeed};
 use crate::ports::Clock;
-use crate::tui;
+use crate::tui::{self, Easel, TuiError};
 
 /// Answers come in bursts. After the first of one, this long is waited for the others, so that a burst is
 /// looked at and painted once; in the machine's time.
@@ -35,11 +35,17 @@ const OPENING: Duration = Duration::from_secs(3);
 /// Values grow old without anything happening; this often verdicts are drawn anew.
 const AGEING: Duration = Duration::from_secs(5);
 
-/// The console on the configured topology.
-pub(super) fn run(global: &Global) -> Result<Exit, Failure> {
+/// Begins to read what the console opens with.
+pub(super) fn begin(global: &Global) -> Result<Reading<Sight>, Failure> {
     let now = Clock::real().now();
-    let (session, skeleton) = Session::looked_at(global, move |topology| Sight::skeleton(topology, now))?;
-    show(&session, skeleton, global, None)
+    Reading::begin(global, move |topology| Sight::skeleton(topology, now))
+}
+
+/// The console on the configured topology.
+pub(super) fn run(global: &Global, reading: Reading<Sight>) -> Result<Exit, Failure> {
+    let easel = Easel::set_up(out::colours(global.color));
+    let (session, skeleton) = Session::of(global, reading)?;
+    show(&session, skeleton, easel, global, None)
 }
 
 /// The console on the simulated AWS.
@@ -50,28 +56,37 @@ pub(super) fn demo(global: &Global, args: &Demo) -> Result<Exit, Failure> {
     })?;
     let session = Session::simulated(&args.world, args.speed)?;
     let skeleton = Sight::skeleton(&session.topology, session.clock.now());
-    show(&session, skeleton, global, Some(keep.path()))
+    let easel = Easel::set_up(out::colours(global.color));
+    show(&session, skeleton, easel, global, Some(keep.path()))
 }
 
-fn show(session: &Session, skeleton: Sight, global: &Global, keep: Option<&Path>) -> Result<Exit, Failure> {
+fn show(
+    session: &Session,
+    skeleton: Sight,
+    easel: Result<Easel, TuiError>,
+    global: &Global,
+    keep: Option<&Path>,
+) -> Result<Exit, Failure> {
     let (sights, seen) = watch::channel(None);
     let (events, told) = mpsc::unbounded_channel();
     let (count, mut runs) = watch::channel(0);
-    let hands = Hands::new(session, global.allow_endpoint, keep, events, count);
     let (effects, wanted) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
     let options = tui::Options {
-        colour: out::colours(global.color),
         session: app::Session {
             endpoint: session.cloud.custom_endpoint().map(Into::into),
             demo: session.demo.clone().map(Into::into),
         },
         clock: session.clock,
     };
-    session::watch(observe(session.clone(), hands, sights, wanted, cancel.clone()))?;
+    let begin = || {
+        let hands = Hands::new(session, global.allow_endpoint, keep, events, count);
+        session::watch(observe(session.clone(), hands, sights, wanted, cancel.clone()))
+    };
     let last = seen.clone();
     let opening = tui::Opening { topology: session.topology.clone(), skeleton: Arc::new(skeleton) };
-    let ended = tui::run(options, opening, tui::Feed { sights: seen, events: told, effects });
+    let feed = tui::Feed { sights: seen, events: told, effects };
+    let ended = easel.and_then(|easel| tui::run(easel, options, opening, feed, begin));
     let left = *runs.borrow_and_update();
     cancel.cancel();
     if left > 0 {
@@ -86,7 +101,7 @@ fn show(session: &Session, skeleton: Sight, global: &Global, keep: Option<&Path>
         Ok(tui::Exit::Quit) => Ok(Exit::Done),
         Ok(tui::Exit::Signal(number)) => Ok(Exit::Signal(number)),
         Ok(tui::Exit::HungUp) => Ok(Exit::Signal(signal_hook::consts::SIGHUP)),
-        Err(tui::TuiError::NoTerminal) => Err(Failure::new(Exit::Usage, tui::TuiError::NoTerminal)),
+        Err(TuiError::NoTerminal) => Err(Failure::new(Exit::Usage, TuiError::NoTerminal)),
         Err(error) => Err(Failure::error(error)),
     }
 }

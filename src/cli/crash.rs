@@ -14,6 +14,9 @@ use super::exit::Failure;
 /// The newest report of the main thread, for [`failure`].
 static REPORT: Mutex<Option<String>> = Mutex::new(None);
 
+/// The report of a panic before there was a log, for [`tell_early`].
+static EARLY: Mutex<Option<String>> = Mutex::new(None);
+
 /// Installs the panic hook.
 pub(super) fn install() {
     let builder = HookBuilder::blank().theme(Theme::new()).display_env_section(false);
@@ -21,13 +24,28 @@ pub(super) fn install() {
     let main = std::thread::current().id();
     std::panic::set_hook(Box::new(move |info| {
         let report = hook.panic_report(info).to_string();
-        for line in report.lines().filter(|line| !line.trim().is_empty()) {
-            tracing::error!(target: "switchtower::crash", "{line}");
+        if tracing::dispatcher::has_been_set() {
+            tell(&report);
+        } else {
+            *EARLY.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());
         }
         if std::thread::current().id() == main {
             *REPORT.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
         }
     }));
+}
+
+/// Puts into the log what happened before there was one: a topology is read while the log is opened.
+pub(super) fn tell_early() {
+    if let Some(report) = EARLY.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        tell(&report);
+    }
+}
+
+fn tell(report: &str) {
+    for line in report.lines().filter(|line| !line.trim().is_empty()) {
+        tracing::error!(target: "switchtower::crash", "{line}");
+    }
 }
 
 /// A panic that came out of the main thread, as what is printed: one line, and the report when

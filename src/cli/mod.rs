@@ -20,7 +20,6 @@ pub mod status;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::files::Places;
@@ -31,7 +30,7 @@ use log::Log;
 /// The whole program: reads the command line, does what it says, and says how it ended.
 pub fn main() -> Exit {
     crash::install();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -56,6 +55,8 @@ fn usage(error: &clap::Error) -> Exit {
 }
 
 fn run(cli: Cli, log_place: &mut Option<PathBuf>) -> Result<Exit, Failure> {
+    // The console's topology is read while the log is opened; what is wrong with the log is said first.
+    let begun = cli.command.is_none().then(|| console::begin(&cli.global));
     // What is printed from the command line's own description needs neither files nor a log.
     let log = match &cli.command {
         Some(Command::Completions { .. } | Command::Man) => None,
@@ -63,7 +64,7 @@ fn run(cli: Cli, log_place: &mut Option<PathBuf>) -> Result<Exit, Failure> {
     };
     *log_place = log.as_ref().map(|log| log.place.clone());
     match cli.command {
-        None => console::run(&cli.global),
+        None => console::run(&cli.global, begun.unwrap_or_else(|| console::begin(&cli.global))?),
         Some(Command::Demo(args)) => console::demo(&cli.global, &args),
         Some(Command::Init(args)) => init::run(&cli.global, &args),
         Some(Command::Status(args)) => status::run(&cli.global, args),

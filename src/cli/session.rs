@@ -3,13 +3,16 @@
 //! What it is for: console, demo, status and init all start from a [`Session`], so that none of them can be
 //! wired differently from the others. What it must not do: print, paint, or ask AWS by itself.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
 use super::args::{Global, Wired, World};
+use super::crash;
 use super::exit::{Exit, Failure};
 use crate::cloud::{Cloud, CloudOptions, Keys};
 use crate::domain::snapshot::{FleetSnapshot, ProbeResult};
@@ -25,6 +28,37 @@ use crate::sim::{Sim, SimOptions, Wiring};
 
 /// Threads that ask AWS. Two keep up with thirty regions; more only cost memory.
 pub(super) const WORKERS: usize = 2;
+
+/// A topology that is being read and looked at for the first time, on a thread that lives no longer. Taken apart, the
+/// file of a large fleet fills megabytes, and so does what is painted before any answer. The allocator keeps them for
+/// the thread that had them, and gives them to the next one that is started: that one watches, and uses them; this one
+/// never would.
+pub(super) struct Reading<T> {
+    places: Places,
+    path: PathBuf,
+    thread: JoinHandle<Result<(Topology, T), TopologyError>>,
+}
+
+impl<T: Send + 'static> Reading<T> {
+    /// Begins to read the topology that the command line, or the configuration folder, names, and to make of it what
+    /// `look` does.
+    pub(super) fn begin(
+        global: &Global,
+        look: impl FnOnce(&Topology) -> T + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let places = Places::of_environment()?;
+        let path = places.find(global.topology.as_deref())?;
+        let file = path.clone();
+        let thread = std::thread::Builder::new().name("switchtower-read".to_owned()).spawn(move || {
+            let topology = topology::read(&file)?;
+            let seen = look(&topology);
+            Ok((topology, seen))
+        });
+        let thread =
+            thread.map_err(|error| Failure::error(format_args!("no thread can be started: {error}")))?;
+        Ok(Self { places, path, thread })
+    }
+}
 
 /// Everything that observing needs.
 #[derive(Clone)]
@@ -48,17 +82,19 @@ pub(super) struct Session {
 impl Session {
     /// The session of the topology that the command line, or the configuration folder, names.
     pub(super) fn configured(global: &Global) -> Result<Self, Failure> {
-        Self::looked_at(global, |_| ()).map(|(session, ())| session)
+        Self::of(global, Reading::begin(global, |_| ())?).map(|(session, ())| session)
     }
 
-    /// The same, with what `look` makes of the topology.
-    pub(super) fn looked_at<T: Send + 'static>(
-        global: &Global,
-        look: impl FnOnce(&Topology) -> T + Send + 'static,
-    ) -> Result<(Self, T), Failure> {
-        let places = Places::of_environment()?;
-        let path = places.find(global.topology.as_deref())?;
-        let (topology, seen) = read(path.clone(), look)?;
+    /// The session of a topology that is being read, and what was seen in it.
+    pub(super) fn of<T>(global: &Global, reading: Reading<T>) -> Result<(Self, T), Failure> {
+        let Reading { places, path, thread } = reading;
+        let (topology, seen) = match thread.join() {
+            Ok(read) => read?,
+            Err(panic) => {
+                crash::tell_early();
+                std::panic::resume_unwind(panic)
+            }
+        };
         let topology = Arc::new(topology);
         tracing::info!(topology = %path.display(), application = %topology.application, "topology read");
         let clock = Clock::real();
@@ -105,24 +141,6 @@ impl Session {
         let probe: Arc<dyn HttpsProbe> = sim.probe();
         let dns: Option<Arc<dyn DnsLookup>> = Some(sim.probe());
         Ok(Self { topology, cloud, clock, probe, dns, store: None, demo: Some(described(world, speed)) })
-    }
-}
-
-/// Reads a topology, and takes a first look at it, on a thread that lives no longer. Taken apart, the file of a large
-/// fleet fills megabytes, and so does what is painted before any answer. The allocator keeps them for the thread that
-/// had them, and gives them to the next one that is started: that one watches, and uses them; this one never would.
-fn read<T: Send + 'static>(
-    path: PathBuf,
-    look: impl FnOnce(&Topology) -> T + Send + 'static,
-) -> Result<(Topology, T), Failure> {
-    let reading = std::thread::Builder::new().name("switchtower-read".to_owned()).spawn(move || {
-        let topology = topology::read(&path)?;
-        let seen = look(&topology);
-        Ok::<_, TopologyError>((topology, seen))
-    });
-    match reading.map_err(|error| Failure::error(format_args!("no thread can be started: {error}")))?.join() {
-        Ok(read) => Ok(read?),
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
@@ -176,16 +194,15 @@ pub(super) fn worker(threads: usize) -> Result<Runtime, Failure> {
 /// sleeps, asks and computes, so that nothing is handed from thread to thread, and it keeps up with every region that
 /// AWS has. A second would wake the machine twice as often, and the allocator never gives to one thread what another
 /// has freed.
-pub(super) fn watch(watching: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
-    let failed = |error| Failure::error(format_args!("no thread can be started: {error}"));
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+pub(super) fn watch(watching: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new().name("switchtower-aws".to_owned());
     let run = move || {
         runtime.block_on(watching);
         // What hangs is left behind; the end of the process ends it.
         runtime.shutdown_background();
     };
-    thread.spawn(run).map(drop).map_err(failed)
+    thread.spawn(run).map(drop)
 }
 
 /// The saved baseline of an application: read at first, written now and then.

@@ -78,6 +78,8 @@ pub struct Policy {
     pub answers_live_seconds: u64,
     /// Minutes of nearly no traffic that prove a drained region empty; 0 goes without that proof.
     pub quiet_minutes: u64,
+    /// Minutes that users are watched in a restored region before survivors give anything back; 0 goes without.
+    pub soak_minutes: u64,
     /// Largest Aurora RPO lag for a planned switchover, milliseconds.
     pub max_rpo_lag_ms: f64,
     /// Minutes until arming times out.
@@ -147,6 +149,7 @@ impl Default for Policy {
             survivors_healthy_minutes: 3,
             answers_live_seconds: 60,
             quiet_minutes: 3,
+            soak_minutes: 5,
             max_rpo_lag_ms: 1_000.0,
             armed_minutes: 15,
             survivors_share: false,

@@ -406,6 +406,16 @@ pub struct AliasTarget {
     pub evaluate_target_health: bool,
 }
 
+impl AliasTarget {
+    /// The target's name as a record is written with it: with the `dualstack.` under which an application or classic
+    /// load balancer also answers IPv6. Network load balancers, `NAME.elb.REGION.amazonaws.com`, have none.
+    pub fn written_name(&self) -> String {
+        let name = self.dns_name.as_str();
+        let balancer = name.ends_with(".elb.amazonaws.com") || name.ends_with(".elb.amazonaws.com.cn");
+        if balancer { format!("dualstack.{name}") } else { name.to_owned() }
+    }
+}
+
 /// A health check's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCheckConfig {

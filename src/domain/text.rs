@@ -34,7 +34,9 @@ impl Text {
 
 /// Replaces every character that a terminal or a log reader would act on.
 pub fn clean(raw: &str) -> Arc<str> {
-    if raw.chars().any(is_unsafe) {
+    // Nearly every name is letters, digits and signs of ASCII.
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~');
+    if !raw.as_bytes().iter().all(plain) && raw.chars().any(is_unsafe) {
         raw.chars().map(|c| if is_unsafe(c) { '\u{FFFD}' } else { c }).collect::<String>().into()
     } else {
         raw.into()

@@ -50,6 +50,8 @@ pub enum Fact {
     DbCluster(Region, DbClusterId),
     /// Identifiers of a cluster's instances (DescribeDBInstances).
     DbInstances(Region, DbClusterId),
+    /// Whether an instance exists (DescribeDBInstances).
+    DbInstance(Region, Text),
     /// How many instances of a cluster are available (DescribeDBInstances).
     AvailableInstances(Region, DbClusterId),
     /// Whether a blue/green deployment of a cluster, or of the global cluster that it is in, is under way
@@ -159,6 +161,7 @@ impl Fact {
             | Self::GlobalCluster(region, _)
             | Self::DbCluster(region, _)
             | Self::DbInstances(region, _)
+            | Self::DbInstance(region, _)
             | Self::AvailableInstances(region, _)
             | Self::BlueGreen(region, ..)
             | Self::RpoLag(region, _)
@@ -345,6 +348,11 @@ impl Facts {
         self.error(fact).is_none_or(|error| error.kind == ErrorKind::NotFound)
             && (matches!(self.value(fact), Some(Known::Absent))
                 || self.error(fact).is_some_and(|error| error.kind == ErrorKind::NotFound))
+    }
+
+    /// True when nobody may be asked here: a custom endpoint stands in for AWS, and neither names nor requests lead there.
+    pub fn is_unasked(&self, fact: &Fact) -> bool {
+        self.error(fact).is_some_and(|error| error.kind == ErrorKind::NotConfigured)
     }
 
     /// All observations.

@@ -11,13 +11,17 @@ mod screen;
 mod session;
 mod writer;
 
+use std::io;
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use crate::app::{Effect, Event, Session, Sight};
 use crate::domain::Topology;
-use crate::ports::Clock;
+use crate::ports::{Clock, Stopwatch};
+use crate::ui::Theme;
+use screen::Screen;
 use session::Seconds;
 
 /// What the first frame shows.
@@ -41,8 +45,6 @@ pub struct Feed {
 /// How the console is to be shown.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Whether colours are used.
-    pub colour: bool,
     /// What the banner says of this session.
     pub session: Session,
     /// The one clock.
@@ -68,17 +70,44 @@ pub enum TuiError {
     NoTerminal,
     /// The terminal refused.
     #[error("the terminal cannot be used: {0}")]
-    Terminal(#[from] std::io::Error),
+    Terminal(#[from] io::Error),
+    /// Nobody can be started who observes.
+    #[error("no thread can be started: {0}")]
+    NoThread(io::Error),
 }
 
-/// Shows the console until it ends. The first frame is painted before anything is waited for.
-pub fn run(options: Options, opening: Opening, feed: Feed) -> Result<Exit, TuiError> {
-    let clock = options.clock;
+/// What the first frame needs besides its content; made while the topology is still being read.
+pub struct Easel {
+    born: Stopwatch,
+    runtime: Runtime,
+    screen: Screen,
+}
+
+impl Easel {
+    /// Sets it up for the terminal of this process; `colour` says whether colours are used.
+    pub fn set_up(colour: bool) -> Result<Self, TuiError> {
+        let born = Clock::real().stopwatch();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { born, runtime, screen: Screen::new(screen::size(), Theme { colour }) })
+    }
+}
+
+/// Shows the console until it ends. The first frame is painted before anything is waited for; `begin` starts whoever
+/// observes, once it is.
+pub fn run(
+    easel: Easel,
+    options: Options,
+    opening: Opening,
+    feed: Feed,
+    begin: impl FnOnce() -> io::Result<()>,
+) -> Result<Exit, TuiError> {
+    let Easel { born, runtime, mut screen } = easel;
     // Signals are watched before the terminal is taken: one in between would end us and leave it taken.
-    let born = Clock::real().stopwatch();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = session::Signals::watch(&runtime)?;
+    let seconds = Seconds { born, clock: options.clock };
     // Dropped last, also by a panic on its way out: the terminal is given back before anybody writes to it.
     let guard = guard::Guard::enter()?;
-    session::run(options, opening, feed, &guard, &runtime, Seconds { born, clock }, signals)
+    let app = session::open(options, opening, &mut screen, &guard)?;
+    begin().map_err(TuiError::NoThread)?;
+    runtime.block_on(session::live(app, screen, seconds, feed, &guard, signals))
 }

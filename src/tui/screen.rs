@@ -11,6 +11,7 @@ use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
+use unicode_width::UnicodeWidthChar as _;
 
 use crate::app::App;
 use crate::ui::{self, Theme};
@@ -18,6 +19,7 @@ use crate::ui::{self, Theme};
 /// What the terminal shows, and the frame being painted.
 pub(super) struct Screen {
     shown: Shown,
+    /// Blank between two paintings.
     next: Buffer,
     theme: Theme,
     stale: bool,
@@ -28,6 +30,13 @@ impl Screen {
     pub(super) fn new(size: (u16, u16), theme: Theme) -> Self {
         let area = Rect::new(0, 0, size.0, size.1);
         Self { shown: Shown::empty(area), next: Buffer::empty(area), theme, stale: false }
+    }
+
+    /// Takes the size that the terminal has by now. Nothing is painted yet.
+    pub(super) fn fit(&mut self, size: (u16, u16)) {
+        if (self.next.area.width, self.next.area.height) != size {
+            *self = Self::new(size, self.theme);
+        }
     }
 
     /// Takes a new size; the next frame starts from an empty screen.
@@ -42,23 +51,27 @@ impl Screen {
         self.stale = true;
     }
 
-    /// Paints the app; gives the bytes that show it.
-    pub(super) fn paint(&mut self, app: &App) -> io::Result<Vec<u8>> {
-        self.next.reset();
+    /// Paints the app, and gives `send` the bytes that show it; what is only for the next frame is done afterwards.
+    pub(super) fn paint(&mut self, app: &App, send: impl FnOnce(Vec<u8>)) -> io::Result<()> {
         let area = self.next.area;
         ui::draw(app, self.theme, area, &mut self.next);
         let mut bytes = if std::mem::take(&mut self.stale) { super::guard::wipe() } else { Vec::new() };
-        let changed = self.shown.become_like(&self.next);
-        if !changed.is_empty() {
-            let cells = changed.into_iter().map(|(x, y)| (x, y, &self.next[(x, y)]));
+        let (lines, places) = self.shown.changes(&self.next);
+        if !places.is_empty() {
+            let cells = places.into_iter().map(|(x, y)| (x, y, &self.next[(x, y)]));
             CrosstermBackend::new(&mut bytes).draw(cells)?;
         }
-        Ok(super::guard::synchronized(bytes))
+        send(super::guard::synchronized(bytes));
+        self.shown.take(lines, &self.next);
+        self.next.reset();
+        Ok(())
     }
 }
 
 /// A frame that is shown, remembered in a third of a frame's room: nearly every cell holds one letter.
 struct Shown {
+    width: u16,
+    /// Nothing while every cell is blank.
     cells: Vec<Small>,
     /// What cells hold that is more than a letter.
     longer: BTreeMap<usize, Box<str>>,
@@ -76,32 +89,54 @@ struct Small {
 
 impl Shown {
     fn empty(area: Rect) -> Self {
-        let blank = Small::of(&Cell::EMPTY);
-        let cells = usize::from(area.width) * usize::from(area.height);
-        Self { cells: vec![blank; cells], longer: BTreeMap::new() }
+        Self { width: area.width, cells: Vec::new(), longer: BTreeMap::new() }
     }
 
-    /// Takes a frame over; gives the places whose cells must be written. In an idle second they are the clock's
-    /// alone, and to see that lines are the same is cheaper than to ask of each of their cells how wide it is.
-    fn become_like(&mut self, next: &Buffer) -> Vec<(u16, u16)> {
-        let mut changed = Vec::new();
-        let width = usize::from(next.area.width).max(1);
-        for ((number, line), y) in next.content.chunks(width).enumerate().zip(next.area.y..) {
-            let places = number * width..number * width + line.len();
-            if places.clone().zip(line).all(|(place, cell)| self.shows(place, cell)) {
+    /// The numbers of the lines in which a frame differs, and the places whose cells must be written for it. In an
+    /// idle second they are the clock's alone, and to see that lines are the same is cheaper than to ask of each of
+    /// their cells how wide it is.
+    fn changes(&self, next: &Buffer) -> (Vec<usize>, Vec<(u16, u16)>) {
+        let (mut lines, mut changed) = (Vec::new(), Vec::new());
+        for number in 0..usize::from(next.area.height) {
+            let places = self.places(number);
+            let line = &next.content[places.clone()];
+            let shown = |(place, cell): (usize, &Cell)| self.shows(place, cell);
+            if places.clone().zip(line).all(shown) {
                 continue;
             }
-            let area = Rect { y, height: 1, ..next.area };
-            let old = Buffer { area, content: places.clone().map(|place| self.cell(place)).collect() };
-            let new = Buffer { area, content: line.to_vec() };
-            changed.extend(old.diff_iter(&new).map(|(x, y, _)| (x, y)));
-            self.take(places, line);
+            lines.push(number);
+            let y = next.area.y + number as u16;
+            if self.is_narrow(places.clone(), line) {
+                let cells = (next.area.x..).zip(places.zip(line));
+                changed.extend(cells.filter(|(_, cell)| !shown(*cell)).map(|(x, _)| (x, y)));
+            } else {
+                let area = Rect { y, height: 1, ..next.area };
+                let old = Buffer { area, content: places.map(|place| self.cell(place)).collect() };
+                let new = Buffer { area, content: line.to_vec() };
+                changed.extend(old.diff_iter(&new).map(|(x, y, _)| (x, y)));
+            }
         }
-        changed
+        (lines, changed)
+    }
+
+    /// Where the cells of a line are.
+    fn places(&self, number: usize) -> Range<usize> {
+        let width = usize::from(self.width);
+        number * width..(number + 1) * width
+    }
+
+    /// Whether a cell is one column wide everywhere in a line, as it is shown and as it will be: then what differs is
+    /// written and nothing else. Whatever is wider may lie over its neighbours, and is left to those who know.
+    fn is_narrow(&self, places: Range<usize>, line: &[Cell]) -> bool {
+        line.iter().all(|cell| one_letter(cell.symbol()).is_some_and(is_narrow))
+            && self
+                .cells
+                .get(places)
+                .is_none_or(|shown| shown.iter().all(|small| small.letter.is_some_and(is_narrow)))
     }
 
     fn shows(&self, place: usize, cell: &Cell) -> bool {
-        let Some(small) = self.cells.get(place) else { return false };
+        let small = self.cells.get(place).copied().unwrap_or(Small::BLANK);
         let same = match small.letter {
             Some(letter) => one_letter(cell.symbol()) == Some(letter),
             None => self.longer.get(&place).is_some_and(|text| **text == *cell.symbol()),
@@ -121,28 +156,44 @@ impl Shown {
         cell
     }
 
-    fn take(&mut self, places: Range<usize>, line: &[Cell]) {
-        for (place, cell) in places.zip(line) {
-            let small = Small::of(cell);
-            if small.letter.is_none() {
-                self.longer.insert(place, cell.symbol().into());
-            } else {
-                self.longer.remove(&place);
-            }
-            if let Some(known) = self.cells.get_mut(place) {
-                *known = small;
+    /// Takes over what these lines of a frame show.
+    fn take(&mut self, lines: Vec<usize>, next: &Buffer) {
+        self.cells.resize(next.content.len(), Small::BLANK);
+        for number in lines {
+            let places = self.places(number);
+            for (place, cell) in places.clone().zip(&next.content[places]) {
+                let small = Small::of(cell);
+                if small.letter.is_none() {
+                    self.longer.insert(place, cell.symbol().into());
+                } else {
+                    self.longer.remove(&place);
+                }
+                self.cells[place] = small;
             }
         }
     }
 }
 
 impl Small {
+    /// A cell of an empty screen.
+    const BLANK: Self =
+        Self { letter: Some(' '), fg: Cell::EMPTY.fg, bg: Cell::EMPTY.bg, modifier: Cell::EMPTY.modifier };
+
     fn of(cell: &Cell) -> Self {
         Self { letter: one_letter(cell.symbol()), fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
     }
 }
 
+/// Whether a letter takes one column.
+fn is_narrow(letter: char) -> bool {
+    letter.is_ascii() || letter.width() == Some(1)
+}
+
+#[inline]
 fn one_letter(text: &str) -> Option<char> {
+    if let [letter] = text.as_bytes() {
+        return Some(char::from(*letter));
+    }
     let mut letters = text.chars();
     letters.next().filter(|_| letters.next().is_none())
 }

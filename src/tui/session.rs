@@ -15,28 +15,23 @@ use super::screen::{Screen, size};
 use super::{Exit, Feed, Opening, Options, TuiError};
 use crate::app::{App, Effect, Event};
 use crate::ports::{Clock, Stopwatch};
-use crate::ui::Theme;
 
 /// New sights are painted at most this often; keys at once.
 const FRAME: Duration = Duration::from_millis(16);
 
-/// Paints the first frame, then lives until something ends it.
-pub(super) fn run(
+/// Paints the first frame.
+pub(super) fn open(
     options: Options,
     opening: Opening,
-    feed: Feed,
+    screen: &mut Screen,
     guard: &Guard,
-    runtime: &Runtime,
-    seconds: Seconds,
-    signals: Signals,
-) -> Result<Exit, TuiError> {
+) -> Result<App, TuiError> {
     let size = size();
-    let theme = Theme { colour: options.colour };
     let mut app = App::opening(opening.topology, options.session, opening.skeleton, options.clock.now());
     app.update(Event::Resize(size.0, size.1));
-    let mut screen = Screen::new(size, theme);
-    guard.writer.send(screen.paint(&app)?);
-    runtime.block_on(live(app, screen, seconds, feed, guard, signals))
+    screen.fit(size);
+    screen.paint(&app, |frame| guard.writer.send(frame))?;
+    Ok(app)
 }
 
 /// The signals that end or interrupt the console.
@@ -60,7 +55,8 @@ impl Signals {
     }
 }
 
-async fn live(
+/// Lives until something ends it.
+pub(super) async fn live(
     mut app: App,
     mut screen: Screen,
     seconds: Seconds,
@@ -80,7 +76,7 @@ async fn live(
     loop {
         if dirty && guard.writer.is_idle() {
             dirty = false;
-            guard.writer.send(screen.paint(&app)?);
+            screen.paint(&app, |frame| guard.writer.send(frame))?;
         }
         if guard.writer.is_broken() {
             return Ok(Exit::HungUp);

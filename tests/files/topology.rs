@@ -349,6 +349,7 @@ fn any_topology() -> impl Strategy<Value = Topology> {
                 topology.probe.timeout_seconds = numbers.3;
                 topology.policy.answers_live_seconds = numbers.2;
                 topology.policy.quiet_minutes = numbers.3;
+                topology.policy.soak_minutes = numbers.2;
                 topology.policy.freezes = freezes
                     .into_iter()
                     .map(|(from, long, reason)| Freeze {

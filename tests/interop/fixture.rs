@@ -55,7 +55,7 @@ impl Fake {
         let (name, script) = if self == Self::Moto { ("moto", "front.py") } else { ("ministack", "mini.py") };
         let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
         let home = folder.path().to_path_buf();
-        let url = process::start_script(script, &[("MOTO_ECS_SERVICE_RUNNING", "4")])?;
+        let url = process::start_script(script, &[("MOTO_ECS_SERVICE_RUNNING", "4")], &[])?;
         let manifest = home.join("manifest.json");
         python::run(
             python::command("seed.py")?

@@ -1,7 +1,8 @@
 //! Interoperability: what somebody else's AWS, and somebody else's client, say of this program.
 //!
 //! What it is for: `init` and `status --json` against two independent fakes (moto, ministack) that were seeded by
-//! boto3, so that every number on the screen is one that another program put there; and boto3 against `sim`.
+//! boto3, so that every number on the screen is one that another program put there; runbooks against both, and the scripts
+//! of their plans without this program; and boto3 against `sim`.
 //! What it must not do: reach anything but loopback and pip's own index.
 //!
 //! The Python environment is made under `target/` on the first run. Without Python 3 the cases are shown as
@@ -15,9 +16,12 @@
     clippy::print_stderr
 )]
 
+mod cleanup;
 mod faults;
 mod fixture;
+mod ground;
 mod json;
+mod kit;
 mod ministack;
 mod moto;
 mod process;
@@ -38,17 +42,27 @@ fn main() {
     cases.extend(faults::cases());
     cases.extend(ministack::cases());
     cases.extend(runs::cases());
+    cases.extend(kit::cases());
     cases.extend(simulated::cases());
     // Nothing is set up for a run that asks for other tests, or only for their names.
-    let runs = !arguments.list && cases.iter().any(|(name, _)| wanted(name));
+    let runs = !arguments.list && cases.iter().chain(&cleanup::cases()).any(|(name, _)| wanted(name));
     let missing = if runs { python::environment().as_ref().err() } else { None };
     let must_run = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     if let Some(why) = missing {
         eprintln!("interop: {why}");
     }
     let ignored = missing.is_some() && !must_run;
+    // Cleanups wait, most of their time, for resolvers to forget: the others run meanwhile.
+    let waiting = cleanup::cases().into_iter().map(|(name, check)| {
+        if !wanted(&name) || arguments.list || ignored {
+            return (name, check);
+        }
+        let ending = std::thread::spawn(check);
+        case(&name, move || ending.join().unwrap_or_else(|_| Err("the case panicked".to_owned())))
+    });
     let trials = cases
         .into_iter()
+        .chain(waiting)
         .map(|(name, check)| Trial::test(name, || check().map_err(Failed::from)).with_ignored_flag(ignored))
         .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -19,6 +19,8 @@ const START: Duration = Duration::from_mins(1);
 
 /// How long one run of the program may take.
 const RUN: Duration = Duration::from_secs(90);
+/// The same for a runbook that waits for the world, beside others.
+const RUNBOOK: Duration = Duration::from_mins(5);
 
 /// Every server that was started, to be stopped at the end: statics are not dropped.
 static STARTED: Mutex<Vec<Server>> = Mutex::new(Vec::new());
@@ -30,9 +32,13 @@ pub(crate) struct Server {
 }
 
 /// Starts a Python script of this folder; returns its URL. It is stopped by [`stop_all`].
-pub(crate) fn start_script(name: &str, environment: &[(&str, &str)]) -> Result<String, String> {
+pub(crate) fn start_script(
+    name: &str,
+    environment: &[(&str, &str)],
+    arguments: &[&str],
+) -> Result<String, String> {
     let mut command = python::command(name)?;
-    command.envs(environment.iter().copied());
+    command.envs(environment.iter().copied()).args(arguments);
     start(command, name)
 }
 
@@ -148,6 +154,26 @@ impl Outcome {
 pub(crate) fn switchtower(home: &Path, access_key: &str, arguments: &[&str]) -> Result<Outcome, String> {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    run(&mut program(home, access_key, arguments), RUN, || false)
+}
+
+/// The same beside others, for runs whose own waits are most of their time; killed, as by `kill -9`, once `cut` says so.
+pub(crate) fn switchtower_beside(
+    home: &Path,
+    access_key: &str,
+    arguments: &[String],
+    cut: impl Fn() -> bool,
+) -> Result<Outcome, String> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    run(&mut program(home, access_key, &arguments), RUNBOOK, cut)
+}
+
+/// Runs any command to its end.
+pub(crate) fn command(command: &mut Command, limit: Duration) -> Result<Outcome, String> {
+    run(command, limit, || false)
+}
+
+fn program(home: &Path, access_key: &str, arguments: &[&str]) -> Command {
     let environment = BTreeMap::from([
         ("PATH", std::env::var("PATH").unwrap_or_default()),
         ("HOME", home.display().to_string()),
@@ -157,28 +183,36 @@ pub(crate) fn switchtower(home: &Path, access_key: &str, arguments: &[&str]) -> 
     ]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchtower"));
     command.args(arguments).env_clear().envs(environment).current_dir(home);
+    command
+}
+
+fn run(command: &mut Command, limit: Duration, cut: impl Fn() -> bool) -> Result<Outcome, String> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let started = Instant::now();
     let mut child = command.spawn().map_err(|why| why.to_string())?;
     let (out, err) = (reader(child.stdout.take()), reader(child.stderr.take()));
-    let status = wait(&mut child, RUN);
-    let took = started.elapsed();
-    if status.is_none() {
+    let mut late = false;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break Some(status),
+            Ok(None) if started.elapsed() > limit => late = true,
+            Ok(None) if !cut() => {
+                thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            Ok(None) => {}
+            Err(why) => return Err(why.to_string()),
+        }
         let _ = child.kill();
-        let _ = child.wait();
-    }
+        break child.wait().ok();
+    };
     let outcome = Outcome {
         code: status.and_then(|status| status.code()),
         stdout: out.join().unwrap_or_default(),
         stderr: err.join().unwrap_or_default(),
-        took,
+        took: started.elapsed(),
     };
-    match status {
-        Some(_) => Ok(outcome),
-        None => {
-            Err(format!("switchtower {} did not end in {RUN:?}: {}", arguments.join(" "), outcome.told()))
-        }
-    }
+    if late { Err(format!("{command:?} did not end in {limit:?}: {}", outcome.told())) } else { Ok(outcome) }
 }
 
 fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {

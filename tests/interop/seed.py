@@ -114,7 +114,7 @@ class Seeder:
         entry = {"cluster": CLUSTER, "service": name, "target_group": target_group, "desired": desired, "scaling": None}
         # Only the first service scales: "no scalable target" is an answer too.
         if self.fake == "moto" and name == "api":
-            scaling = {"min": 2 + index, "max": 20 + index, "suspended": [index == 0 and not self.serving, False, index == 0 and not self.serving]}
+            scaling = {"min": desired if self.serving else 2 + index, "max": 20 + index, "suspended": [index == 0 and not self.serving, False, index == 0 and not self.serving]}
             self.client("application-autoscaling", region).register_scalable_target(
                 ServiceNamespace="ecs", ResourceId=f"service/{CLUSTER}/{name}", ScalableDimension="ecs:service:DesiredCount",
                 MinCapacity=scaling["min"], MaxCapacity=scaling["max"],

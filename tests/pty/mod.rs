@@ -115,6 +115,35 @@ fn a_dark_start_shows_what_was_known() {
 }
 
 #[test]
+fn wide_letters_come_and_go_whole() {
+    let home = Home::new();
+    let sim = Sim::start(&home, &[]);
+    assert_eq!(home.init(&sim).code, Some(0));
+    let file = home.path(".config/switchtower/topologies/orders.toml");
+    let named = std::fs::read_to_string(&file).unwrap();
+    let named = named.replace("application = \"orders\"", "application = \"発注受付\"");
+    std::fs::write(&file, named).unwrap();
+    let keys = [("AWS_ACCESS_KEY_ID", "sim"), ("AWS_SECRET_ACCESS_KEY", "sim")];
+    let arguments = ["--topology", "orders", "--endpoint-url", &sim.url];
+    let mut terminal = Terminal::start_with(&home, &arguments, &keys, 80, 24);
+    // On the overview the name stands in another line than above the help: each is painted over the other.
+    for _ in 0..3 {
+        terminal.wait("the name on the overview", |screen| {
+            let text = screen.contents();
+            text.contains("発注受付") && text.contains("Route 53")
+        });
+        terminal.keys("?");
+        terminal.wait("the name above the help", |screen| {
+            let text = screen.contents();
+            text.contains("発注受付") && text.contains("PgDn Ctrl-F")
+        });
+        terminal.keys("\x7f");
+    }
+    terminal.keys("q");
+    assert_eq!(terminal.ended(MOMENT).exit_code(), 0);
+}
+
+#[test]
 fn no_color_is_honoured() {
     let home = Home::new();
     for (environment, coloured) in [(&[][..], true), (&[("NO_COLOR", "1")][..], false)] {

@@ -349,3 +349,67 @@ fn every_deletion_asks_for_the_tag_right_before() {
     );
     assert!(!calls(&plan).iter().any(|call| format!("{call:?}").contains("HostedZone")));
 }
+
+/// With the bucket its rules went: nobody is asked to end them, and no tag of it is waited for.
+#[test]
+fn a_bucket_that_is_gone_replicates_nothing() {
+    let mut stage = quiet();
+    let gone = Arn::new("arn:aws:s3:::assets-eu-west-1");
+    stage.tell(Fact::Bucket(region(EU), "assets-eu-west-1".into()), Known::Absent);
+    stage.tell(Fact::Tags(region(EU), gone), Known::Absent);
+    let plan = stage.plan(&Cleanup, &Params::default()).unwrap();
+    let step = plan.steps.iter().find(|step| step.id.as_str() == "bucket/assets-us-east-1").unwrap();
+    assert!(!format!("{step:?}").contains("assets-eu-west-1"), "{step:#?}");
+    assert!(calls(&plan).iter().any(|call| matches!(call, Operation::DeleteBucket { .. })));
+}
+
+#[test]
+fn a_rule_of_somebody_elses_bucket_is_named_and_left() {
+    let mut stage = quiet();
+    untag(&mut stage, "assets-eu-west-1");
+    let plan = stage.plan(&Cleanup, &Params::default()).unwrap();
+    let touched = |call: &&&Operation| format!("{call:?}").contains("assets-eu-west-1");
+    assert_eq!(calls(&plan).iter().filter(touched).count(), 0);
+    let words =
+        "of bucket assets-eu-west-1 into assets-us-east-1, which fails from then on: that bucket is not ours";
+    assert!(plan.notes.iter().any(|note| note.as_str().contains(words)), "{:#?}", plan.notes);
+}
+
+/// A region that was taken down before is still named, and has no table that could be asked.
+#[test]
+fn a_table_that_is_gone_is_not_asked_to_drop_replicas() {
+    let table = |at: &str| Fact::Table(region(at), "Orders".into());
+    let mut stage = quiet();
+    stage.tell(table(US), Known::Absent);
+    let plan = stage.plan(&Cleanup, &Params::default()).unwrap();
+    let last = Operation::DeleteTable { region: region(EU), table: "Orders".into() };
+    assert!(calls(&plan).contains(&&last), "{:#?}", ids(&plan));
+    assert!(!ids(&plan).iter().any(|id| id.starts_with("replica/")));
+    // Of the regions that stay, one that has it is asked.
+    stage.world.topology.tables[0].regions.push(region("ap-south-1"));
+    let plan = stage.plan(&Cleanup, &of_region(EU)).unwrap();
+    let asked = Operation::DeleteReplica {
+        region: region("ap-south-1"),
+        table: "Orders".into(),
+        replica: region(EU),
+    };
+    assert!(calls(&plan).contains(&&asked), "{:#?}", ids(&plan));
+}
+
+/// Where DNS cannot be asked, for AWS is not AWS there, time alone is waited for.
+#[test]
+fn answers_that_nobody_may_ask_for_are_not_waited_for() {
+    let forgotten = |stage: &Stage| {
+        let plan = stage.plan(&Cleanup, &of_region(EU)).unwrap();
+        let step = plan.steps.into_iter().find(|step| step.id.as_str() == "forgotten").unwrap();
+        (step.verify.sentence(), plan.notes)
+    };
+    let mut stage = quiet();
+    let (until, _) = forgotten(&stage);
+    assert!(until.contains("2 min have passed") && until.contains("nobody to eu-west-1"), "{until}");
+    stage.hide(Fact::Answers("api.example.com".into()), ErrorKind::NotConfigured);
+    stage.world.topology.policy.answers_live_seconds = 240;
+    let (until, notes) = forgotten(&stage);
+    assert!(until.contains("5 min have passed") && !until.contains("nobody to eu-west-1"), "{until}");
+    assert!(notes.iter().any(|note| note.as_str().contains("cannot be asked here")), "{notes:#?}");
+}

@@ -112,16 +112,18 @@ fn a_survivor_that_lost_tasks_is_seen() {
 #[test]
 fn what_takes_effect_too_often_is_seen() {
     play(async || {
-        let stage = drained(calm()).await;
-        let plan = stage.plan("cleanup", &leaving()).await;
-        let alarms = |operation: &Operation| matches!(operation, Operation::DeleteAlarms { .. });
-        let deletion = call(&plan, alarms);
-        let planned =
-            plan.operations().filter(|one| alarms(one) && one.region() == deletion.region()).count();
-        for _ in 0..=planned {
-            past_the_engine(&stage, &plan, deletion.clone()).await;
+        let stage = Stage::new(calm());
+        let params =
+            Params { database: Some(DatabaseChoice::Leave), redeploy: vec!["api".into()], ..leaving() };
+        let plan = stage.plan("failover", &params).await;
+        let anew = call(&plan, |operation| matches!(operation, Operation::Redeploy { .. }));
+        for _ in 0..2 {
+            past_the_engine(&stage, &plan, anew.clone()).await;
         }
-        said(&stage.faults(&plan, &ended(Outcome::Halted, "x")), "DeleteAlarms in us-east-1 took effect");
+        said(
+            &stage.faults(&plan, &ended(Outcome::Halted, "x")),
+            "UpdateService in eu-west-1 took effect 2 times, planned 1",
+        );
     });
     play(async || {
         let stage = Stage::new(calm());

@@ -308,8 +308,8 @@ fn a_region_that_is_behind_its_peers_gets_no_users_back() {
             &|s| s.world.set(0, Metric::TableReplicationLatency, &[EU, "Orders"], flat(90_000.0)),
             None,
         ),
-        ("a late bucket", &|s| bucket(s, 1_000.0), Some((Force::Warn, "reach us-east-1 17 min late"))),
-        ("a very late bucket", &|s| bucket(s, 7_200.0), Some((Force::Block, "reach us-east-1 120 min late"))),
+        ("a late bucket", &|s| bucket(s, 1_000.0), Some((Force::Warn, "reach us-east-1 16 min 40 s late"))),
+        ("a very late bucket", &|s| bucket(s, 7_200.0), Some((Force::Block, "reach us-east-1 2 h late"))),
     ];
     for (name, spoil, wanted) in cases {
         let mut stage = left();
@@ -551,4 +551,42 @@ fn capacity_comes_before_users_and_survivors_last() {
     let places: Vec<usize> = order.into_iter().map(place).collect();
     assert!(places.is_sorted(), "{ids:?}");
     let _: &Facts = &plan.shaped_by;
+}
+
+/// Where AWS is not AWS, neither our own request nor an answer of DNS could ever come: both weigh nothing.
+#[test]
+fn what_nobody_may_ask_weighs_nothing() {
+    let mut stage = left();
+    stage.tell(service(US), Known::Service(service_state(4, 4)));
+    stage.hide(Fact::Probe(region(US)), ErrorKind::TimedOut);
+    let silent = |stage: &Stage| {
+        let found = stage.findings(&Restore, &of_region(US));
+        found.iter().any(|finding| finding.contains("our own request to us-east-1 was not answered"))
+    };
+    assert!(silent(&stage));
+    stage.hide(Fact::Probe(region(US)), ErrorKind::NotConfigured);
+    stage.hide(Fact::Answers("api.example.com".into()), ErrorKind::NotConfigured);
+    assert!(!silent(&stage));
+    let plan = stage.plan(&Restore, &of_region(US)).unwrap();
+    assert!(!plan.steps.iter().any(|step| step.id.as_str() == "answers"));
+    assert!(
+        plan.notes.iter().any(|note| note.as_str().contains("cannot be asked here")),
+        "{:#?}",
+        plan.notes
+    );
+}
+
+#[test]
+fn the_policy_says_how_long_users_are_watched() {
+    let mut stage = left();
+    let watching = |stage: &Stage| {
+        let plan = stage.plan(&Restore, &of_region(US)).unwrap();
+        let soaks = plan.steps.iter().filter(|step| step.title.as_str().starts_with("watch "));
+        soaks.map(|step| step.title.to_string()).collect::<Vec<_>>()
+    };
+    stage.world.topology.policy.soak_minutes = 10;
+    let wanted = ["watch us-east-1 for 10 minutes", "watch us-east-1 and eu-west-1 for 4 minutes"];
+    assert_eq!(watching(&stage), wanted);
+    stage.world.topology.policy.soak_minutes = 0;
+    assert_eq!(watching(&stage), [""; 0]);
 }

@@ -124,7 +124,7 @@ pub(super) fn failovers() {
     ];
     std::thread::scope(|scope| {
         for (wired, dark, way_out, database) in cases {
-            scope.spawn(move || patiently(Busy::Lease, || failover(wired, dark, way_out, database)));
+            scope.spawn(move || patiently(Busy::Living, || failover(wired, dark, way_out, database)));
         }
     });
 }
@@ -137,16 +137,24 @@ fn failover(wired: &[&str], dark: bool, way_out: &str, database: &[&str]) {
     let bastion = Bastion::new(&world, "bastion");
     if dark {
         // The last known good, from a day on which all was well: Route 53 does not tell its records now.
-        assert_eq!(bastion.run(&["status"]).code, Some(0));
+        // Our own requests are slow where this machine is busy, and are told as such.
+        let mut seen = bastion.run(&["status"]);
+        for _ in 0..5 {
+            if seen.code != Some(0) {
+                seen = bastion.run(&["status"]);
+            }
+        }
+        assert_eq!(seen.code, Some(0), "{seen:?}");
         world.strike("regional-outage");
         world.strike("control-plane-down");
     }
 
     let asked = bastion.run(&["plan", "failover", "--region", LEAVING]);
     assert_eq!((asked.code, asked.out.as_str()), (Some(2), ""), "{asked:?}");
-    for choice in ["--database", "  failover: promote my-db-eu-west-1", "  leave: ", "  detach: "] {
+    for choice in ["--database", ": promote my-db-eu-west-1", "  failover", "  leave", "  detach: "] {
         assert!(asked.err.contains(choice), "{asked:?}");
     }
+    assert_eq!(asked.err.matches(" (proposed): ").count(), 1, "{asked:?}");
     assert_eq!(world.changes(), Vec::<Value>::new());
 
     let ran = bastion.run(&away(&["run", "failover"], &[database, &["--json"]].concat()));

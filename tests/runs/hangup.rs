@@ -116,7 +116,7 @@ fn followed_once() {
     assert_eq!(stopped.code, Some(0), "{stopped:?}");
     let (ended, followed) = (running.ended(), attached.ended());
     assert_eq!((ended.code, followed.code), (Some(6), Some(6)), "{ended:?}\n{followed:?}");
-    let said = ended.out.lines().any(|line| line.contains("decided: abort"));
+    let said = ended.out.lines().any(|line| line.contains("decided: stop"));
     assert!(said && ended.out.contains("ended: aborted"), "{ended:?}");
 
     let told = bastion.told(&run);

@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::cli::program::{Home, Ran, ended, finish};
 /// The region that is left.
 pub(super) const LEAVING: &str = "us-east-1";
 /// Where the table of leases lies.
-const LEASE_REGION: &str = "us-west-2";
+const LEASES: &str = "us-west-2";
 /// Where its users go.
 pub(super) const SURVIVOR: &str = "eu-west-1";
 /// How long anything of one process may take, however busy the machine.
@@ -28,9 +28,37 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(3);
 /// Where the topology stands in a home.
 const ORDERS: &str = ".config/switchtower/topologies/orders.toml";
 
+/// How many worlds there may be at the same time. Those who act in them wait nearly all of their lives; but when they
+/// plan, and a world answers, a core is theirs, and everybody else's limits are seconds.
+const SEATS: usize = 12;
+
+/// Worlds that are taken.
+static SEATED: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// The right to a world; given back when dropped.
+struct Seat;
+
+impl Seat {
+    /// Waits for one.
+    fn take() -> Self {
+        let taken = SEATED.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |taken: &mut usize| *taken >= SEATS;
+        *SEATED.1.wait_while(taken, full).unwrap_or_else(PoisonError::into_inner) += 1;
+        Self
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        *SEATED.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        SEATED.1.notify_one();
+    }
+}
+
 /// `switchtower sim` with its zone; ends when dropped.
 pub(super) struct World {
     child: Child,
+    _seat: Option<Seat>,
     pub(super) url: String,
     dns: String,
     /// What `init` cannot find, as the simulation prints it.
@@ -54,8 +82,8 @@ pub(super) struct Live {
 /// Which of the product's own limits this machine may be too busy for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Busy {
-    /// Those of the lease table, which answers in every world here.
-    Lease,
+    /// Those of what answers also while the region that is left is dark: the survivor, and the table of leases.
+    Living,
     /// Any: the world is calm, and answers everything.
     Anything,
 }
@@ -63,20 +91,26 @@ pub(super) enum Busy {
 impl Busy {
     /// Whether a limit is what these words tell.
     pub(super) fn is_told_by(self, words: &str) -> bool {
-        let late =
-            ["no answer within", "no answer before the deadline", "no connection in time", "timed out"];
-        words.lines().any(|line| {
-            let told = late.iter().any(|late| line.contains(late));
-            line.contains("the lease table")
-                || told && (matches!(self, Self::Anything) || line.contains(LEASE_REGION))
-        })
+        const LATE: [&str; 6] = [
+            "no answer within",
+            "no answer before the deadline",
+            "no connection in time",
+            "timed out",
+            "never read",
+            "not read yet",
+        ];
+        let lives = |line: &str| {
+            matches!(self, Self::Anything) || [SURVIVOR, LEASES].iter().any(|region| line.contains(region))
+        };
+        let late = |line: &str| LATE.iter().any(|late| line.contains(late));
+        words.lines().any(|line| line.contains("the lease table") || late(line) && lives(line))
     }
 }
 
 /// Proves something, again in a world of its own where this machine was too busy for the product's own limits. Nothing
 /// else is tried twice.
 pub(super) fn patiently(limits: Busy, proof: impl Fn()) {
-    for _ in 0..2 {
+    for _ in 0..6 {
         let Err(why) = catch_unwind(AssertUnwindSafe(&proof)) else { return };
         let words = why.downcast_ref::<String>().map_or("", String::as_str);
         if !limits.is_told_by(words) {
@@ -87,7 +121,12 @@ pub(super) fn patiently(limits: Busy, proof: impl Fn()) {
 }
 
 impl World {
+    /// A world, as soon as there may be one more.
     pub(super) fn start(arguments: &[&str]) -> Self {
+        Self::on(Some(Seat::take()), arguments)
+    }
+
+    fn on(seat: Option<Seat>, arguments: &[&str]) -> Self {
         let nobody = Home::new();
         let fixed = ["sim", "--listen", "127.0.0.1:0", "--dns", "127.0.0.1:0"];
         let mut child = nobody.command(&[&fixed[..], arguments].concat()).spawn().unwrap();
@@ -98,7 +137,7 @@ impl World {
         let said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let said: Vec<String> = said.take_while(|line| line != "Ctrl-C ends it").collect();
         let told = said.iter().position(|line| line.ends_with("to be added to that file:")).unwrap();
-        Self { child, url, dns, wiring: said[told + 1..].join("\n") + "\n" }
+        Self { child, _seat: seat, url, dns, wiring: said[told + 1..].join("\n") + "\n" }
     }
 
     /// Where its zone is asked.
@@ -336,7 +375,7 @@ pub(super) fn region<'v>(view: &'v Value, name: &str) -> &'v Value {
 /// for all; every other is spared the questions, which count against AWS's rates.
 fn discovered(wiring: &str) -> String {
     static FOUND: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
-    let mut found = FOUND.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
     let make = || {
         let mut wired = Vec::new();
         for (sign, word) in [("\n[arc]\n", "routing-control"), ("kind = \"object\"", "switch-object")] {
@@ -344,7 +383,8 @@ fn discovered(wiring: &str) -> String {
                 wired.extend(["--wire", word]);
             }
         }
-        let (world, home) = (World::start(&wired), Home::new());
+        // Whoever asks has a world already.
+        let (world, home) = (World::on(None, &wired), Home::new());
         let arguments = ["init", "--endpoint-url", &world.url, "--topology", "orders"];
         let asked = ["--hostname", "api.example.com", "--regions", "us-east-1,eu-west-1"];
         let told = ["--probe-base", "http://url.invalid/_sim/app/{region}", "--dns-server", "192.0.2.1:53"];

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `observe` | every fact, batched, each with a deadline of its own |
 //! | `reads`, `metrics` | calls that watching does not make |
+//! | `requests` | our own requests and writes |
 //! | `answers`, `subnets` | what DNS tells clients elsewhere |
 //! | `routing` | routing controls, on any of five endpoints |
 //! | `apply` | every operation, as one call |
@@ -21,6 +22,7 @@ mod metrics;
 mod observe;
 mod reads;
 mod records;
+mod requests;
 mod routing;
 mod subnets;
 

@@ -17,11 +17,10 @@ use super::{Acting, answers, reads, routing};
 use crate::cloud::{ARC_SCOPE, Budget, DNS_SCOPE, Each, LEASE_SCOPE, calls, limits};
 use crate::domain::ids::{AlarmName, ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, Source, SourceKind};
-use crate::domain::probes::{OUR_REQUEST, probe_targets};
-use crate::domain::snapshot::{Identity, ProbeResult, ServiceState};
-use crate::domain::synthetic::{TOKEN, Written};
+use crate::domain::probes::OUR_REQUEST;
+use crate::domain::snapshot::{Identity, ServiceState};
 use crate::domain::text::Text;
-use crate::ports::{BoxFuture, Message, ProbeFailure, ProbeRequest};
+use crate::ports::BoxFuture;
 use crate::runbook::{Fact, Facts, Known};
 
 /// How long a fact is waited for.
@@ -36,17 +35,11 @@ const DIRECT: Duration = Duration::from_millis(3_900);
 /// What only a region that is given up can tell is not waited for longer.
 const DARK: Duration = Duration::from_secs(3);
 
-/// Our own requests are not waited for longer, whatever the topology allows them.
-const PROBE: Duration = Duration::from_secs(4);
-
 /// The belt around them: their own time-out tells more.
 const PROBED: Duration = Duration::from_millis(4_500);
 
 /// The same for a write that is read back.
 const WRITTEN: Duration = Duration::from_secs(15);
-
-/// Pauses before each look whether a write is shown.
-const READ_BACK: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_secs(1)];
 
 /// How long one region is asked who we are before the others are.
 const ELSEWHERE: Duration = Duration::from_millis(1_200);
@@ -278,6 +271,9 @@ impl Acting {
                     place.db_instances(id).await.map(Known::Names)
                 })
             }
+            Fact::DbInstance(region, id) => {
+                at!(region, Kind::Aurora, reads::DESCRIBE_DB_INSTANCES, |place| place.db_instance(id).await)
+            }
             Fact::AvailableInstances(region, id) => {
                 at!(region, Kind::Aurora, reads::DESCRIBE_DB_INSTANCES, |place| {
                     place.available_instances(id).await.map(|count| Known::Number(count as f64))
@@ -466,120 +462,6 @@ impl Acting {
             })
         });
         select_ok(asked).await.map(|(identity, _)| identity)
-    }
-
-    /// How long our own requests may take.
-    pub(super) fn probe_timeout(&self) -> Duration {
-        Duration::from_secs(self.topology.probe.timeout_seconds.clamp(1, PROBE.as_secs()))
-    }
-
-    /// Our own requests to a region's load balancers; the worst of them counts.
-    async fn probe_region(&self, region: &Region) -> Result<ProbeResult, ProbeError> {
-        let place = self.cloud.at(region);
-        place.ready().await;
-        let timeout = self.probe_timeout();
-        let targets = probe_targets(&self.topology, region);
-        if self.topology.probe.base.is_none() && self.cloud.custom_endpoint().is_some() {
-            let why = "the endpoint is not AWS's, and the topology names no other place to ask";
-            return Err(place.error(ErrorKind::NotConfigured, OUR_REQUEST, why));
-        }
-        let requests = targets
-            .into_iter()
-            .map(|(url, via)| self.probe.probe(ProbeRequest { url: url.as_str().to_owned(), via, timeout }));
-        let mut worst: Option<ProbeResult> = None;
-        for result in join_all(requests).await {
-            let result = result.map_err(|failure| place.error(failure.kind, OUR_REQUEST, failure.message))?;
-            if worst.as_ref().is_none_or(|worst| result.status > worst.status) {
-                worst = Some(result);
-            }
-        }
-        worst.ok_or_else(|| {
-            place.error(ErrorKind::NotConfigured, OUR_REQUEST, "no hostname leads to this region")
-        })
-    }
-
-    /// The request of a user, wherever DNS leads.
-    async fn synthetic(&self, name: &HostName) -> Result<ProbeResult, ProbeError> {
-        self.may_ask().await?;
-        let path = self.topology.synthetic.path.as_ref().unwrap_or(&self.topology.probe.path);
-        let request = self.synthetic_request(name, path).await?;
-        self.probe.probe(request).await.map_err(|failure| self.unasked(failure.kind, failure.message))
-    }
-
-    /// The write of a user, wherever DNS leads, with a token of its own; then, where that is wanted, a look whether it
-    /// is shown.
-    async fn synthetic_write(&self, name: &HostName, looks: bool) -> Result<Written, ProbeError> {
-        self.may_ask().await?;
-        let Some(write) = &self.topology.synthetic.write else {
-            let why = "the topology names no [synthetic.write]";
-            return Err(self.unasked(ErrorKind::NotConfigured, why.into()));
-        };
-        let clock = self.cloud.clock();
-        let token = format!("switchtower-{}-{:08x}", clock.now().as_millisecond(), fastrand::u32(..));
-        let filled = |text: &str| text.replace(TOKEN, &token);
-        let request = self.synthetic_request(name, &filled(&write.path)).await?;
-        let message = Message {
-            method: write.method.clone(),
-            content_type: write.content_type.clone(),
-            body: filled(&write.body),
-        };
-        let failed = |failure: ProbeFailure| self.unasked(failure.kind, failure.message);
-        let answered = self.probe.exchange(request, message).await.map_err(failed)?;
-        let status = answered.result.status;
-        let accepted = write.accepts(status);
-        let mut shown = None;
-        if let Some(path) = write.read_back.as_ref().filter(|_| looks && accepted) {
-            for pause in READ_BACK {
-                clock.sleep(pause).await;
-                let request = self.synthetic_request(name, &filled(path)).await?;
-                let told = self.probe.exchange(request, Message::get()).await.map_err(failed)?;
-                shown = Some(told.result.status < 400 && told.body.contains(&token));
-                if shown == Some(true) {
-                    break;
-                }
-            }
-        }
-        Ok(Written { token: token.into(), status, accepted, shown })
-    }
-
-    /// Whether a token that was written is shown. Not shown is said only by an answer that would show it.
-    async fn token_shown(&self, name: &HostName, token: &str) -> Result<bool, ProbeError> {
-        self.may_ask().await?;
-        let write = self.topology.synthetic.write.as_ref();
-        let Some(path) = write.and_then(|write| write.read_back.as_ref()) else {
-            let why = "the topology names no read_back of [synthetic.write]";
-            return Err(self.unasked(ErrorKind::NotConfigured, why.into()));
-        };
-        let request = self.synthetic_request(name, &path.replace(TOKEN, token)).await?;
-        let told = self.probe.exchange(request, Message::get()).await;
-        let told = told.map_err(|failure| self.unasked(failure.kind, failure.message))?;
-        match told.result.status {
-            200..300 => Ok(told.body.contains(token)),
-            404 | 410 => Ok(false),
-            status => Err(self.unasked(ErrorKind::Rejected, format!("HTTP {status}").into())),
-        }
-    }
-
-    /// Names of a simulated zone lead to strangers in the real one.
-    async fn may_ask(&self) -> Result<(), ProbeError> {
-        self.cloud.dns().ready().await;
-        if self.topology.probe.base.is_none() && self.cloud.custom_endpoint().is_some() {
-            let why = "the endpoint is not AWS's, and the topology names no other place to ask";
-            return Err(self.unasked(ErrorKind::NotConfigured, why.into()));
-        }
-        Ok(())
-    }
-
-    fn unasked(&self, kind: ErrorKind, message: Text) -> ProbeError {
-        ProbeError {
-            kind,
-            call: OUR_REQUEST.into(),
-            region: None,
-            message,
-            request_id: None,
-            at: self.cloud.clock().now(),
-            next_step: Text::default(),
-        }
     }
 }
 

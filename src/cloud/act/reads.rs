@@ -163,6 +163,13 @@ impl Place {
         }
     }
 
+    /// Whether an instance is there, in whatever state.
+    pub(super) async fn db_instance(&self, instance: &Text) -> Result<Known, ProbeError> {
+        let request = self.rds().await.describe_db_instances().db_instance_identifier(instance.as_str());
+        let answer = self.ask(DESCRIBE_DB_INSTANCES, request.send()).await?;
+        Ok(if answer.db_instances().is_empty() { Known::Absent } else { Known::Present })
+    }
+
     /// Where a service's tasks get their images and secrets from.
     pub(super) async fn dependencies(&self, key: &ServiceKey) -> Result<Vec<Dependency>, ProbeError> {
         let services = self.services(&key.cluster, std::slice::from_ref(key)).await;

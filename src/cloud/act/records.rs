@@ -142,7 +142,7 @@ fn written(record: &RecordSet) -> Result<ResourceRecordSet, String> {
     if let Some(alias) = &record.alias {
         let target = AliasTarget::builder()
             .hosted_zone_id(alias.zone_id.as_str())
-            .dns_name(alias_name(alias.dns_name.as_str()))
+            .dns_name(alias.written_name())
             .evaluate_target_health(alias.evaluate_target_health)
             .build();
         set = set.alias_target(target.map_err(broken)?);
@@ -177,11 +177,4 @@ fn written(record: &RecordSet) -> Result<ResourceRecordSet, String> {
         RoutingPolicy::Geoproximity | RoutingPolicy::IpBased => return lossy(),
     };
     set.build().map_err(broken)
-}
-
-/// With the `dualstack.` under which an application or classic load balancer also answers IPv6; our form
-/// leaves it out. Network load balancers, `NAME.elb.REGION.amazonaws.com`, have none.
-fn alias_name(name: &str) -> String {
-    let balancer = name.ends_with(".elb.amazonaws.com") || name.ends_with(".elb.amazonaws.com.cn");
-    if balancer { format!("dualstack.{name}") } else { name.to_owned() }
 }

@@ -257,7 +257,7 @@ impl<'t> Reader<'t> {
 
 impl View<'_, '_> {
     fn child(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() { key.to_owned() } else { [&self.path, ".", key].concat() }
     }
 
     /// The path as a TOML header has it: without indices.

@@ -431,6 +431,12 @@ fn policy(out: &mut String, found: &Policy) -> fmt::Result {
     writeln!(out, "quiet_minutes = {}", found.quiet_minutes)?;
     writeln!(
         out,
+        "# Minutes that a restored region is watched before survivors give anything back; 0 goes without; default {}.",
+        default.soak_minutes
+    )?;
+    writeln!(out, "soak_minutes = {}", found.soak_minutes)?;
+    writeln!(
+        out,
         "# The largest Aurora RPO lag at which a planned switchover may start, milliseconds; default {}.",
         number(default.max_rpo_lag_ms)
     )?;

@@ -378,6 +378,7 @@ fn policy(reader: &mut Reader<'_>, mut view: View<'_, '_>) -> Policy {
         ),
         answers_live_seconds: reader.or(&mut view, "answers_live_seconds", d.answers_live_seconds),
         quiet_minutes: reader.or(&mut view, "quiet_minutes", d.quiet_minutes),
+        soak_minutes: reader.or(&mut view, "soak_minutes", d.soak_minutes),
         max_rpo_lag_ms: reader.or(&mut view, "max_rpo_lag_ms", d.max_rpo_lag_ms),
         armed_minutes: reader.or(&mut view, "armed_minutes", d.armed_minutes),
         survivors_share: reader.or(&mut view, "survivors_share", d.survivors_share),

@@ -119,7 +119,7 @@ impl Runbook for Cleanup {
         data::buckets(&mut chain, &scope);
         data::stacks(&mut chain, &scope);
         finish(&mut plan, chain, &scope)?;
-        let shaping = wants.into_iter().filter(shapes).collect();
+        let shaping = wants.into_iter().filter(|fact| shapes(fact) && !elsewhere(&scope, fact)).collect();
         guarded(situation, &mut plan, &SPEC, params.region.as_ref(), shaping);
         Ok(plan)
     }
@@ -165,7 +165,12 @@ fn owner(topology: &Topology) -> Option<(Text, Text)> {
 
 /// Facts on which the plan's shape depends, beside numbers that change by themselves.
 fn shapes(fact: &Fact) -> bool {
-    !matches!(fact, Fact::Requests(_) | Fact::Bucket(..) | Fact::Identity(_))
+    !matches!(fact, Fact::Requests(_) | Fact::Bucket(..) | Fact::Identity(_) | Fact::Answers(_))
+}
+
+/// Tables of regions that stay: they are only asked whether they are there, and may be dark.
+fn elsewhere(scope: &Scope<'_>, fact: &Fact) -> bool {
+    matches!(fact, Fact::Table(region, _) if !scope.has(region))
 }
 
 /// Whether no service of a region has, or wants, a task.

@@ -11,7 +11,6 @@ use std::time::Duration;
 use super::{PlanError, Runbook, RunbookSpec, Situation, promotion};
 use crate::domain::Topology;
 use crate::domain::ids::{HostName, Region};
-use crate::domain::observation::ErrorKind;
 use crate::domain::synthetic::TOKEN;
 use crate::domain::text::Text;
 use crate::domain::topology::AuroraGlobal;
@@ -107,10 +106,7 @@ impl Runbook for Failover {
         }
         draft.redeploy(&view, &region, &survivors, params, &last, &evacuation.names)?;
         // Where our own requests go nowhere by choice, for AWS is not AWS there, none of them proves anything.
-        let unasked = survivors.iter().any(|survivor| {
-            let error = view.facts.error(&Fact::Probe(survivor.clone()));
-            error.is_some_and(|error| error.kind == ErrorKind::NotConfigured)
-        });
+        let unasked = survivors.iter().any(|survivor| view.facts.is_unasked(&Fact::Probe(survivor.clone())));
         if unasked {
             draft
                 .notes

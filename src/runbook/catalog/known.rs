@@ -15,6 +15,10 @@ use crate::runbook::guards::{self, Subject};
 use crate::runbook::plan::Plan;
 use crate::runbook::situation::scopes;
 
+/// What is said where DNS cannot be asked.
+pub(super) const UNASKED: &str =
+    "where DNS leads cannot be asked here (not configured): answers prove nothing";
+
 /// The wanted facts, as far as anybody has read them in this session.
 pub(super) fn known(situation: &Situation<'_>, wants: &[Fact]) -> Facts {
     let mut facts = Facts::of_fleet(situation.fleet, situation.topology);

@@ -25,6 +25,7 @@ use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::lease::Claim;
 use crate::runbook::params::{Differing, Params};
 use crate::runbook::plan::Plan;
+use crate::runbook::situation::names_of;
 
 /// The runbook.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,7 @@ impl Runbook for Restore {
             wants.extend(table.regions.iter().map(|ask| Fact::Table(ask.clone(), table.name.clone())));
         }
         wants.push(Fact::Probe(region.clone()));
+        wants.extend(names_of(topology, region).into_iter().map(Fact::Answers));
         wants
     }
 
@@ -123,7 +125,9 @@ impl Runbook for Restore {
         notes.extend(more);
         let shaping = wants
             .into_iter()
-            .filter(|fact| !matches!(fact, Fact::Targets(..) | Fact::Probe(_) | Fact::Identity(_)))
+            .filter(|fact| {
+                !matches!(fact, Fact::Targets(..) | Fact::Probe(_) | Fact::Identity(_) | Fact::Answers(_))
+            })
             .collect();
         let mut plan = Plan {
             runbook: SPEC.id.into(),

@@ -122,6 +122,7 @@ pub(super) fn thing(fact: &Fact) -> String {
         Fact::GlobalCluster(region, global) => format!("global cluster {global} as {region} tells it"),
         Fact::DbCluster(region, cluster) => format!("cluster {cluster} in {region}"),
         Fact::DbInstances(region, cluster) => format!("instances of cluster {cluster} in {region}"),
+        Fact::DbInstance(region, instance) => format!("instance {instance} in {region}"),
         Fact::AvailableInstances(region, cluster) => format!("available instances of {cluster} in {region}"),
         Fact::BlueGreen(region, cluster, _) => format!("blue/green deployments of {cluster} in {region}"),
         Fact::RpoLag(region, cluster) => format!("RPO lag of {cluster} in {region}"),

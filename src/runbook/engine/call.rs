@@ -165,7 +165,11 @@ impl Context {
             return Ok(part.await);
         }
         let left = Duration::try_from(until.duration_since(self.setup.clock.now())).unwrap_or_default();
-        self.setup.clock.timeout(left, part).await.map_err(|elapsed| Text::new(elapsed.to_string()))
+        self.setup
+            .clock
+            .timeout(left, part)
+            .await
+            .map_err(|_| "no answer in the time that this step has".into())
     }
 
     /// Keeps the last lag that was read before a promotion.

@@ -45,6 +45,27 @@ const FIRST: SignedDuration = SignedDuration::from_secs(1);
 /// How long the end of a run waits for what was not measured before.
 const LAST: Duration = Duration::from_secs(20);
 
+/// What became of the first token.
+#[derive(Clone, Copy, Debug, Default)]
+enum First {
+    /// No answer yet.
+    #[default]
+    Open,
+    /// It was not accepted.
+    Refused,
+    /// It was accepted, and sent then.
+    Accepted(Timestamp),
+}
+
+impl First {
+    /// Only the first answer counts.
+    fn settle(&mut self, sent: Option<Timestamp>) {
+        if matches!(self, Self::Open) {
+            *self = sent.map_or(Self::Refused, Self::Accepted);
+        }
+    }
+}
+
 /// What a run has written around its promotion, and what it knows of it.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
@@ -52,8 +73,8 @@ pub(super) struct Marks {
     accepted: Vec<Mark>,
     /// How many were sent.
     sent: usize,
-    /// When the first was sent, once it was answered; `None` in it: it was not accepted.
-    first: Option<Option<Timestamp>>,
+    /// What became of the first.
+    first: First,
     /// When the promotion was sent last.
     asked: Option<Timestamp>,
     /// When it was proven.
@@ -69,7 +90,7 @@ impl Marks {
         for entry in told {
             match &entry.event {
                 Event::Marked { token, sent } => {
-                    marks.first.get_or_insert(Some(*sent));
+                    marks.first.settle(Some(*sent));
                     marks.accepted.push(Mark { token: token.clone(), sent: *sent, answered: entry.at });
                 }
                 Event::Intent { step, .. } if promotes(plan, step) => marks.asked = Some(entry.at),
@@ -109,7 +130,7 @@ impl Context {
                 clock.sleep(AGAIN).await;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Before a promotion: some tokens are given the time to come over, as long as they are accepted. Where the first is
@@ -124,10 +145,10 @@ impl Context {
         while self.may_send().is_ok() {
             let now = clock.now();
             match self.with_marks(|marks| marks.first) {
-                Some(None) => return,
-                Some(Some(sent)) if now.duration_since(sent) >= settle => return,
-                None if now.duration_since(began) >= FIRST => return,
-                _ => clock.sleep(Duration::from_millis(100)).await,
+                First::Refused => return,
+                First::Accepted(sent) if now.duration_since(sent) >= settle => return,
+                First::Open if now.duration_since(began) >= FIRST => return,
+                First::Open | First::Accepted(_) => clock.sleep(Duration::from_millis(100)).await,
             }
         }
     }
@@ -203,7 +224,7 @@ impl Context {
         let written = facts.written(&fact[0]).filter(|written| written.accepted).cloned();
         self.with_marks(|marks| {
             marks.sent += 1;
-            marks.first.get_or_insert(written.is_some().then_some(sent));
+            marks.first.settle(written.is_some().then_some(sent));
         });
         let Some(written) = written else { return };
         let answered = self.setup.clock.now();

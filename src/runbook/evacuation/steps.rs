@@ -200,10 +200,7 @@ pub(in crate::runbook) fn proof(
         minutes,
     });
     // Where nobody may be asked about DNS, for AWS is not AWS there, its answers are no proof that could be had.
-    let unasked = names.iter().any(|name| {
-        let error = view.facts.error(&Fact::Answers(name.clone()));
-        error.is_some_and(|error| error.kind == ErrorKind::NotConfigured)
-    });
+    let unasked = names.iter().any(|name| view.facts.is_unasked(&Fact::Answers(name.clone())));
     if unasked {
         parts
             .notes

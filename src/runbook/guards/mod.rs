@@ -17,7 +17,6 @@ use super::plan::{Plan, Step, StepId};
 use super::situation::{Candidate, InDns, Liveness, Need, View, groups_of, names_of, shape, words};
 use crate::domain::derive;
 use crate::domain::ids::{GlobalClusterId, Region};
-use crate::domain::observation::ErrorKind;
 
 pub use data::{at_risk, lag_words};
 pub use drift::drift;
@@ -209,7 +208,7 @@ pub fn fresh(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding> {
             continue;
         };
         // Whom nobody may ask has nothing to say: where AWS is not AWS, our own requests go nowhere by choice.
-        if seen.error().is_some_and(|error| error.kind == ErrorKind::NotConfigured) {
+        if view.facts.is_unasked(&fact) {
             continue;
         }
         let dark = subject.dark && fact.region().is_some() && fact.region() == subject.region;

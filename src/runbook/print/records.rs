@@ -31,8 +31,8 @@ pub(super) fn batch(changes: &[RecordChange]) -> Value {
     json!({ "Changes": changes })
 }
 
-/// True when the JSON holds all that the set has. A deletion must match in every value; the `dualstack.` that the
-/// Route 53 console writes before a load balancer's name is not kept either.
+/// True when the JSON holds all that the set has. A deletion must match in every value, also in whether the record was
+/// made with the `dualstack.` of a load balancer's name, which is not kept.
 pub(crate) fn exact(record: &RecordSet) -> bool {
     match record.policy {
         RoutingPolicy::Geoproximity | RoutingPolicy::IpBased => false,
@@ -106,7 +106,7 @@ fn record_set(record: &RecordSet) -> Value {
             "AliasTarget",
             json!({
                 "HostedZoneId": alias.zone_id.as_str(),
-                "DNSName": alias.dns_name.as_str(),
+                "DNSName": alias.written_name(),
                 "EvaluateTargetHealth": alias.evaluate_target_health,
             }),
         );

@@ -369,6 +369,9 @@ impl At<'_> {
             Fact::DbCluster(region, cluster) => self
                 .call("rds", "describe-db-clusters", region)
                 .option("db-cluster-identifier", cluster.as_str()),
+            Fact::DbInstance(region, instance) => self
+                .call("rds", "describe-db-instances", region)
+                .option("db-instance-identifier", instance.as_str()),
             Fact::GlobalCluster(region, global) => self.global(std::slice::from_ref(region), global)?,
             Fact::Balancer(region, arn) if arn.as_str().contains(":targetgroup/") => {
                 self.call("elbv2", "describe-target-groups", region).option("target-group-arns", arn.as_str())

@@ -38,8 +38,8 @@ pub(super) fn write(out: &mut Script, plan: &Plan, index: usize, step: &Step, to
         for way in others {
             out.note(&format!("If that cannot be done, {}:", leaning(way)));
             for call in &way.calls {
-                out.note(&format!("  {}", call.cli_at(topology)));
-                hints(out, call);
+                out.note(&format!("  {}", written(call, topology)));
+                hints(out, call, topology);
             }
         }
     }
@@ -119,7 +119,7 @@ fn act(out: &mut Script, step: &Step, way: &Way, verify: &[Check], passes: bool,
         out.note(&format!("method      {}", method.word()));
     }
     for call in &way.calls {
-        hints(out, call);
+        hints(out, call, topology);
     }
     let question = format!("confirm {}", quoted(&comment(step.title.as_str())));
     match told.filter(|told| !told.is_empty()) {
@@ -165,7 +165,7 @@ fn after(out: &mut Script, check: &Check, step: &Step, passes: bool) {
 }
 
 /// What AWS may say to the call, and what helps then.
-fn hints(out: &mut Script, call: &Operation) {
+fn hints(out: &mut Script, call: &Operation, topology: &Topology) {
     match call {
         Operation::SetHealthCheck { check, .. } => {
             out.note(
@@ -177,32 +177,28 @@ fn hints(out: &mut Script, call: &Operation) {
                 .end();
             out.note(&format!("  {line}"));
         }
+        Operation::ChangeRecords { .. } if as_they_stand(call, topology).is_some() => {
+            out.note("It deletes the sets as they stand in the zone, which a deletion must match in every value. The plan knew:");
+            out.note(&format!("  {}", call.cli_at(topology)));
+        }
         Operation::ChangeRecords { zone, changes, .. } => {
             for change in changes {
-                let deletes = change.action == RecordAction::Delete;
-                if !deletes && exact(&change.record) {
-                    continue;
-                }
-                let Some(query) = record_query(&change.record) else {
-                    out.note("Compare the record with the zone: it may not be written exactly here.");
-                    continue;
-                };
-                let list = aws("route53", "list-resource-record-sets")
-                    .option("hosted-zone-id", zone.as_str())
-                    .option("output", "json");
-                if !deletes {
+                if change.action == RecordAction::Delete {
+                    out.note("A deletion must match in every value: compare the record with the zone first.");
+                } else if !exact(&change.record) {
                     out.note(
                         "This policy cannot be written exactly here; compare with the set as it stands:",
                     );
-                    out.note(&format!("  {}", list.option("query", &query).end()));
-                    continue;
+                    let list = aws("route53", "list-resource-record-sets")
+                        .at(None, topology.scope("dns").profile.as_deref())
+                        .option("hosted-zone-id", zone.as_str())
+                        .option("output", "json");
+                    let list = match record_query(&change.record) {
+                        Some(query) => list.option("query", &query),
+                        None => list,
+                    };
+                    out.note(&format!("  {}", list.end()));
                 }
-                out.note("A deletion must match in every value. If Route 53 refuses it, this deletes the set as it stands:");
-                let batch = format!(r#"{{Changes: {query}.{{Action: `"DELETE"`, ResourceRecordSet: @}}}}"#);
-                let delete = aws("route53", "change-resource-record-sets")
-                    .option("hosted-zone-id", zone.as_str())
-                    .end();
-                out.note(&format!("  {delete} --change-batch \"$({})\"", list.option("query", &batch).end()));
             }
         }
         Operation::FailoverGlobalCluster { .. } | Operation::RemoveFromGlobalCluster { .. } => {
@@ -250,6 +246,26 @@ fn leaning(way: &Way) -> String {
 fn written(call: &Operation, topology: &Topology) -> String {
     match call {
         Operation::SetRoutingControls { .. } => call.cli_through("arc", topology),
-        _ => call.cli_at(topology),
+        _ => as_they_stand(call, topology).unwrap_or_else(|| call.cli_at(topology)),
     }
+}
+
+/// A line that deletes record sets as the zone has them, found by name, type and set identifier, in one transaction.
+/// What a plan holds of a set may lack what a deletion must match. `None` for anything else than deletions, and where a
+/// name cannot be asked for in one line.
+fn as_they_stand(call: &Operation, topology: &Topology) -> Option<String> {
+    let Operation::ChangeRecords { zone, changes, .. } = call else { return None };
+    let mut wanted = Vec::new();
+    for change in changes {
+        let query = record_query(&change.record).filter(|_| change.action == RecordAction::Delete)?;
+        wanted.push(format!("({})", query.strip_prefix("ResourceRecordSets[?")?.strip_suffix(']')?));
+    }
+    let sets = format!("ResourceRecordSets[?{}]", wanted.join(" || "));
+    let batch = format!(r#"{{Changes: {sets}.{{Action: `"DELETE"`, ResourceRecordSet: @}}}}"#);
+    let profile = topology.scope("dns").profile;
+    let of_zone = |command: &str| {
+        aws("route53", command).at(None, profile.as_deref()).option("hosted-zone-id", zone.as_str())
+    };
+    let list = of_zone("list-resource-record-sets").option("output", "json").option("query", &batch).end();
+    Some(format!("{} --change-batch \"$({list})\"", of_zone("change-resource-record-sets").end()))
 }

@@ -205,7 +205,7 @@ fn cluster(chain: &mut Chain<'_>, scope: &Scope<'_>, member: &AuroraMember, owne
             calls: vec![Operation::DeleteDbInstance { region: region.clone(), instance: instance.clone() }],
             undo: Vec::new(),
             when: chain.owned(region, &arn),
-            until: Condition::Gone { fact: Fact::Tags(region.clone(), arn), name },
+            until: Condition::Gone { fact: Fact::DbInstance(region.clone(), instance.clone()), name },
             timeout: DATABASE,
         });
     }
@@ -280,8 +280,11 @@ pub(super) fn tables(chain: &mut Chain<'_>, scope: &Scope<'_>) {
 
 fn remove_table(chain: &mut Chain<'_>, scope: &Scope<'_>, table: &Table, ours: &[(Region, Arn, Condition)]) {
     // Everything goes: the first region keeps the table until its replicas are gone. One region goes: another asks.
-    let base = table.regions.iter().find(|region| !scope.has(region)).or(table.regions.first());
-    let Some(base) = base else { return };
+    // A region that was taken down before is still named, and cannot be asked.
+    let there =
+        |region: &&Region| !chain.facts.is_absent(&Fact::Table((*region).clone(), table.name.clone()));
+    let mut others = table.regions.iter().filter(there).filter(|region| !scope.has(region));
+    let Some(base) = others.next().or_else(|| table.regions.iter().find(there)) else { return };
     if !scope.whole && scope.has(base) {
         chain.leave(format!("table {} in {base}, which has no replica elsewhere", table.name));
         return;
@@ -355,6 +358,18 @@ pub(super) fn buckets(chain: &mut Chain<'_>, scope: &Scope<'_>) {
         let mut sources = vec![(region.clone(), bucket.clone())];
         for rule in into {
             let source = (rule.source_region.clone(), rule.source.clone());
+            match chain.owner(&source.0, &bucket_arn(&source.1)) {
+                Claim::Ours(_) => {}
+                // With the bucket its rules went.
+                Claim::Gone => continue,
+                Claim::NotOurs => {
+                    chain.leave(format!(
+                        "replication rule {} of bucket {} into {bucket}, which fails from then on: that bucket is not ours",
+                        rule.rule, rule.source
+                    ));
+                    continue;
+                }
+            }
             let others = scope.topology.replication.iter().filter(|rule| rule.source == source.1);
             if others
                 .clone()

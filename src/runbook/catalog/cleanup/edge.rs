@@ -12,7 +12,7 @@ use crate::domain::Topology;
 use crate::domain::ids::{AlarmName, Arn, ClusterName, HealthCheckId, HostName, Region, ZoneId};
 use crate::domain::snapshot::RecordSet;
 use crate::domain::topology::{DNS_REGION, Record, RegionEntry};
-use crate::runbook::catalog::known::listed;
+use crate::runbook::catalog::known::{UNASKED, listed};
 use crate::runbook::condition::Condition;
 use crate::runbook::evacuation::unvisited;
 use crate::runbook::fact::{Fact, Facts};
@@ -23,8 +23,8 @@ use crate::runbook::situation::names_of;
 
 /// A change of the zone is in sync within a minute, usually.
 const SYNC: Duration = Duration::from_mins(10);
-/// Until every name server knows that the records are gone, and every resolver's copy has ended.
-const SETTLED: Duration = Duration::from_mins(2);
+/// Until every name server knows that the records are gone; every resolver's copy ends after that.
+const SPREAD: Duration = Duration::from_mins(1);
 const QUICK: Duration = Duration::from_mins(5);
 const STOPPING: Duration = Duration::from_mins(15);
 /// The waiter of a load balancer: 15 s, forty times.
@@ -153,14 +153,18 @@ pub(super) fn forgotten(chain: &mut Chain<'_>, scope: &Scope<'_>) {
     if chain.steps.is_empty() {
         return;
     }
-    let mut of = vec![Condition::Elapsed { span: SETTLED, name: "propagation and TTL".into() }];
+    let settled = SPREAD + Duration::from_secs(scope.topology.policy.answers_live_seconds);
+    let mut of = vec![Condition::Elapsed { span: settled, name: "propagation and TTL".into() }];
     for entry in &scope.regions {
         // Of a name that nobody has any more there are no answers to look at.
         let others = |name: &HostName| {
             scope.topology.records.iter().any(|record| &record.name == name && !scope.has(&record.region))
         };
         let names: Vec<HostName> = names_of(scope.topology, &entry.name).into_iter().filter(others).collect();
-        if !names.is_empty() {
+        // Where nobody may be asked about DNS, for AWS is not AWS there, no answer could ever come.
+        if names.iter().any(|name| chain.facts.is_unasked(&Fact::Answers(name.clone()))) {
+            chain.notes.push(UNASKED.into());
+        } else if !names.is_empty() {
             of.push(Condition::AnswersOmit { names, region: entry.name.clone() });
         }
     }
@@ -169,8 +173,8 @@ pub(super) fn forgotten(chain: &mut Chain<'_>, scope: &Scope<'_>) {
         listed(scope.regions.iter().map(|entry| &entry.name))
     );
     let after = chain.steps.last().map(|step| step.id.clone());
-    let step = Step::wait("forgotten", title, Condition::All { of }, SYNC).after(after).passing();
-    chain.steps.push(step.usually(SETTLED));
+    let step = Step::wait("forgotten", title, Condition::All { of }, SYNC + settled).after(after).passing();
+    chain.steps.push(step.usually(settled));
 }
 
 /// Then the checks, which AWS would delete even while a record uses them.

@@ -8,7 +8,7 @@ use crate::domain::Topology;
 use crate::domain::ids::{Arn, BucketName, HealthCheckId, Region};
 use crate::domain::topology::{AuroraGlobal, AuroraMember, DNS_REGION, RegionEntry};
 use crate::runbook::fact::Fact;
-use crate::runbook::situation::switch_fact;
+use crate::runbook::situation::{names_of, switch_fact};
 
 /// Everything to read; `None` for the whole application.
 pub(super) fn wants(topology: &Topology, region: Option<&Region>) -> Vec<Fact> {
@@ -22,6 +22,9 @@ pub(super) fn wants(topology: &Topology, region: Option<&Region>) -> Vec<Fact> {
     let dns = Region::new(DNS_REGION);
     for record in topology.records.iter().filter(|record| inside(&record.region)) {
         push(Fact::Records(record.zone_id.clone(), record.name.clone()));
+    }
+    for name in region.into_iter().flat_map(|region| names_of(topology, region)) {
+        push(Fact::Answers(name));
     }
     // What else may keep a region out of DNS; when everything goes, nothing needs to.
     let controls = topology.arc.iter().flat_map(|arc| &arc.routing_controls);
@@ -64,9 +67,12 @@ pub(super) fn wants(topology: &Topology, region: Option<&Region>) -> Vec<Fact> {
         }
     }
     for table in &topology.tables {
+        // The others tell whether they are there to be asked.
+        for here in &table.regions {
+            push(Fact::Table(here.clone(), table.name.clone()));
+        }
         for here in table.regions.iter().filter(|here| inside(here)) {
             let arn = arn(topology, "dynamodb", here, &format!("table/{}", table.name));
-            push(Fact::Table(here.clone(), table.name.clone()));
             push(Fact::Tags(here.clone(), arn.clone()));
             push(Fact::Protection(here.clone(), arn));
         }

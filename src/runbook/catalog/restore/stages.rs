@@ -10,7 +10,7 @@ use crate::domain::evacuation::EvacuationMethod;
 use crate::domain::ids::{Arn, HostName, Region, ServiceKey};
 use crate::domain::text::Text;
 use crate::domain::topology::{AuroraGlobal, AuroraMember};
-use crate::runbook::catalog::known::{ask_first, listed};
+use crate::runbook::catalog::known::{UNASKED, ask_first, listed};
 use crate::runbook::catalog::{PlanError, Situation};
 use crate::runbook::condition::Condition;
 use crate::runbook::fact::{Fact, Facts};
@@ -24,10 +24,6 @@ const USUAL_START: Duration = Duration::from_secs(90);
 const SETTING: Duration = Duration::from_mins(5);
 /// A secondary that was rebuilt may copy for long; a restore that waits longer is better asked for again.
 const SYNCHRONISING: Duration = Duration::from_mins(30);
-/// How long users are watched before the survivors give anything back.
-const SOAK: Duration = Duration::from_mins(5);
-/// How long after each survivor.
-const SETTLE: Duration = Duration::from_mins(2);
 const ANSWERING: Duration = Duration::from_mins(10);
 const SWITCHING: Duration = Duration::from_mins(20);
 
@@ -62,10 +58,10 @@ impl Stages<'_> {
         if !users.is_empty() {
             last = users.iter().map(|step| step.id.clone()).collect();
             steps.extend(users);
-            let answers = self.answers(&last);
-            let soak = self.soak("soak", self.region, SOAK, std::slice::from_ref(&answers.id));
-            last = vec![soak.id.clone()];
-            steps.extend([answers, soak]);
+            for step in self.seen(&last, &mut notes) {
+                last = vec![step.id.clone()];
+                steps.push(step);
+            }
         }
         if let Some(to) = self.to {
             let back = self.writer(to, &last)?;
@@ -198,12 +194,34 @@ impl Stages<'_> {
         topology.hostnames.iter().map(|host| host.name.clone()).filter(here).collect()
     }
 
-    fn answers(&self, after: &[StepId]) -> Step {
-        let until = Condition::AnswersInclude { names: self.names(), region: self.region.clone() };
-        Step::wait("answers", format!("see {} in DNS answers", self.region), until, ANSWERING)
-            .at(self.region)
-            .after(after.to_vec())
-            .passing()
+    /// Users are seen to come, and to be served, as far as anybody may be asked.
+    fn seen(&self, after: &[StepId], notes: &mut Vec<Text>) -> Vec<Step> {
+        let names = self.names();
+        let mut steps = Vec::new();
+        let mut last = after.to_vec();
+        // Where nobody may be asked about DNS, for AWS is not AWS there, no answer could ever come.
+        if names.iter().any(|name| self.facts.is_unasked(&Fact::Answers(name.clone()))) {
+            notes.push(UNASKED.into());
+        } else {
+            let until = Condition::AnswersInclude { names, region: self.region.clone() };
+            let title = format!("see {} in DNS answers", self.region);
+            let step = Step::wait("answers", title, until, ANSWERING).at(self.region).after(last).passing();
+            last = vec![step.id.clone()];
+            steps.push(step);
+        }
+        let soak = self.soaking();
+        if soak.is_zero() {
+            notes
+                .push("the policy wants nobody watched before survivors give back (soak_minutes = 0)".into());
+        } else {
+            steps.push(self.soak("soak", self.region, soak, &last));
+        }
+        steps
+    }
+
+    /// How long users are watched before the survivors give anything back.
+    fn soaking(&self) -> Duration {
+        Duration::from_secs(self.situation.topology.policy.soak_minutes.saturating_mul(60))
     }
 
     fn soak(&self, id: &str, region: &Region, span: Duration, after: &[StepId]) -> Step {
@@ -307,10 +325,13 @@ impl Stages<'_> {
                 continue;
             }
             steps.append(&mut here);
-            let id = format!("settle/{}", entry.name);
-            let settle = self.soak(&id, &entry.name, SETTLE, &last);
-            last = vec![settle.id.clone()];
-            steps.push(settle);
+            // After each survivor for less long: nobody moves then.
+            let settle = self.soaking() * 2 / 5;
+            if !settle.is_zero() {
+                let step = self.soak(&format!("settle/{}", entry.name), &entry.name, settle, &last);
+                last = vec![step.id.clone()];
+                steps.push(step);
+            }
         }
     }
 
