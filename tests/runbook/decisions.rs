@@ -107,6 +107,23 @@ fn what_was_done_is_undone_also_after_an_abort() {
 }
 
 #[test]
+fn an_undo_that_is_refused_halts_and_is_taken_up_again() {
+    play(async || {
+        let (stage, plan, before) = halted().await;
+        let refused = FaultKind::Refuse { status: 400, code: "ValidationException".into() };
+        let register = "RegisterScalableTarget";
+        stage.sim.inject(InjectedFault::next("application-autoscaling", register, refused));
+        let undo = || Decision::Undo { reason: why(), step: None };
+        assert_eq!(decided(&stage, &plan, undo()).await, Outcome::Halted, "{:#?}", stage.words());
+        let failed = failed_steps(&stage.recorder.entries());
+        assert!(failed.iter().any(|step| step.as_str().starts_with("scale/")), "{failed:?}");
+        assert_ne!(values(&stage, &plan).await, before);
+        assert_eq!(decided(&stage, &plan, undo()).await, Outcome::Undone, "{:#?}", stage.words());
+        assert_eq!(values(&stage, &plan).await, before);
+    });
+}
+
+#[test]
 fn what_is_handed_over_stays_halted() {
     play(async || {
         let (stage, plan, _) = halted().await;

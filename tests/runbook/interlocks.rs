@@ -310,9 +310,10 @@ fn an_undo_gives_back_what_was_saved_and_no_default() {
         stage.sim.world().act(stage.clock.now(), own);
         stage.clock.sleep(std::time::Duration::from_mins(2)).await;
         let before = values(&stage).await;
-        let plan = stage.open_plan("drain", &Params { now: true, scale_to_zero: true, ..leaving() }).await;
+        let plan = stage.open_plan("drain", &Params { scale_to_zero: true, ..leaving() }).await;
         let ending = stage.ended(&plan).await;
         assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+        let drained = stage.sent().len();
         let undo = Decision::Undo { reason: "a test".into(), step: None };
         let setup = Setup { decided: Some((undo, "bob".into())), ..stage.setup(&plan) };
         let ending = stage.carry_out(setup).await.unwrap().unwrap();
@@ -321,6 +322,11 @@ fn an_undo_gives_back_what_was_saved_and_no_default() {
         for (fact, one) in before.iter() {
             assert_eq!(after.value(fact), one.value(), "{fact:?}");
         }
+        // The last deed is undone first: tasks are back before users are.
+        let sent = stage.sent().split_off(drained);
+        let tasks = sent.iter().position(|call| matches!(call, Operation::SetDesired { .. })).unwrap();
+        let users = sent.iter().position(|call| matches!(call.steering(), Some(Steering::In(_)))).unwrap();
+        assert!(tasks < users, "{sent:#?}");
     });
 }
 

@@ -237,6 +237,25 @@ fn what_somebody_else_changed_is_the_operators_choice() {
 }
 
 #[test]
+fn what_somebody_set_between_two_runs_is_what_comes_back() {
+    play(async || {
+        let (stage, _) = drained(&leaving()).await;
+        meddle(&stage, 1, 11);
+        let failover = Params { declared: Some("a test".into()), ..leaving() };
+        let plan = stage.open_plan("failover", &failover).await;
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+        let stage = stage.next();
+        let plan = stage.open_plan("restore", &as_saved(&stage, leaving()).await).await;
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+        let key = stage.topology.regions[1].services[0].key.clone();
+        let now = stage.told(Fact::Scaling(region(SURVIVOR), key)).await;
+        assert!(matches!(&now, Some(Known::Scaling(Some(target))) if target.min == 11), "{now:?}");
+    });
+}
+
+#[test]
 fn users_stay_out_while_tasks_do_not_get_healthy() {
     play(async || {
         let (stage, _) = drained(&Params { scale_to_zero: true, ..leaving() }).await;
