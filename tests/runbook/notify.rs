@@ -20,7 +20,7 @@ fn told_everywhere() -> Stage {
         ..SimOptions::default()
     };
     Stage::shaped(options, |topology| {
-        let topics = topology.regions.iter().flat_map(|entry| entry.topics.first().cloned()).collect();
+        let topics = topology.regions.iter().filter_map(|entry| entry.topics.first().cloned()).collect();
         topology.notify = Some(NotifySettings { topics, command: Vec::new() });
     })
 }

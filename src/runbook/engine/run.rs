@@ -346,7 +346,10 @@ impl Context {
         // The operator may know better than this run when users began to suffer.
         let told = self.setup.told.first().map_or(self.began, |entry| entry.at);
         let began = self.setup.plan.params.since.map_or(told, |since| since.min(told));
-        let rto = proven.map(|at| at.duration_since(began).unsigned_abs());
+        // A planned move waits before it acts, and nobody suffers meanwhile: it has no recovery time.
+        let plan = &self.setup.plan;
+        let suffers = plan.runbook.as_str() == "failover" || plan.params.now;
+        let rto = proven.filter(|_| suffers).map(|at| at.duration_since(began).unsigned_abs());
         let lag = *self.lag.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         (rto, lag.map(|(lag, _)| lag))
     }

@@ -221,7 +221,9 @@ fn who_goes_by_place_needs_a_default_elsewhere() {
                 }
                 sets.push(set);
             }
-            sets.iter_mut().for_each(|set| set.policy = policy);
+            for set in sets.iter_mut() {
+                set.policy = policy;
+            }
             stage.read(Fact::Records(zone, name), Known::Records(sets));
             let told = staying(&stage);
             let stays = stays && policy != RoutingPolicy::Latency;
