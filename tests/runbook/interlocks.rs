@@ -443,6 +443,9 @@ fn a_lease_is_taken_over_only_from_whom_the_operator_saw() {
         let ended = stage.carry_out(setup).await.unwrap();
         assert!(matches!(ended, Err(NotBegun::Lease(_))), "{ended:?}");
         assert_eq!(stage.sent(), []);
+        // Who is alive is not taken over from; who has not been heard of for minutes is.
+        stage.clock.sleep(std::time::Duration::from_mins(3)).await;
+        let plan = stage.plan("drain", &leaving()).await;
         let seen = stage.lease.holder(&application).await.unwrap().unwrap();
         let setup = Setup { take_over: take_over(seen), ..stage.setup(&plan) };
         let ending = stage.carry_out(setup).await.unwrap().unwrap();

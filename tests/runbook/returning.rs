@@ -271,7 +271,7 @@ fn users_stay_out_while_tasks_do_not_get_healthy() {
         );
         let ending = stage.ended(&plan).await;
         assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
-        assert!(ending.why.as_str().starts_with("capacity/"), "{}", ending.why);
+        assert!(ending.why.as_str().starts_with("start prod/api"), "{}", ending.why);
         assert_eq!(stage.faults(&plan, &ending), Vec::<String>::new());
         assert!(!stage.sent().iter().any(lets_in));
     });
@@ -290,7 +290,7 @@ fn survivors_give_nothing_back_when_the_region_fails_while_it_is_watched() {
         );
         let ending = stage.ended(&plan).await;
         assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
-        assert!(ending.why.as_str().starts_with("soak"), "{}", ending.why);
+        assert!(ending.why.as_str().starts_with("watch us-east-1"), "{}", ending.why);
         assert_eq!(lent(&stage), before);
         let scaled = |one: &Operation| matches!(one, Operation::RegisterScalableTarget { region, .. } if region.as_str() == SURVIVOR);
         assert!(!stage.sent().iter().any(scaled));
