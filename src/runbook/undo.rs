@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::event::{Entry, Event};
 use super::operation::Operation;
 use super::plan::{Plan, Step, StepId};
+use crate::domain::ids::Region;
 use crate::domain::text::Text;
 
 /// First of the numbers under which the calls of an undo are recorded.
@@ -71,13 +72,28 @@ pub fn used(told: &[Entry]) -> BTreeMap<StepId, Vec<usize>> {
     ways(&sent(told))
 }
 
-/// The steps of a plan that can be undone after what was `used`, the newest first.
+/// The steps of a plan that can be undone after what was `used`, in the order in which all of them are: the newest
+/// first, but a survivor gives its capacity back when users were let back to their own region, also where it was lent
+/// after they had left.
 pub fn undoable(plan: &Plan, used: &BTreeMap<StepId, Vec<usize>>) -> Vec<StepId> {
     let back = |step: &&Step| {
         let ways = used.get(&step.id).into_iter().flatten();
         ways.filter_map(|way| step.ways.get(*way)).any(|way| !way.undo.is_empty())
     };
-    plan.steps.iter().rev().filter(back).map(|step| step.id.clone()).collect()
+    let (lent, others): (Vec<&Step>, Vec<&Step>) =
+        plan.steps.iter().rev().filter(back).partition(|step| is_lent(plan, step));
+    others.into_iter().chain(lent).map(|step| step.id.clone()).collect()
+}
+
+/// True when the undo of a step takes capacity from a region that others' users were sent to.
+fn is_lent(plan: &Plan, step: &Step) -> bool {
+    let elsewhere = |here: &Region| plan.params.region.as_ref().is_some_and(|leaving| leaving != here);
+    step.ways.iter().flat_map(|way| &way.undo).any(|call| match call {
+        Operation::RegisterScalableTarget { region, .. } | Operation::SetDesired { region, .. } => {
+            elsewhere(region)
+        }
+        _ => false,
+    })
 }
 
 impl<'a> Undoing<'a> {

@@ -302,32 +302,35 @@ fn what_was_settled_and_was_changed_while_nobody_ran_is_done_again() {
 
 #[test]
 fn an_undo_gives_back_what_was_saved_and_no_default() {
-    play(async || {
-        let stage = Stage::new(world("calm"));
-        // Somebody's own settings: no scale-in, no schedule, another floor.
-        let suspended = [Some(true), None, Some(true)];
-        let own = Deed::Scaling { site: 0, service: 0, min: Some(5), max: Some(17), suspended };
-        stage.sim.world().act(stage.clock.now(), own);
-        stage.clock.sleep(std::time::Duration::from_mins(2)).await;
-        let before = values(&stage).await;
-        let plan = stage.open_plan("drain", &Params { scale_to_zero: true, ..leaving() }).await;
-        let ending = stage.ended(&plan).await;
-        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
-        let drained = stage.sent().len();
-        let undo = Decision::Undo { reason: "a test".into(), step: None };
-        let setup = Setup { decided: Some((undo, "bob".into())), ..stage.setup(&plan) };
-        let ending = stage.carry_out(setup).await.unwrap().unwrap();
-        assert_eq!(ending.outcome, Outcome::Undone, "{}\n{:#?}", ending.why, stage.words());
-        let after = values(&stage).await;
-        for (fact, one) in before.iter() {
-            assert_eq!(after.value(fact), one.value(), "{fact:?}");
-        }
-        // The last deed is undone first: tasks are back before users are.
-        let sent = stage.sent().split_off(drained);
-        let tasks = sent.iter().position(|call| matches!(call, Operation::SetDesired { .. })).unwrap();
-        let users = sent.iter().position(|call| matches!(call.steering(), Some(Steering::In(_)))).unwrap();
-        assert!(tasks < users, "{sent:#?}");
-    });
+    for now in [false, true] {
+        play(async || {
+            let stage = Stage::new(world("calm"));
+            // Somebody's own settings: no scale-in, no schedule, another floor.
+            let suspended = [Some(true), None, Some(true)];
+            let own = Deed::Scaling { site: 0, service: 0, min: Some(5), max: Some(17), suspended };
+            stage.sim.world().act(stage.clock.now(), own);
+            stage.clock.sleep(std::time::Duration::from_mins(2)).await;
+            let before = values(&stage).await;
+            let plan = stage.open_plan("drain", &Params { scale_to_zero: true, now, ..leaving() }).await;
+            let ending = stage.ended(&plan).await;
+            assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+            let drained = stage.sent().len();
+            let undo = Decision::Undo { reason: "a test".into(), step: None };
+            let setup = Setup { decided: Some((undo, "bob".into())), ..stage.setup(&plan) };
+            let ending = stage.carry_out(setup).await.unwrap().unwrap();
+            assert_eq!(ending.outcome, Outcome::Undone, "{}\n{:#?}", ending.why, stage.words());
+            let after = values(&stage).await;
+            for (fact, one) in before.iter() {
+                assert_eq!(after.value(fact), one.value(), "{fact:?}");
+            }
+            // The last deed is undone first: tasks are back before users are.
+            let sent = stage.sent().split_off(drained);
+            let tasks = sent.iter().position(|call| matches!(call, Operation::SetDesired { .. })).unwrap();
+            let users =
+                sent.iter().position(|call| matches!(call.steering(), Some(Steering::In(_)))).unwrap();
+            assert!(tasks < users, "{sent:#?}");
+        });
+    }
 }
 
 #[test]
@@ -443,8 +446,9 @@ fn a_lease_is_taken_over_only_from_whom_the_operator_saw() {
         let ended = stage.carry_out(setup).await.unwrap();
         assert!(matches!(ended, Err(NotBegun::Lease(_))), "{ended:?}");
         assert_eq!(stage.sent(), []);
-        // The second has been silent for so long that nobody need wait for it.
-        stage.clock.sleep(std::time::Duration::from_secs(90)).await;
+        // Who is alive is not taken over from; who has not been heard of for minutes is.
+        stage.clock.sleep(std::time::Duration::from_mins(3)).await;
+        let plan = stage.plan("drain", &leaving()).await;
         let seen = stage.lease.holder(&application).await.unwrap().unwrap();
         let setup = Setup { take_over: take_over(seen), ..stage.setup(&plan) };
         let ending = stage.carry_out(setup).await.unwrap().unwrap();
