@@ -195,10 +195,16 @@ impl RunState {
         }
     }
 
-    /// How far it is: how many steps are settled, of all. What was undone is not done.
+    /// How far it is: how many steps are proven, of all. What was undone, passed or skipped is not done.
     pub fn progress(&self) -> (usize, usize) {
-        let settled = self.steps.iter().filter(|step| step.state.is_settled()).count();
-        (settled, self.steps.len())
+        let done = |step: &&RunStep| matches!(step.state, StepState::Done | StepState::Held);
+        (self.steps.iter().filter(done).count(), self.steps.len())
+    }
+
+    /// How many steps the run went on without.
+    pub fn passed(&self) -> usize {
+        let passed = |step: &&RunStep| matches!(step.state, StepState::Passed | StepState::Skipped);
+        self.steps.iter().filter(passed).count()
     }
 
     /// What is left, by what steps usually take.

@@ -24,7 +24,7 @@ use crate::ui::columns;
 use crate::ui::format;
 use crate::ui::page::Page;
 use crate::ui::panes::Pick;
-use crate::ui::pen::{Pen, fit, width};
+use crate::ui::pen::{Pen, fit, width, wrap};
 use crate::ui::slot::sparkline;
 use crate::ui::theme::{Mark, Theme};
 use crate::ui::timeline::rule;
@@ -99,7 +99,11 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
         (false, false) => format!(", usually ~{} left", format::span(left.likely)),
     });
     let left = left.unwrap_or_default();
-    rule(pen, 0, &format!("run: {}, {at} of {of} done{spent}{left}", run.name()), theme);
+    let passed = match run.passed() {
+        0 => String::new(),
+        some => format!(", {some} passed"),
+    };
+    rule(pen, 0, &format!("run: {}, {at} of {of} done{passed}{spent}{left}", run.name()), theme);
     let (mark, word) = match &run.standing {
         Standing::Running => (Mark::Warning, "▶ RUNNING"),
         Standing::Undoing => (Mark::Warning, "▶ UNDOING"),
@@ -282,7 +286,15 @@ fn step(
     };
     let right = right.trim_end();
     let title_room = usize::from(room).saturating_sub(7 + RIGHT);
-    let title = fit(step.title.as_str(), title_room);
+    // What goes on, or waits for a decision, is told whole; the others as far as their line goes.
+    let whole = matches!(step.state, StepState::UnderWay | StepState::Failed);
+    let lines = if whole {
+        wrap(step.title.as_str(), title_room)
+    } else {
+        vec![fit(step.title.as_str(), title_room)]
+    };
+    let mut lines = lines.into_iter();
+    let title = lines.next().unwrap_or_default();
     let blank = " ".repeat(title_room.saturating_sub(width(&title) as usize) + 1);
     let over = matches!(step.state, StepState::NotBegun);
     let title_style = if over { theme.plain() } else { theme.strong() };
@@ -294,6 +306,9 @@ fn step(
         (fit(right, RIGHT), style),
     ]);
     let indent = "       ";
+    for more in lines {
+        page.text((indent, theme.plain()), &more, room, title_style);
+    }
     let left_out = short && matches!(step.state, StepState::Done | StepState::Held);
     if !step.words.is_empty() && !left_out {
         let share = step.share.map(|share| format!("{:.0} %, ", share.clamp(0.0, 1.0) * 100.0));
