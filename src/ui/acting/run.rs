@@ -96,7 +96,7 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
         (true, _) if left.most.is_zero() => ", longer than it may take".to_owned(),
         (true, _) => format!(", longer than usual, at most {} left", format::span(left.most)),
         (false, true) => format!(", about {} left", format::span(left.likely)),
-        (false, false) => format!(", usually ~{} left", format::span(left.likely)),
+        (false, false) => format!(", ~{} left", format::span(left.likely)),
     });
     let left = left.unwrap_or_default();
     let passed = match run.passed() {

@@ -221,7 +221,7 @@ fn who_goes_by_place_needs_a_default_elsewhere() {
                 }
                 sets.push(set);
             }
-            for set in sets.iter_mut() {
+            for set in &mut sets {
                 set.policy = policy;
             }
             stage.read(Fact::Records(zone, name), Known::Records(sets));
