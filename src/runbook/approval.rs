@@ -144,7 +144,7 @@ impl Approval {
 fn form(operation: &Operation) -> String {
     let mut operation = operation.clone();
     if let Operation::SetHealthCheck { version, .. } = &mut operation {
-        *version = 0;
+        *version = None;
     }
     // An operation is plain data, which JSON always takes; an empty text covers only itself.
     serde_json::to_string(&operation).unwrap_or_default()

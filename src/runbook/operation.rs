@@ -28,8 +28,10 @@ pub enum Operation {
         check: HealthCheckId,
         /// Region whose users it steers, for the interlock; not sent.
         steers: Region,
-        /// HealthCheckVersion that was seen; AWS refuses when it has moved on.
-        version: i64,
+        /// HealthCheckVersion that was seen, 1 or more: AWS refuses when it has moved on. `None` while nobody could read
+        /// the check; it is then not sent, since AWS refuses 0 and an emergency does not wait for a reading.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<i64>,
         /// Inverted.
         inverted: bool,
         /// Disabled.

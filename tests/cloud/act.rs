@@ -153,7 +153,7 @@ async fn a_check_is_pinned_by_its_version_and_only_by_it() {
     let pin = |version| Operation::SetHealthCheck {
         check: check.clone(),
         steers: east(),
-        version,
+        version: Some(version),
         inverted: true,
         disabled: true,
     };

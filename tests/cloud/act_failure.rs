@@ -55,7 +55,7 @@ async fn every_refusal_has_its_class_and_is_sent_once() {
     let pin: Make = |world| Operation::SetHealthCheck {
         check: world.sim.evacuation().record_checks[0].1.clone(),
         steers: east(),
-        version: 1,
+        version: Some(1),
         inverted: true,
         disabled: true,
     };

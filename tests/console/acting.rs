@@ -234,13 +234,22 @@ fn a_confirmation_is_the_name_and_a_reason() {
 }
 
 #[test]
-fn a_confirmation_being_typed_ends_with_the_arming() {
+fn a_confirmation_being_typed_outlives_the_arming_and_starts_nothing() {
     let mut stage = ready("shift-d");
     stage.press("enter");
-    stage.type_in("us-east-1");
+    stage.type_in("us-ea");
     stage.tick(stage.app.fleet.now() + SignedDuration::from_mins(16));
-    assert!(stage.app.acting.prompt.is_none() && !armed(&stage));
+    assert!(!armed(&stage));
+    // What is typed on goes where it went before: none of these letters became a command.
+    stage.type_in("st-1");
+    stage.press("enter");
+    stage.type_in("quit trouble");
     assert!(stage.press("enter").is_empty());
+    let prompt = stage.app.acting.prompt.as_ref().expect("still open");
+    assert_eq!((prompt.word(), prompt.reason().as_str()), ("us-east-1", "quit trouble"), "and nothing is lost");
+    assert!(stage.text().contains("the armed time is over, nothing was sent: Esc, then arm"), "{}", stage.text());
+    stage.press("esc");
+    assert!(stage.app.acting.prompt.is_none());
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn us() -> Region {
 }
 
 fn check(version: i64, out: bool) -> Operation {
-    Operation::SetHealthCheck { check: "hc-us".into(), steers: us(), version, inverted: out, disabled: out }
+    Operation::SetHealthCheck { check: "hc-us".into(), steers: us(), version: Some(version), inverted: out, disabled: out }
 }
 
 fn scale(region: Region, desired: i32) -> Operation {

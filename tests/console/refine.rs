@@ -183,13 +183,15 @@ fn what_was_held_back_is_shown_once_nothing_is_typed() {
     stage.press("esc");
     assert!(stage.text().contains("DNS at last"), "{}", stage.text());
     assert!(dialog(&stage).held.is_none() && dialog(&stage).planning.awaited.is_none());
-    // The end of the armed time closes the prompt, too.
+    // The end of the armed time leaves the prompt where it is: what is typed there must not become commands.
     let (ticket, params) = open(&mut stage, "r");
     stage.planned(ticket, Basis::Known, Ok(failover(&params, "")));
     stage.press("enter");
     stage.planned(ticket, Basis::Read, Err(PlanError::Impossible("gone".into())));
     assert!(is_typing(&stage) && !stage.text().contains("gone"));
     stage.app.update(Event::Tick(plans::now() + SignedDuration::from_mins(16)));
+    assert!(is_typing(&stage) && !stage.text().contains("gone"));
+    stage.press("esc");
     assert!(!is_typing(&stage));
 }
 

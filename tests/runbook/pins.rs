@@ -112,7 +112,7 @@ fn unpinned(pin: &Pin) -> Operation {
     Operation::SetHealthCheck {
         check: check.unwrap(),
         steers: pin.region.clone(),
-        version: 2,
+        version: Some(2),
         inverted: false,
         disabled: false,
     }

@@ -40,7 +40,7 @@ pub(super) fn every(word: &str) -> Vec<Operation> {
         Operation::SetHealthCheck {
             check: word.into(),
             steers: region.clone(),
-            version: 7,
+            version: Some(7),
             inverted: true,
             disabled: false,
         },
@@ -312,7 +312,7 @@ fn where_it_goes_and_as_whom_comes_from_the_topology() {
     let pin = Operation::SetHealthCheck {
         check: "hc-us".into(),
         steers: "us-east-1".into(),
-        version: 7,
+        version: Some(7),
         inverted: true,
         disabled: true,
     };

@@ -47,7 +47,7 @@ fn pin() -> Operation {
     Operation::SetHealthCheck {
         check: check(),
         steers: region(US),
-        version: 3,
+        version: Some(3),
         inverted: true,
         disabled: true,
     }
@@ -518,7 +518,7 @@ fn without_a_journal_the_baseline_is_named() {
     let unpin = Operation::SetHealthCheck {
         check: check(),
         steers: region(US),
-        version: 3,
+        version: Some(3),
         inverted: false,
         disabled: false,
     };

@@ -83,7 +83,7 @@ fn plan() -> Plan {
     let flags = |inverted, disabled| Operation::SetHealthCheck {
         check: "hc-us".into(),
         steers: region(EAST),
-        version: 7,
+        version: Some(7),
         inverted,
         disabled,
     };

@@ -35,10 +35,15 @@ impl App {
             }
         }
         // What sends more calls wants an armed console; to stop, none is needed.
-        let sends = matches!(deciding, Deciding::Retry | Deciding::Skip | Deciding::Undo);
-        let cleanup = run.opening.as_ref().is_some_and(|opening| opening.runbook.as_str() == "cleanup");
-        let armed = self.acting.armed(self.fleet.now()).is_some_and(|armed| armed.cleanup == cleanup);
-        (sends && !armed).then(|| format!("read-only: arm with A, then {}", deciding.word()))
+        let armed = !deciding.sends_calls() || self.is_armed_for_run(id);
+        (!armed).then(|| format!("read-only: arm with A, then {}", deciding.word()))
+    }
+
+    /// True while the console is armed for what this run does: a cleanup wants an arming of its own.
+    pub(super) fn is_armed_for_run(&self, id: &RunId) -> bool {
+        let opening = self.acting.run(id).and_then(|run| run.opening.as_ref());
+        let cleanup = opening.is_some_and(|opening| opening.runbook.as_str() == "cleanup");
+        self.acting.armed(self.fleet.now()).is_some_and(|armed| armed.cleanup == cleanup)
     }
 
     /// Asks for the words that a decision needs.

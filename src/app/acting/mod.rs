@@ -120,6 +120,9 @@ impl Acting {
     }
 }
 
+/// What Enter says once the armed time is over.
+const OVER: &str = "the armed time is over, nothing was sent: Esc, then arm again with A";
+
 impl App {
     /// The region that runbook keys act on: that of the dialog, card or run on top, or else the focused one.
     fn target(&self) -> crate::domain::ids::Region {
@@ -165,17 +168,14 @@ impl App {
         }
     }
 
-    /// Time has passed: arming ends by itself, and with it a confirmation that is being typed.
+    /// Time has passed: arming ends by itself. What is being typed stays, so that no letter of it becomes a command; its
+    /// Enter then says that the time is over.
     pub(crate) fn acting_tick(&mut self) -> Vec<Effect> {
         let now = self.fleet.now();
         if self.acting.armed.is_none() || self.acting.armed(now).is_some() {
             return Vec::new();
         }
         self.acting.armed = None;
-        if self.acting.prompt.as_ref().is_some_and(|prompt| matches!(prompt.purpose, Purpose::Confirm { .. }))
-        {
-            self.acting.prompt = None;
-        }
         self.acting.say("the armed time is over: read-only again");
         self.plan_again_everywhere()
     }
@@ -204,6 +204,13 @@ impl App {
             Some(Screen::Plan(dialog)) => Some(dialog),
             _ => None,
         }
+    }
+
+    fn dialog_numbered(&self, id: u64) -> Option<&PlanDialog> {
+        self.screens.iter().find_map(|screen| match screen {
+            Screen::Plan(dialog) if dialog.id == id => Some(&**dialog),
+            _ => None,
+        })
     }
 
     fn dialogs(&mut self) -> impl Iterator<Item = &mut PlanDialog> {
@@ -323,6 +330,12 @@ impl App {
             }
             prompt::Typed::Done => {}
         }
+        if let Some(why) = self.unarmed() {
+            if let Some(prompt) = &mut self.acting.prompt {
+                prompt.wrong = Some(why);
+            }
+            return Vec::new();
+        }
         let Some(prompt) = self.acting.prompt.take() else { return Vec::new() };
         match &prompt.purpose {
             Purpose::Arm(cleanup) => self.armed_by_word(*cleanup),
@@ -339,6 +352,21 @@ impl App {
             Purpose::Undo { run, step } => self.decided_undo(run.clone(), step.clone(), prompt.reason()),
             Purpose::Leave => vec![Effect::Quit],
         }
+    }
+
+    /// Why what was typed cannot be done, when the armed time ended meanwhile. Nothing of it is lost.
+    fn unarmed(&self) -> Option<Text> {
+        let now = self.fleet.now();
+        let sends = match &self.acting.prompt.as_ref()?.purpose {
+            Purpose::Arm(_) | Purpose::Declare(_) | Purpose::Leave => return None,
+            Purpose::Confirm { dialog: id, .. } => {
+                let dialog = self.dialog_numbered(*id)?;
+                return self.acting.armed_for(dialog.book, now).is_none().then(|| OVER.into());
+            }
+            Purpose::Decide(run, deciding) => deciding.sends_calls().then_some(run)?,
+            Purpose::Undo { run, .. } => run,
+        };
+        (!self.is_armed_for_run(sends)).then(|| OVER.into())
     }
 
     /// A confirmed plan became a run.

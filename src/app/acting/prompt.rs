@@ -227,4 +227,12 @@ impl Deciding {
             Self::Abort => "abort",
         }
     }
+
+    /// True for what sends more calls, and so wants an armed console; to stop, none is needed.
+    pub(super) const fn sends_calls(self) -> bool {
+        match self {
+            Self::Retry | Self::Skip | Self::Undo => true,
+            Self::HandOver | Self::Abort => false,
+        }
+    }
 }

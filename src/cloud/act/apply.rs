@@ -61,7 +61,7 @@ impl Acting {
                 let request = route53()
                     .update_health_check()
                     .health_check_id(check.as_str())
-                    .health_check_version(*version)
+                    .set_health_check_version(*version)
                     .inverted(*inverted)
                     .disabled(*disabled);
                 call!("route53:UpdateHealthCheck", request)

@@ -251,7 +251,7 @@ fn weigh(item: &Item, region: &Region, facts: &Facts, params: &Params, journaled
             }
         }
     }
-    let version = facts.health_check(&fact).map_or(0, |config| config.version);
+    let version = facts.health_check(&fact).map(|config| config.version);
     Weighed::Change(Change { item: Item { version, ..item.clone() }, saved, now })
 }
 

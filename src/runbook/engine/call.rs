@@ -412,7 +412,7 @@ fn refresh(operation: &mut Operation, saved: &Facts) {
     if let Operation::SetHealthCheck { check, version, .. } = operation
         && let Some(config) = saved.health_check(&Fact::HealthCheck(check.clone()))
     {
-        *version = config.version;
+        *version = Some(config.version);
     }
 }
 

@@ -275,7 +275,7 @@ impl Board<'_, '_> {
             records.iter().filter_map(|index| self.targets[*index].check.as_ref()).collect();
         for check in checks {
             let config = self.config(check);
-            let version = config.map_or(0, |config| config.version);
+            let version = config.map(|config| config.version);
             let set = |version, inverted, disabled| Operation::SetHealthCheck {
                 check: check.clone(),
                 steers: self.region.clone(),
@@ -285,7 +285,7 @@ impl Board<'_, '_> {
             };
             piece.calls.push(set(version, true, true));
             if let Some(config) = config {
-                piece.undo.push(set(version + 1, config.inverted, config.disabled));
+                piece.undo.push(set(Some(config.version + 1), config.inverted, config.disabled));
             }
             piece.proofs.push(Condition::HealthCheckFlags {
                 check: check.clone(),

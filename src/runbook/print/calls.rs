@@ -96,12 +96,11 @@ pub(super) fn of(operation: &Operation) -> Call {
             "route53",
             "route53",
             "UpdateHealthCheck",
-            vec![
-                text("HealthCheckId", check),
-                number("HealthCheckVersion", *version),
-                flag("Inverted", *inverted),
-                flag("Disabled", *disabled),
-            ],
+            [text("HealthCheckId", check)]
+                .into_iter()
+                .chain(version.map(|version| number("HealthCheckVersion", version)))
+                .chain([flag("Inverted", *inverted), flag("Disabled", *disabled)])
+                .collect(),
         ),
         Operation::ChangeRecords { zone, changes, steers: _ } => (
             "route53",

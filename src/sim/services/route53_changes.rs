@@ -30,6 +30,11 @@ pub(super) fn update_check(world: &World, call: &Call, id: &str, xml: &mut Xml) 
     let request = body(call)?;
     let now = call.served;
     let version = world.setting(check, now).version;
+    if let Some(sent) = request.leaf("HealthCheckVersion")
+        && sent.parse::<i64>().map_or(true, |sent| sent < 1)
+    {
+        return Err(invalid(format!("HealthCheckVersion {sent} is not valid, expected min value: 1")));
+    }
     if let Some(expected) = request.leaf("HealthCheckVersion")
         && expected.parse::<i64>().ok() != Some(version)
     {

@@ -95,8 +95,8 @@ fn off_is_both_flags_and_undo_is_what_was_saved() {
         inverted,
         disabled,
     };
-    assert_eq!(ways[0].calls, [set(3, true, true)]);
-    assert_eq!(ways[0].undo, [set(4, false, true)]);
+    assert_eq!(ways[0].calls, [set(Some(3), true, true)]);
+    assert_eq!(ways[0].undo, [set(Some(4), false, true)]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(super) struct Item {
     /// As the run left it; `None` without a journal.
     pub(super) left: Option<Value>,
     /// Version of a health check, as last seen.
-    pub(super) version: i64,
+    pub(super) version: Option<i64>,
 }
 
 /// What a journal tells.
@@ -95,7 +95,7 @@ impl Subject {
         steers: &Region,
         to: &Value,
         now: Option<&Value>,
-        version: i64,
+        version: Option<i64>,
     ) -> Option<Operation> {
         let steers = steers.clone();
         Some(match (self, to) {
@@ -270,7 +270,7 @@ pub(super) fn from_journal(entries: &[Entry]) -> Told {
                 continue;
             }
             let before = before.or_else(|| subject.value(&region, shaped_by));
-            told.items.push(Item { saved: before, left: Some(left), subject, region, version: 0 });
+            told.items.push(Item { saved: before, left: Some(left), subject, region, version: None });
         }
     }
     told
@@ -316,7 +316,7 @@ pub(super) fn from_baseline(topology: &Topology, region: &Region, baseline: &Fac
         .into_iter()
         .filter_map(|(subject, region)| {
             let saved = in_service(topology, &subject, subject.value(&region, baseline)?);
-            Some(Item { subject, region, saved: Some(saved), left: None, version: 0 })
+            Some(Item { subject, region, saved: Some(saved), left: None, version: None })
         })
         .collect();
     Told { items, lossy: false }
