@@ -246,8 +246,16 @@ fn a_confirmation_being_typed_outlives_the_arming_and_starts_nothing() {
     stage.type_in("quit trouble");
     assert!(stage.press("enter").is_empty());
     let prompt = stage.app.acting.prompt.as_ref().expect("still open");
-    assert_eq!((prompt.word(), prompt.reason().as_str()), ("us-east-1", "quit trouble"), "and nothing is lost");
-    assert!(stage.text().contains("the armed time is over, nothing was sent: Esc, then arm"), "{}", stage.text());
+    assert_eq!(
+        (prompt.word(), prompt.reason().as_str()),
+        ("us-east-1", "quit trouble"),
+        "and nothing is lost"
+    );
+    assert!(
+        stage.text().contains("the armed time is over, nothing was sent: Esc, then arm"),
+        "{}",
+        stage.text()
+    );
     stage.press("esc");
     assert!(stage.app.acting.prompt.is_none());
 }
