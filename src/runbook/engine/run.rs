@@ -185,17 +185,7 @@ impl Context {
             }
             tokio::select! {
                 biased;
-                decision = decisions.recv(), if listening => match decision {
-                    Some((Decision::Abort { reason }, by)) => {
-                        self.aborted.store(true, Ordering::SeqCst);
-                        self.tell(Event::Decided { decision: Decision::Abort { reason }, by }).await;
-                    }
-                    // Whoever would have answered at the next halt has gone.
-                    Some((Decision::HandOver, _)) => self.attended.store(false, Ordering::SeqCst),
-                    // Other decisions are answers to a halt; while steps run there is nothing to answer.
-                    Some(_) => {}
-                    None => listening = false,
-                },
+                decision = decisions.recv(), if listening => listening = self.hear(decision).await,
                 Some((id, settled)) = running.next() => self.settle(&mut board, id, settled).await,
             }
         }
