@@ -168,6 +168,9 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
                 );
                 page.text(("  → ", theme.key()), &words, room, theme.plain());
             }
+            for line in run.leaves() {
+                page.text(("    ", theme.plain()), line.as_str(), room, theme.plain());
+            }
             page.gap();
         }
         Standing::Stopping => {
