@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::app::acting::estimate as reckon;
+use crate::domain::text::Text;
 use crate::runbook::catalog;
 use crate::runbook::print::quoted;
 use crate::runbook::situation::words;
@@ -166,6 +167,8 @@ fn whole(plan: &Plan) -> String {
 pub(super) struct Telling {
     usual: BTreeMap<StepId, String>,
     began: BTreeMap<StepId, Timestamp>,
+    /// What the run leaves behind once it is done.
+    leaves: Vec<Text>,
     /// True once the recovery point was told, which says more than a lag.
     weighed: bool,
 }
@@ -178,6 +181,7 @@ impl Telling {
             Event::Opened { plan, .. } => {
                 let told = plan.steps.iter().map(|step| (step.id.clone(), usual(step)));
                 self.usual = told.collect();
+                self.leaves = plan.leaves().to_vec();
                 line
             }
             Event::StepBegan { step } => {
@@ -197,7 +201,13 @@ impl Telling {
                 self.weighed = true;
                 line
             }
-            Event::Ended { outcome, rto, .. } if self.weighed => stamped(entry, &ended(*outcome, *rto, None)),
+            Event::Ended { outcome, rto, rpo_ms } => {
+                let mut words = ended(*outcome, *rto, rpo_ms.filter(|_| !self.weighed));
+                for left in self.leaves.iter().filter(|_| *outcome == Outcome::Done) {
+                    words = format!("{words}\n  {left}");
+                }
+                stamped(entry, &words)
+            }
             _ => line,
         }
     }
@@ -211,7 +221,7 @@ fn event(entry: &Entry) -> String {
             opening.run, plan.summary, opening.holder, opening.host, opening.reason
         ),
         Event::Resumed { opening, damage } => {
-            let damage: Vec<&str> = damage.iter().map(crate::domain::text::Text::as_str).collect();
+            let damage: Vec<&str> = damage.iter().map(Text::as_str).collect();
             let damaged =
                 if damage.is_empty() { String::new() } else { format!("; damage: {}", damage.join("; ")) };
             format!("run {} is taken up again on {}{damaged}", opening.run, opening.host)
