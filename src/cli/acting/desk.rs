@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::super::exit::{Exit, Failure};
 use super::super::session::Session;
 use super::reading::Reading;
+use super::run::not_approved;
 use super::sampling::{Shared, Watching};
 use crate::domain::text::Text;
 use crate::poll;
@@ -238,7 +239,7 @@ impl Desk {
         }
         // The reason of the resume covers what the first one covered; drift is what resuming is for.
         let approval = Approval::mint(&arming, clock.now(), &plan, typed, reason, true)
-            .map_err(|error| Failure::new(Exit::Blocked, error))?;
+            .map_err(|error| not_approved(&error))?;
         let emergency = catalog::by_id(plan.runbook.as_str()).is_some_and(|book| book.spec().emergency);
         let folder = journal::folder_of(&self.runs, run).map_err(Failure::error)?;
         // Who goes on with it, and where: the first entry keeps who began.

@@ -57,7 +57,8 @@ pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failu
     ended
 }
 
-fn not_approved(error: &ApprovalError) -> Failure {
+/// What was typed wrongly is for whoever typed it; what may not be done is blocked.
+pub(super) fn not_approved(error: &ApprovalError) -> Failure {
     let exit = match error {
         ApprovalError::NotConfirmed { .. } | ApprovalError::NoReason => Exit::Usage,
         ApprovalError::ReadOnly(_) | ApprovalError::Disarmed | ApprovalError::Blocked(_) => Exit::Blocked,
