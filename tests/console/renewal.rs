@@ -3,10 +3,12 @@
 use jiff::SignedDuration;
 use switchtower::app::acting::{Basis, PlanDialog, Purpose, Reads, Wish};
 use switchtower::app::{Effect, Event, Screen};
+use switchtower::domain::snapshot::HealthCheckConfig;
 use switchtower::runbook::{GuardId, Plan, PlanError};
 
 use super::plans;
 use super::stage::{Stage, outage, outage_seen};
+use crate::domain::fixture;
 
 const SIZE: (u16, u16) = (100, 40);
 
@@ -143,35 +145,49 @@ fn an_emergency_starts_what_was_read_unless_something_blocks_now() {
 
 #[test]
 fn the_cursor_of_a_choice_stays_on_its_word() {
-    let mut stage = outage_seen(SIZE);
-    stage.arm();
-    stage.plan("shift-f");
-    stage.press("down");
-    let word = dialog(&stage).choices()[dialog(&stage).choice].0.clone();
-    let wish = pass(&mut stage, 90).expect("choices grow old as well");
-    let Err(PlanError::Choose { question, flag, mut choices, proposed }) = plans::answer(&wish) else {
-        panic!("no choice");
-    };
-    choices.reverse();
-    let error = PlanError::Choose { question, flag, choices, proposed };
-    stage.planned(wish.ticket, Basis::Read, Err(error));
-    assert_eq!(dialog(&stage).choices()[dialog(&stage).choice].0, word);
-    stage.press("enter");
-    assert_eq!(dialog(&stage).params.database, None, "it moved under the finger");
-    assert!(stage.text().contains("changed just now"), "{}", stage.text());
+    for down in [false, true] {
+        let mut stage = outage_seen(SIZE);
+        stage.arm();
+        stage.plan("shift-f");
+        if down {
+            stage.press("down");
+        }
+        let word = dialog(&stage).choices()[dialog(&stage).choice].0.clone();
+        let wish = pass(&mut stage, 90).expect("choices grow old as well");
+        let Err(PlanError::Choose { question, flag, mut choices, proposed }) = plans::answer(&wish) else {
+            panic!("no choice");
+        };
+        choices.reverse();
+        let error = PlanError::Choose { question, flag, choices, proposed };
+        stage.planned(wish.ticket, Basis::Read, Err(error));
+        assert_eq!(dialog(&stage).choices()[dialog(&stage).choice].0, word);
+        stage.press("enter");
+        assert_eq!(dialog(&stage).params.database, None, "it moved under the finger");
+        assert!(stage.text().contains("changed just now"), "{}", stage.text());
+    }
+}
+
+/// Seconds after the console began, somebody looks at the health check that shaped the plan, as it was `at` seconds.
+fn sees(stage: &mut Stage, seconds: i64, config: HealthCheckConfig, at: i64) -> Vec<Effect> {
+    let mut world = outage();
+    let began = world.now;
+    world.now = began + SignedDuration::from_secs(seconds);
+    let check = world.dns.health_checks.get_mut(&fixture::check("hc-us")).unwrap();
+    check.succeed(config, began + SignedDuration::from_secs(at));
+    let sight = stage.lookout.look(&world.topology, world.snapshot());
+    stage.app.update(Event::Sight(std::sync::Arc::new(sight))).effects
+}
+
+/// The flags of a check that takes its region out of DNS.
+fn out() -> HealthCheckConfig {
+    fixture::check_config(true, true)
 }
 
 #[test]
 fn a_value_that_shaped_the_plan_and_is_seen_otherwise_renews_it_at_once() {
     let mut stage = open("shift-d");
     pass(&mut stage, 6);
-    let mut world = outage();
-    world.now += SignedDuration::from_secs(6);
-    let check = crate::domain::fixture::check("hc-us");
-    let config = crate::domain::fixture::check_config(true, true);
-    world.dns.health_checks.get_mut(&check).unwrap().succeed(config, world.now);
-    let sight = stage.lookout.look(&world.topology, world.snapshot());
-    let effects = stage.app.update(Event::Sight(std::sync::Arc::new(sight))).effects;
+    let effects = sees(&mut stage, 6, out(), 6);
     let [Effect::Plan(wish)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(wish.reads, Reads::Stale);
 }
@@ -203,4 +219,69 @@ fn an_open_card_renews_its_ways_and_keeps_what_it_shows_meanwhile() {
     }
     let now = stage.app.fleet.now() + SignedDuration::from_secs(1);
     assert_eq!(wishes(stage.app.update(Event::Tick(now)).effects), [], "and the new ones are young");
+}
+
+#[test]
+fn what_is_no_newer_or_not_otherwise_renews_nothing() {
+    let mut stage = open("shift-d");
+    pass(&mut stage, 6);
+    assert_eq!(sees(&mut stage, 6, out(), 0), [], "the plan rests on a look that is as new");
+    let same = HealthCheckConfig { version: 7, ..fixture::check_config(false, false) };
+    assert_eq!(sees(&mut stage, 7, same, 7), [], "it is as it was");
+    assert_eq!(sees(&mut stage, 8, out(), 8).len(), 1);
+}
+
+#[test]
+fn what_is_watched_must_have_been_so_for_a_moment_after_the_last_answer() {
+    let mut stage = open("shift-d");
+    pass(&mut stage, 4);
+    assert_eq!(sees(&mut stage, 4, out(), 4), [], "an answer came four seconds ago");
+    pass(&mut stage, 1);
+    assert_eq!(sees(&mut stage, 5, out(), 5).len(), 1);
+}
+
+#[test]
+fn a_plan_is_renewed_no_more_than_once_a_minute_and_only_while_it_is_old() {
+    let mut stage = open("shift-d");
+    assert_eq!(pass(&mut stage, 100), None, "what shaped it is not old");
+    let wish = pass(&mut stage, 600).expect("now it is");
+    // Whoever is asked has nothing newer.
+    let plan = again(&stage, plans::drain(&wish.params));
+    stage.planned(wish.ticket, Basis::Read, Ok(plan));
+    assert_eq!(pass(&mut stage, 59), None, "it was asked for less than a minute ago");
+    assert!(pass(&mut stage, 1).is_some());
+}
+
+#[test]
+fn a_dialog_that_reads_or_starts_is_left_alone() {
+    let mut stage = open("shift-d");
+    let read = stage.press("r");
+    assert!(matches!(&read[..], [Effect::Plan(_)]), "{read:?}");
+    assert_eq!(pass(&mut stage, 700), None, "it is being read");
+
+    let mut stage = open("shift-d");
+    stage.press("enter");
+    stage.type_in("us-east-1");
+    stage.press("tab");
+    stage.type_in("INC-42");
+    let started = stage.press("enter");
+    assert!(matches!(&started[..], [Effect::Start(_)]), "{started:?}");
+    assert_eq!(pass(&mut stage, 700), None, "it was confirmed, and begins");
+}
+
+#[test]
+fn a_refusal_goes_with_the_plan_that_was_refused() {
+    let mut stage = open("shift-d");
+    stage.press("enter");
+    stage.type_in("us-east-1");
+    stage.press("tab");
+    stage.type_in("INC-42");
+    let started = stage.press("enter");
+    let [Effect::Start(start)] = &started[..] else { panic!("{started:?}") };
+    stage.app.update(Event::Refused { ticket: start.ticket, why: "the lease is held".into(), plan: None });
+    assert!(stage.text().contains("the lease is held"), "{}", stage.text());
+    let wish = pass(&mut stage, 700).unwrap();
+    stage.planned(wish.ticket, Basis::Read, Ok(plans::drifted(&wish.params)));
+    assert_eq!(dialog(&stage).refused, None, "that was about another plan");
+    assert!(!dialog(&stage).differs.is_empty());
 }

@@ -6,7 +6,9 @@
 mod chance;
 mod cleanup;
 mod copies;
+mod coverage;
 mod decisions;
+mod doubt;
 mod engine;
 mod fencing;
 mod interlocks;
@@ -31,6 +33,7 @@ mod superseding;
 mod switchover;
 mod synthetic;
 mod teardown;
+mod typical;
 mod undo;
 mod watch;
 

@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use switchtower::domain::checks;
+use switchtower::domain::evacuation::EvacuationMethod;
 use switchtower::domain::health::{Health, Severity, Verdict};
 use switchtower::domain::ids::Region;
 use switchtower::domain::metric::{Metric, Point, Series, SeriesKey};
 use switchtower::domain::observation::ErrorKind;
-use switchtower::domain::pin::{Pin, Pins, Subject};
+use switchtower::domain::pin::{Pin, Pins, Subject, Value};
 use switchtower::domain::snapshot::FleetSnapshot;
 use switchtower::poll;
 use switchtower::runbook::engine::{InMemory, Setup};
 use switchtower::runbook::{
     ActFailure, Approval, Arming, Condition, Entry, Event, Executor, Opening, Operation, Outcome, Params,
-    Plan, RunId, Step, Suspended, pin,
+    Plan, RecordAction, RecordChange, RunId, Step, Suspended, pin,
 };
 use switchtower::sim::{SimOptions, Wiring};
 
@@ -249,11 +250,68 @@ fn a_change_to_the_pin_is_critical_and_named_once_it_cannot_be_our_own() {
     });
 }
 
+/// What the pin watch says of a change, in a minute.
+async fn changes(stage: &Stage, pins: &[Pin]) -> Vec<String> {
+    stage.clock.sleep(Duration::from_mins(1)).await;
+    let fleet = seen(stage, pins.to_vec(), SignedDuration::ZERO).await;
+    let verdict = judge(stage, &fleet);
+    let found = verdict.findings.iter().filter(|finding| finding.code.starts_with("pin."));
+    found.map(|finding| format!("{} {}", finding.severity.word(), finding.message)).collect()
+}
+
+#[test]
+fn a_check_that_somebody_deletes_keeps_nobody_out_any_more() {
+    play(async || {
+        let stage = Stage::new(calm());
+        let plan = stage.plan("drain", &Params { now: true, ..leaving() }).await;
+        stage.ended(&plan).await;
+        let pins = pin::pins(&told(&stage));
+        let Operation::SetHealthCheck { check, .. } = unpinned(&pins[0]) else { panic!() };
+        colleague(&stage, &plan, Operation::DeleteHealthCheck { check: check.clone() }).await;
+        let gone = format!(
+            "critical the pin was changed: health check {check} is gone; left inverted, disabled; users may come back"
+        );
+        assert_eq!(changes(&stage, &pins).await, [gone]);
+    });
+}
+
+#[test]
+fn a_region_without_its_records_is_watched_for_each_that_comes_back() {
+    play(async || {
+        let stage = Stage::shaped(calm(), |topology| topology.evacuation = vec![EvacuationMethod::Record]);
+        let plan = stage.plan("drain", &Params { now: true, ..leaving() }).await;
+        assert_eq!(stage.ended(&plan).await.outcome, Outcome::Done, "{:#?}", stage.words());
+        let pins = pin::pins(&told(&stage));
+        assert!(pins[0].held.iter().all(|held| held.is == Value::Record(None)), "{:#?}", words(&pins));
+        assert!(changes(&stage, &pins).await[0].starts_with("info taken out of service on purpose"));
+        // What the run took out, put back by somebody else: one of all.
+        let back = plan.operations().find_map(|call| match call {
+            Operation::ChangeRecords { zone, steers, changes } => {
+                let first = RecordChange { action: RecordAction::Upsert, record: changes[0].record.clone() };
+                let (zone, steers) = (zone.clone(), steers.clone());
+                Some(Operation::ChangeRecords { zone, steers, changes: vec![first] })
+            }
+            _ => None,
+        });
+        colleague(&stage, &plan, back.unwrap()).await;
+        let found = changes(&stage, &pins).await;
+        let [found] = &found[..] else { panic!("{found:#?}") };
+        assert!(
+            found.starts_with(
+                "critical the pin was changed: record api.example.com A (us-east-1) is alias of "
+            ),
+            "{found}"
+        );
+        assert!(found.ends_with("; left no record; users may come back"), "{found}");
+    });
+}
+
 #[test]
 fn switches_that_no_pane_shows_are_asked_for_apart() {
     let object = Wiring { switch_object: true, ..Wiring::default() };
+    let metric = Wiring { switch_metric: true, ..Wiring::default() };
     let control = Wiring { routing_control: true, ..Wiring::default() };
-    for wiring in [object, control] {
+    for wiring in [object, metric, control] {
         play(async || {
             let stage = Stage::new(SimOptions { wiring, ..calm() });
             let plan = stage.plan("drain", &Params { now: true, ..leaving() }).await;
@@ -276,6 +334,13 @@ fn switches_that_no_pane_shows_are_asked_for_apart() {
                     key: key.clone(),
                     steers: region(LEAVING),
                 },
+                Subject::Metric(home, namespace, name) => Operation::PutSwitchMetric {
+                    region: home.clone(),
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    steers: region(LEAVING),
+                    out: false,
+                },
                 Subject::Control(arn) => Operation::SetRoutingControls {
                     states: [(arn.clone(), true)].into(),
                     steers: region(LEAVING),
@@ -283,6 +348,8 @@ fn switches_that_no_pane_shows_are_asked_for_apart() {
                 other => panic!("{other:?}"),
             };
             colleague(&stage, &plan, set).await;
+            // A metric's values are of whole minutes, and some seconds late.
+            stage.clock.sleep(Duration::from_mins(3)).await;
             let fleet = seen(&stage, pins.clone(), SignedDuration::ZERO).await;
             let name = held.subject.name();
             assert_eq!(

@@ -3,12 +3,22 @@
 // The helpers below are tests too, though they carry no attribute that says so.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use switchtower::domain::ids::Arn;
+use switchtower::domain::synthetic::Written;
+use switchtower::domain::text::Text;
 use switchtower::domain::topology::SyntheticWrite;
+use switchtower::ports::BoxFuture;
+use switchtower::runbook::engine::Setup;
 use switchtower::runbook::recovery::{Found, Mark, RecoveryPoint};
-use switchtower::runbook::{DatabaseChoice, Event, Operation, Outcome, Params, StepId};
+use switchtower::runbook::{
+    ActFailure, Approval, DatabaseChoice, Event, Executor, Fact, Facts, Known, Operation, Outcome, Params,
+    Receipt, StepId,
+};
 use switchtower::sim::SimOptions;
 
 use super::stage::{Stage, leaving, play};
@@ -273,6 +283,29 @@ fn what_was_not_measured_is_said_so_with_the_last_lag_and_its_age() {
     });
 }
 
+/// How long a promotion that was begun waits before it is sent.
+async fn waits(stage: &Stage) -> SignedDuration {
+    fail_over(stage, DatabaseChoice::Failover).await;
+    let entries = stage.recorder.entries();
+    let at = |wanted: &dyn Fn(&Event) -> bool| entries.iter().find(|entry| wanted(&entry.event)).unwrap().at;
+    let promotes = |step: &StepId| step.as_str().starts_with("promote/");
+    let began = at(&|event| matches!(event, Event::StepBegan { step } if promotes(step)));
+    let sent = at(&|event| matches!(event, Event::Intent { step, .. } if promotes(step)));
+    sent.duration_since(began)
+}
+
+#[test]
+fn only_writes_that_are_accepted_keep_a_promotion_waiting() {
+    play(async || {
+        // Users' writes work as ours do: a few seconds of theirs are worth to be known.
+        let accepted = waits(&writable("calm")).await;
+        assert!((4..9).contains(&accepted.as_secs()), "{accepted:?}");
+        // They fail: every second counts.
+        let refused = waits(&writable("regional-outage")).await;
+        assert!(refused < SignedDuration::from_secs(3), "{refused:?}");
+    });
+}
+
 #[test]
 fn nothing_is_measured_and_nothing_said_where_nothing_can_be_lost() {
     play(async || {
@@ -283,6 +316,86 @@ fn nothing_is_measured_and_nothing_said_where_nothing_can_be_lost() {
         assert_eq!(recovered(&stage), None);
         assert!(!stage.recorder.entries().iter().any(|entry| matches!(entry.event, Event::Marked { .. })));
     });
+}
+
+/// An application whose reads follow its writes: it shows nothing until it was asked for `until` writes, and no token at
+/// the first time of asking.
+struct Behind {
+    inner: Arc<dyn Executor>,
+    until: usize,
+    writes: Mutex<usize>,
+    asked: Mutex<BTreeSet<Text>>,
+}
+
+impl Executor for Behind {
+    fn observe<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Facts> {
+        Box::pin(async move {
+            let seen = self.inner.observe(facts).await;
+            let mut told = Facts::new();
+            for (fact, observed) in seen.iter() {
+                let observed = match fact {
+                    Fact::SyntheticWrite(_) => {
+                        let mut writes = self.writes.lock().unwrap();
+                        *writes += 1;
+                        let behind = *writes <= self.until;
+                        observed.map(|known| match known {
+                            Known::Written(written) if behind => {
+                                Known::Written(Written { shown: Some(false), ..written.clone() })
+                            }
+                            known => known.clone(),
+                        })
+                    }
+                    Fact::TokenShown(_, token) => {
+                        let first = self.asked.lock().unwrap().insert(token.clone());
+                        let behind = first || *self.writes.lock().unwrap() <= self.until;
+                        observed.map(|known| if behind { Known::Flag(false) } else { known.clone() })
+                    }
+                    _ => observed.clone(),
+                };
+                told.insert(fact.clone(), observed);
+            }
+            told
+        })
+    }
+
+    fn apply<'a>(
+        &'a self,
+        operation: &'a Operation,
+        approval: &'a Approval,
+    ) -> BoxFuture<'a, Result<Receipt, ActFailure>> {
+        self.inner.apply(operation, approval)
+    }
+
+    fn publish<'a>(
+        &'a self,
+        topic: &'a Arn,
+        subject: &'a Text,
+        message: &'a str,
+        approval: &'a Approval,
+    ) -> BoxFuture<'a, Result<(), Text>> {
+        self.inner.publish(topic, subject, message, approval)
+    }
+}
+
+#[test]
+fn what_is_not_shown_yet_is_not_called_lost() {
+    for until in [0, 12] {
+        play(async || {
+            let stage = writable("calm");
+            let plan = stage.plan("failover", &failover(DatabaseChoice::Failover)).await;
+            let (writes, asked) = (Mutex::default(), Mutex::default());
+            let behind = Behind { inner: stage.witness.inner(), until, writes, asked };
+            let setup = Setup { executor: Arc::new(behind), ..stage.setup(&plan) };
+            let ending = stage.carry_out(setup).await.unwrap().unwrap();
+            assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+            let point = recovered(&stage).unwrap();
+            assert!(
+                matches!(point.found, Found::Some { kept: 1.., lost: 0, .. }),
+                "{until}: {}",
+                point.words()
+            );
+        });
+    }
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use jiff::SignedDuration;
 use switchtower::domain::ids::{Region, ServiceKey};
+use switchtower::runbook::engine::interlock::{carried_facts, may_lower};
 use switchtower::runbook::engine::{Ending, Setup, asked_about, failed_steps, undone_steps};
 use switchtower::runbook::undo::{Undoing, undoable, used};
-use switchtower::runbook::{Decision, Event, Fact, Known, Operation, Outcome, Params, Plan, StepId};
+use switchtower::runbook::{Decision, Event, Fact, Facts, Known, Operation, Outcome, Params, Plan, StepId};
 use switchtower::sim::{FaultKind, InjectedFault, SimOptions};
 
 use super::stage::{LEAVING, SURVIVOR, Stage, leaving, play};
@@ -241,5 +242,96 @@ fn what_an_undo_would_do_is_told_in_exact_calls() {
         let after: Vec<&str> = undoing.dependents.iter().map(|step| step.id.as_str()).collect();
         assert!(after.contains(&"pin") && after.contains(&"serve/eu-west-1/prod/api"), "{after:?}");
         assert!(!after.contains(&"alive/eu-west-1"), "{after:?}");
+    });
+}
+
+/// A drained region that is restored, until the first survivor is to be lowered, which is refused.
+async fn half_restored() -> (Stage, Plan, StepId) {
+    let (stage, plan) = drain(&Params { scale_to_zero: true, ..leaving() }).await;
+    assert_eq!(stage.ended(&plan).await.outcome, Outcome::Done, "{:#?}", stage.words());
+    let stage = stage.next();
+    let plan = stage.open_plan("restore", &leaving()).await;
+    let unpins: Vec<&StepId> =
+        plan.steps.iter().map(|step| &step.id).filter(|id| id.as_str().starts_with("unpin/")).collect();
+    let [unpin] = unpins[..] else { panic!("{unpins:?}") };
+    let unpin = unpin.clone();
+    let refused = FaultKind::Refuse { status: 400, code: "ValidationException".into() };
+    let lowering = InjectedFault::next("application-autoscaling", "RegisterScalableTarget", refused);
+    stage.sim.inject(lowering.within(SURVIVOR).on(0));
+    assert_eq!(ended(&stage, &plan, vec![Decision::HandOver]).await, Outcome::Halted, "{:#?}", stage.words());
+    assert!(in_dns(&stage), "users are back: {:#?}", stage.words());
+    (stage, plan, unpin)
+}
+
+#[test]
+fn users_who_were_let_back_by_a_restore_are_taken_out_again() {
+    play(async || {
+        let (stage, plan, unpin) = half_restored().await;
+        assert!(halt(&stage).1.contains(&unpin), "{:?}", halt(&stage));
+        let (sent, grown) = (stage.sent().len(), limits(&stage).await);
+        let ending = decided(&stage, &plan, undo(unpin.as_str())).await;
+        assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
+        stage.clock.sleep(std::time::Duration::from_mins(2)).await;
+        assert!(!in_dns(&stage), "{:#?}", stage.words());
+        assert_eq!(undone_steps(&stage.recorder.entries()), [unpin]);
+        let calls = stage.sent()[sent..].to_vec();
+        let out = |call: &Operation| {
+            matches!(call, Operation::SetHealthCheck { inverted: true, disabled: true, .. })
+        };
+        assert!(matches!(&calls[..], [call] if out(call)), "{calls:#?}");
+        assert_eq!(limits(&stage).await, grown, "whoever carries its users keeps what that takes");
+        assert_eq!(stage.faults(&plan, &ending), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn the_last_region_that_serves_is_not_taken_out_by_an_undo() {
+    play(async || {
+        let (stage, plan, unpin) = half_restored().await;
+        stage.sim.start_scenario("regional-outage", Some(&Region::new(SURVIVOR))).unwrap();
+        stage.clock.sleep(std::time::Duration::from_mins(3)).await;
+        let sent = stage.sent().len();
+        let ending = decided(&stage, &plan, undo(unpin.as_str())).await;
+        assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
+        assert_eq!(stage.sent().len(), sent, "{:#?}", stage.words());
+        assert!(in_dns(&stage));
+        assert!(notes(&stage).contains("nobody would be answered"), "{}", notes(&stage));
+    });
+}
+
+#[test]
+fn a_region_keeps_its_tasks_while_users_come_to_it() {
+    play(async || {
+        let (stage, plan, _) = half_restored().await;
+        let sent = stage.sent().len();
+        for step in ["capacity/prod/api", "limits/us-east-1/prod/api"] {
+            let ending = decided(&stage, &plan, undo(step)).await;
+            assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
+        }
+        assert_eq!(stage.sent().len(), sent, "{:#?}", stage.words());
+        let told = notes(&stage);
+        assert_eq!(
+            told.matches("us-east-1 is in DNS and serves its users; undo that first").count(),
+            2,
+            "{told}"
+        );
+    });
+}
+
+#[test]
+fn what_nobody_can_tell_is_no_permission_to_lower() {
+    play(async || {
+        let (stage, plan) = drain(&leaving()).await;
+        let lowering = &plan.step(&API.into()).unwrap().ways[0].undo[0];
+        let now = stage.clock.now();
+        let blind = may_lower(&stage.topology, &plan, &Facts::new(), lowering, now).unwrap_err();
+        assert!(blind.as_str().contains("nobody can tell now whether us-east-1 serves again"), "{blind}");
+        // Nobody has left yet.
+        let wanted = carried_facts(&stage.topology, &plan, lowering);
+        let facts = stage.witness.inner().observe(&wanted).await;
+        assert_eq!(may_lower(&stage.topology, &plan, &facts, lowering, now), Ok(()));
+        // What was known a while ago is not known.
+        let later = stage.clock.now() + SignedDuration::from_secs(1);
+        assert!(may_lower(&stage.topology, &plan, &facts, lowering, later).is_err());
     });
 }

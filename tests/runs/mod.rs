@@ -13,14 +13,16 @@ mod judge;
 mod killed;
 mod race;
 mod scene;
+mod undone;
 
 /// What is proven, by name.
-const PROOFS: [(&str, fn()); 8] = [
+const PROOFS: [(&str, fn()); 9] = [
     ("killed::a_drain_that_is_killed_anywhere_is_resumed_to_its_end", killed::anywhere),
     ("killed::a_run_that_never_began_is_in_nobody_s_way", killed::never_began),
     ("done::a_failover_gets_users_out_also_while_route_53_cannot_be_asked", done::failovers),
     ("done::a_drain_is_planned_and_carried_out_from_another_process", done::drain),
     ("race::of_two_that_race_for_the_lease_one_wins", race::one_wins),
+    ("undone::one_step_of_a_run_that_was_stopped_is_undone_and_done_again", undone::one_step),
     ("hangup::a_run_outlives_its_terminal", hangup::outlived),
     ("hangup::a_run_without_its_terminal_can_still_be_stopped", hangup::stopped),
     ("hangup::another_terminal_follows_a_run_and_stops_it_before_its_next_call", hangup::followed),
