@@ -216,7 +216,11 @@ impl Report {
         // An end that was gone on from is none.
         let ended = ending.map(|(at, ..)| at).filter(|_| outcome.is_some());
         let steps = steps::of(plan, source.told);
-        let left = left::of(source.run, plan, &steps, state, outcome, waits);
+        let refused = refusal(entries);
+        let mut left = left::of(source.run, plan, &steps, state, outcome, waits);
+        if refused.is_some() && outcome == Some(Outcome::Aborted) {
+            left.next.clear();
+        }
         let sittings = entries.iter().filter_map(sitting).collect();
         Self {
             schema: SCHEMA,
@@ -225,7 +229,10 @@ impl Report {
             state: word(state),
             outcome,
             waits,
-            verdict: verdict(state, outcome, waits, &steps, last, opened.is_some()),
+            verdict: match refused.filter(|_| outcome == Some(Outcome::Aborted)) {
+                Some(why) => why.to_string(),
+                None => verdict(state, outcome, waits, &steps, last, opened.is_some()),
+            },
             application: plan.map(|plan| plan.application.clone()),
             runbook: plan.map(|plan| plan.runbook.clone()),
             params: plan.map(|plan| plan.params.clone()),
@@ -381,6 +388,18 @@ const fn word(state: RunState) -> &'static str {
         RunState::Interrupted => "interrupted",
         RunState::Ended => "ended",
     }
+}
+
+/// Why a run that somebody confirmed did not begin: no step was, and nobody stopped it.
+fn refusal(entries: &[Entry]) -> Option<&Text> {
+    let begun = |entry: &Entry| matches!(entry.event, Event::StepBegan { .. } | Event::Decided { .. });
+    if entries.iter().any(begun) {
+        return None;
+    }
+    entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::Noted { words } => Some(words),
+        _ => None,
+    })
 }
 
 fn verdict(
