@@ -71,6 +71,12 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         proven: std::sync::Mutex::default(),
         lag: std::sync::Mutex::default(),
         marks: std::sync::Mutex::new(super::marking::Marks::told(&setup.plan, &setup.told)),
+        promotions: std::sync::Mutex::new(super::aftermath::Promotion::all(
+            &setup.plan,
+            &setup.topology,
+            &setup.told,
+        )),
+        alarming: std::sync::Mutex::default(),
         began,
         setup,
         aborted: AtomicBool::new(false),
@@ -134,15 +140,18 @@ impl Context {
             () = notify => unreachable_ending(),
             () = self.sampling() => unreachable_ending(),
             () = self.marking() => unreachable_ending(),
+            () = self.listening() => unreachable_ending(),
         };
         self.last_sample().await;
         let point = self.recovery_point().await;
+        let alarms = self.aftermath().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
         let rto = rto.map(|rto| format!("; RTO {}", words::span(rto))).unwrap_or_default();
         let rpo = point.map(|point| format!("; RPO {}", point.words())).unwrap_or_default();
+        let alarms: String = alarms.iter().map(|alarm| format!("; {}", alarm.words())).collect();
         let words = format!(
-            "{}: {} ended: {}{rto}{rpo}",
+            "{}: {} ended: {}{rto}{rpo}{alarms}",
             self.setup.opening.application, self.setup.opening.run, ending.why
         );
         let telling = self.notify("ended", &words);
@@ -206,6 +215,7 @@ impl Context {
         match settled {
             Settled::Done => {
                 self.mark_proven(&id);
+                self.promotion_proven(&id);
                 if self.proves(&id) {
                     let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     proven.get_or_insert(self.setup.clock.now());
