@@ -235,6 +235,9 @@ pub struct Answer {
     pub region: Option<Region>,
     /// Seconds for which the answer may be kept.
     pub ttl: u32,
+    /// True when Route 53's API told it (TestDNSAnswer), for the zone's servers did not answer us.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tested: bool,
 }
 
 /// One event of RDS. It has no id: it is told by its words.
