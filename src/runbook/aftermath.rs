@@ -85,9 +85,10 @@ impl Told {
                 None
             };
         }
-        let ours = global.members.iter().any(|member| {
-            &member.arn == to && event.source.as_str().eq_ignore_ascii_case(member.id.as_str())
-        });
+        // Told of a member, whichever; the name is that of the whole global cluster.
+        let source = event.source.as_str();
+        let ours = source.eq_ignore_ascii_case(global.id.as_str())
+            || global.members.iter().any(|member| source.eq_ignore_ascii_case(member.id.as_str()));
         let moved = words.contains("finished changing the dns name") && words.contains("writer endpoint");
         (moved && ours).then(|| Self::EndpointMoved { said: said() })
     }

@@ -9,7 +9,7 @@ use switchtower::app::acting::run::RunState;
 use switchtower::cli::report::markdown;
 use switchtower::runbook::journal::Told as Journal;
 use switchtower::runbook::report::{Report, Source};
-use switchtower::runbook::{Aftermath, DatabaseChoice, Event, Outcome, Params, RunId, Told};
+use switchtower::runbook::{Aftermath, DatabaseChoice, Event, Outcome, Params, RdsEvent, RunId, Told};
 use switchtower::sim::{FaultKind, InjectedFault, Mode, SimOptions};
 
 use super::stage::{LEAVING, Stage, leaving, play};
@@ -177,4 +177,46 @@ fn a_run_that_is_taken_up_again_still_hears_of_its_promotion_and_not_of_an_earli
         assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
         assert_eq!(gist(&stage), ["NOT BLOCKED my-db-us-east-1, said in eu-west-1", MOVED]);
     });
+}
+
+#[test]
+fn events_are_told_by_their_words_and_only_of_the_cluster_that_was_promoted() {
+    let world = world("calm");
+    let global = &world.topology.aurora[0];
+    let to = &global.members[1].arn;
+    let fence = "Attempt to block writes for DB cluster";
+    let moved = "Aurora finished changing the DNS name that the global writer endpoint resolves to.";
+    for (source, words, expected) in [
+        (
+            "my-db-us-east-1-1",
+            format!("{fence} my-db-us-east-1 in Region us-east-1 timed out."),
+            "not blocked",
+        ),
+        (
+            "my-db-us-east-1-1",
+            format!("{fence} MY-DB-us-east-1 in Region us-east-1 Timed out"),
+            "not blocked",
+        ),
+        ("my-db-us-east-1-1", format!("{fence} my-db-us-east-1 in Region us-east-1 failed."), "not blocked"),
+        ("my-db-us-east-1-1", format!("{fence} my-db-us-east-1 in Region us-east-1 succeeded."), "blocked"),
+        ("my-db-us-east-1-1", format!("{fence} my-db-us-east-1 in Region us-east-1 started."), "nothing"),
+        // Another database's, of a name that only begins so.
+        ("other-1", format!("{fence} my-db-us-east-1-copy in Region us-east-1 timed out."), "nothing"),
+        ("other-1", format!("{fence} billing in Region us-east-1 timed out."), "nothing"),
+        ("my-db-eu-west-1", moved.to_owned(), "moved"),
+        ("my-global-db", moved.to_owned(), "moved"),
+        ("billing", moved.to_owned(), "nothing"),
+        ("my-db-eu-west-1", "Finished DB Cluster backup".to_owned(), "nothing"),
+    ] {
+        let at = world.clock.now();
+        let event = RdsEvent { at, source: source.into(), words: words.as_str().into() };
+        let told = match Told::of(global, to, &"eu-west-1".into(), &event) {
+            Some(Told::NotBlocked { .. }) => "not blocked",
+            Some(Told::Blocked { .. }) => "blocked",
+            Some(Told::EndpointMoved { .. }) => "moved",
+            Some(Told::Silent { .. }) => "silent",
+            None => "nothing",
+        };
+        assert_eq!(told, expected, "{source}: {words}");
+    }
 }

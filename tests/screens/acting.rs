@@ -118,6 +118,11 @@ fn runs() {
         tape.undone("scale/eu-west-1/prod/api").play(&mut stage);
         screen!(format!("run-undone-{name}"), stage);
     }
+    // Forty tries of one call are one line: what else goes on stays in sight.
+    let mut stage = armed(SMALL);
+    Tape::unanswered().play(&mut stage);
+    stage.press("v");
+    screen!("run-unanswered-80x24", stage);
     let mut stage = outage_seen(SMALL);
     Tape::halted().play(&mut stage);
     stage.press("v");

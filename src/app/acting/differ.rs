@@ -10,27 +10,21 @@ use serde_json::Value;
 use crate::domain::text::Text;
 use crate::runbook::{Force, GuardId, Plan, Step, StepId};
 
-/// From so many facts on that are only read now, they are counted and not listed.
-const LISTED: usize = 3;
-
 /// What differs, a line each, from `old` to `new`; empty when they would do the same on the same world.
 pub fn lines(old: &Plan, new: &Plan) -> Vec<Text> {
     let mut lines = Vec::new();
     let before: BTreeMap<String, Value> = facts(old);
     let after = facts(new);
-    let mut new_facts = Vec::new();
+    let mut learnt = 0;
     for (name, now) in &after {
-        match before.get(name) {
+        match before.get(name).filter(|was| !was.is_null()) {
+            Some(_) if now.is_null() => lines.push(format!("{name}: can no longer be read").into()),
             Some(was) => values(name, "", was, now, &mut lines),
-            None => new_facts.push(name),
+            None if now.is_null() => {}
+            None => learnt += 1,
         }
     }
-    if new_facts.len() > LISTED {
-        lines.push(format!("{} things are known now that were not before", new_facts.len()).into());
-    } else {
-        lines.extend(new_facts.iter().map(|name| format!("{name}: read now, not before").into()));
-    }
-    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+    for (name, _) in before.iter().filter(|(name, was)| !was.is_null() && !after.contains_key(*name)) {
         lines.push(format!("{name}: can no longer be read").into());
     }
     let step = |plan: &Plan, id: &StepId| plan.step(id).cloned();
@@ -44,6 +38,11 @@ pub fn lines(old: &Plan, new: &Plan) -> Vec<Text> {
         lines.push(format!("no longer a step: {}", was.title).into());
     }
     guards(old, new, &mut lines);
+    // What was only learnt is worth a word by what it changed; where it changed nothing, that is the news.
+    if lines.is_empty() && learnt > 0 {
+        let plural = if learnt == 1 { " is" } else { "s are" };
+        lines.push(format!("{learnt} more thing{plural} known now; steps and calls are the same").into());
+    }
     lines
 }
 

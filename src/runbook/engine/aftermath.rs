@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,8 +30,8 @@ const LISTENED: SignedDuration = SignedDuration::from_mins(20);
 /// AWS's clock may be behind ours.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long the end of a run waits for one more look.
-const LAST: Duration = Duration::from_secs(5);
+/// How long one look may take; at the end of a run it is waited for.
+const LOOKING: Duration = Duration::from_secs(5);
 
 /// The writer's endpoint moves within so long of the promotion, usually: only then the end of a run waits for it.
 const MOVING: SignedDuration = SignedDuration::from_secs(40);
@@ -166,17 +167,24 @@ impl Context {
         });
     }
 
-    /// Tells what RDS tells of promotions; never ends.
+    /// Tells what RDS tells of promotions; never ends. Whoever drops it before it is [heard out](Self::heard_out) loses what
+    /// it is about to tell.
     pub(super) async fn listening(&self) {
         let clock = self.setup.clock;
         let mut any = false;
         self.with_promotions(|_| any = true);
-        while any {
-            clock.sleep(EVERY).await;
+        while any && !self.steps_over.load(Ordering::SeqCst) {
             let since = clock.now() - LISTENED;
             self.listen(|one| one.sent.is_some_and(|sent| sent >= since)).await;
+            clock.sleep(EVERY).await;
         }
         std::future::pending::<()>().await;
+    }
+
+    /// Ends the listening: whoever polls it until this is through has heard it out.
+    pub(super) async fn heard_out(&self) {
+        self.steps_over.store(true, Ordering::SeqCst);
+        drop(self.hearing.lock().await);
     }
 
     /// Before the end: another look where the endpoint is about to move, or nobody knows whether the old primary was fenced,
@@ -187,7 +195,7 @@ impl Context {
         loop {
             let since = clock.now() - MOVING;
             let moving = |one: &Promotion| one.proven.is_some_and(|at| at >= since) && !one.moved;
-            let _ = clock.timeout(LAST, self.listen(|one| open(one) || moving(one))).await;
+            self.listen(|one| open(one) || moving(one)).await;
             let mut waits = false;
             self.with_promotions(|one| waits |= moving(one) && one.readable);
             if !waits {
@@ -212,7 +220,9 @@ impl Context {
         self.alarming.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// One look, and the telling of what is new, one after the other.
     async fn listen(&self, which: impl Fn(&Promotion) -> bool) {
+        let _one = self.hearing.lock().await;
         let mut wanted = BTreeSet::new();
         self.with_promotions(|one| {
             if which(one) {
@@ -223,7 +233,8 @@ impl Context {
             return;
         }
         let wanted: Vec<Fact> = wanted.into_iter().collect();
-        let facts = self.setup.executor.observe(&wanted).await;
+        let looking = self.setup.executor.observe(&wanted);
+        let facts = self.setup.clock.timeout(LOOKING, looking).await.unwrap_or_default();
         let mut news = Vec::new();
         self.with_promotions(|one| {
             if which(one) {

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use super::run::Board;
 use super::step::Settled;
-use super::{Context, Decisions, Ending, Stop};
+use super::{Context, Decided, Decisions, Ending, Stop};
 use crate::domain::text::Text;
 use crate::runbook::event::{Decision, Entry, Event, Outcome};
 use crate::runbook::plan::{Plan, Step, StepId};
@@ -59,17 +59,25 @@ impl Context {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                decision = decisions.recv(), if listening => match decision {
-                    Some((Decision::Abort { reason }, by)) => {
-                        self.aborted.store(true, Ordering::SeqCst);
-                        self.tell(Event::Decided { decision: Decision::Abort { reason }, by }).await;
-                    }
-                    Some((Decision::HandOver, _)) => self.attended.store(false, Ordering::SeqCst),
-                    Some(_) => {}
-                    None => listening = false,
-                },
+                decision = decisions.recv(), if listening => listening = self.hear(decision).await,
             }
         }
+    }
+
+    /// Hears what is said while something goes on: an abort stops what comes next. False once nobody can say anything.
+    pub(super) async fn hear(&self, said: Option<Decided>) -> bool {
+        match said {
+            Some((Decision::Abort { reason }, by)) => {
+                self.aborted.store(true, Ordering::SeqCst);
+                self.tell(Event::Decided { decision: Decision::Abort { reason }, by }).await;
+            }
+            // Whoever would have answered at the next halt has gone.
+            Some((Decision::HandOver, _)) => self.attended.store(false, Ordering::SeqCst),
+            // Other decisions are answers to a halt; while something goes on there is nothing to answer.
+            Some(_) => {}
+            None => return false,
+        }
+        true
     }
 
     /// Says that the run waits, and what it leaves.

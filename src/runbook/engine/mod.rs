@@ -184,6 +184,10 @@ struct Context {
     promotions: Mutex<Vec<aftermath::Promotion>>,
     /// What of it the operator must know.
     alarming: Mutex<Vec<super::aftermath::Aftermath>>,
+    /// Held while RDS is asked and what it tells is recorded.
+    hearing: tokio::sync::Mutex<()>,
+    /// Set once no step runs any more.
+    steps_over: AtomicBool,
     /// When this process began the run.
     began: Timestamp,
 }

@@ -77,6 +77,8 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
             &setup.told,
         )),
         alarming: std::sync::Mutex::default(),
+        hearing: tokio::sync::Mutex::default(),
+        steps_over: AtomicBool::new(false),
         began,
         setup,
         aborted: AtomicBool::new(false),
@@ -133,6 +135,8 @@ impl Context {
             self.tell(Event::Lease { outcome: LeaseOutcome::Lost { to: view } }).await;
             std::future::pending::<()>().await;
         };
+        let listening = self.listening();
+        tokio::pin!(listening);
         let ending = tokio::select! {
             biased;
             ending = self.steps(decisions) => ending,
@@ -140,8 +144,13 @@ impl Context {
             () = notify => unreachable_ending(),
             () = self.sampling() => unreachable_ending(),
             () = self.marking() => unreachable_ending(),
-            () = self.listening() => unreachable_ending(),
+            () = &mut listening => unreachable_ending(),
         };
+        // What is being told is told to its end, before anything else is.
+        tokio::select! {
+            () = self.heard_out() => {}
+            () = &mut listening => {}
+        }
         self.last_sample().await;
         let point = self.recovery_point().await;
         let alarms = self.aftermath().await;
@@ -194,17 +203,7 @@ impl Context {
             }
             tokio::select! {
                 biased;
-                decision = decisions.recv(), if listening => match decision {
-                    Some((Decision::Abort { reason }, by)) => {
-                        self.aborted.store(true, Ordering::SeqCst);
-                        self.tell(Event::Decided { decision: Decision::Abort { reason }, by }).await;
-                    }
-                    // Whoever would have answered at the next halt has gone.
-                    Some((Decision::HandOver, _)) => self.attended.store(false, Ordering::SeqCst),
-                    // Other decisions are answers to a halt; while steps run there is nothing to answer.
-                    Some(_) => {}
-                    None => listening = false,
-                },
+                decision = decisions.recv(), if listening => listening = self.hear(decision).await,
                 Some((id, settled)) = running.next() => self.settle(&mut board, id, settled).await,
             }
         }
