@@ -64,7 +64,9 @@ fn guards(old: &Plan, new: &Plan, lines: &mut Vec<Text>) {
             lines.push(format!("{} {} now", guard.word(), word(*now)).into());
         }
     }
-    for (guard, was) in before.iter().filter(|(guard, _)| **guard != GuardId::Armed) {
+    // That something is fresh again is what a reading is for.
+    let expected = [GuardId::Armed, GuardId::Fresh];
+    for (guard, was) in before.iter().filter(|(guard, _)| !expected.contains(guard)) {
         if !after.contains_key(guard) {
             lines.push(format!("{} no longer {}", guard.word(), word(*was)).into());
         }
@@ -72,13 +74,25 @@ fn guards(old: &Plan, new: &Plan, lines: &mut Vec<Text>) {
 }
 
 fn steps(was: &Step, now: &Step, lines: &mut Vec<Text>) {
-    let gone = was.changes.iter().filter(|change| !now.changes.contains(change));
-    lines.extend(gone.map(|change| format!("{}: not {change}", now.title).into()));
-    let new = now.changes.iter().filter(|change| !was.changes.contains(change));
-    lines.extend(new.map(|change| format!("{}: now {change}", now.title).into()));
+    let mut gone: Vec<&Text> = was.changes.iter().filter(|change| !now.changes.contains(change)).collect();
+    let mut new: Vec<&Text> = now.changes.iter().filter(|change| !was.changes.contains(change)).collect();
+    // `min not known -> 4` that reads `min 2 -> 4` now is learnt, not changed: the same is done.
+    gone.retain(|old| {
+        let learnt = new.iter().position(|change| is_learnt(old.as_str(), change.as_str()));
+        learnt.map(|at| new.remove(at)).is_none()
+    });
+    lines.extend(gone.iter().map(|change| format!("{}: not {change}", now.title).into()));
+    lines.extend(new.iter().map(|change| format!("{}: now {change}", now.title).into()));
     if was.changes == now.changes && was.ways != now.ways {
         lines.push(format!("{}: other calls", now.title).into());
     }
+}
+
+/// True when a change whose start was not known does the same now that it is known.
+fn is_learnt(old: &str, new: &str) -> bool {
+    let Some((label, end)) = old.split_once("not known -> ") else { return false };
+    let rest = new.strip_prefix(label).and_then(|rest| rest.split_once(" -> "));
+    rest.is_some_and(|(_, to)| to == end)
 }
 
 /// What a plan was shaped by, by name, without times.

@@ -203,6 +203,14 @@ impl RunState {
         (self.steps.iter().filter(done).count(), self.steps.len())
     }
 
+    /// What a run that is done leaves behind, a line each: what the last step of its plan says of the world after it, when
+    /// that step only looks. A cleanup names what is still billed there.
+    pub fn leaves(&self) -> &[Text] {
+        let done = matches!(self.standing, Standing::Ended { outcome: Outcome::Done, .. });
+        let last = self.plan.as_ref().and_then(|plan| plan.steps.last());
+        last.filter(|step| done && step.ways.is_empty()).map_or(&[], |step| &step.changes)
+    }
+
     /// How many steps the run went on without.
     pub fn passed(&self) -> usize {
         let passed = |step: &&RunStep| matches!(step.state, StepState::Passed | StepState::Skipped);

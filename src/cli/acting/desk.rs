@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::super::exit::{Exit, Failure};
 use super::super::session::Session;
 use super::reading::Reading;
+use super::run::not_approved;
 use super::sampling::{Shared, Watching};
 use crate::domain::text::Text;
 use crate::poll;
@@ -52,6 +53,8 @@ pub(in crate::cli) struct Desk {
 pub(in crate::cli) struct Started {
     /// Its name.
     pub(in crate::cli) run: RunId,
+    /// What has to be typed for it.
+    pub(in crate::cli) confirm: Text,
     /// What happens, from its first entry.
     pub(in crate::cli) entries: mpsc::UnboundedReceiver<Entry>,
     /// Where decisions go.
@@ -165,10 +168,10 @@ impl Desk {
 
     /// Reads a run's journal.
     pub(in crate::cli) async fn told(&self, run: &RunId) -> Result<Told, Failure> {
-        let folder = journal::folder_of(&self.runs, run).map_err(Failure::error)?;
+        let folder = journal::folder_of(&self.runs, run).map_err(unreadable)?;
         let path = folder.join(journal::JOURNAL_FILE);
         let told = tokio::task::spawn_blocking(move || journal::read(&path)).await;
-        told.map_err(Failure::error)?.map_err(Failure::error)
+        told.map_err(Failure::error)?.map_err(unreadable)
     }
 
     /// Begins a run of a confirmed plan.
@@ -207,7 +210,7 @@ impl Desk {
         let clock = self.session.clock;
         let (runs, id) = (self.runs.clone(), run.clone());
         let listed = tokio::task::spawn_blocking(move || journal::one(&runs, &id)).await;
-        if listed.map_err(Failure::error)?.map_err(Failure::error)?.never_began() {
+        if listed.map_err(Failure::error)?.map_err(unreadable)?.never_began() {
             let words =
                 format!("{run} went before its first entry was on disk: nothing was done; run it anew");
             return Err(Failure::new(Exit::Usage, words));
@@ -238,9 +241,9 @@ impl Desk {
         }
         // The reason of the resume covers what the first one covered; drift is what resuming is for.
         let approval = Approval::mint(&arming, clock.now(), &plan, typed, reason, true)
-            .map_err(|error| Failure::new(Exit::Blocked, error))?;
+            .map_err(|error| not_approved(&error))?;
         let emergency = catalog::by_id(plan.runbook.as_str()).is_some_and(|book| book.spec().emergency);
-        let folder = journal::folder_of(&self.runs, run).map_err(Failure::error)?;
+        let folder = journal::folder_of(&self.runs, run).map_err(unreadable)?;
         // Who goes on with it, and where: the first entry keeps who began.
         let opening = self.opening(run, &plan, &approval).await;
         let (journal, told) = Journal::resume(&folder, how.accept_damage, clock)
@@ -291,6 +294,7 @@ impl Desk {
     /// Runs the engine on this runtime, beside whoever watches. A run outlives its screen.
     async fn spawn(&self, run: RunId, setup: Setup, journal: Journal) -> Started {
         let entries = journal.subscribe_from_first();
+        let confirm = setup.plan.confirm.clone();
         let command = self.session.topology.notify.as_ref().map(|notify| notify.command.clone());
         let telling = command
             .filter(|command| !command.is_empty())
@@ -321,7 +325,7 @@ impl Desk {
             }
             ending
         });
-        Started { run, entries, decisions, ending }
+        Started { run, confirm, entries, decisions, ending }
     }
 
     async fn opening(&self, run: &RunId, plan: &Plan, approval: &Approval) -> Opening {
@@ -364,6 +368,18 @@ impl Desk {
     pub(in crate::cli) fn lease(&self) -> Option<&Arc<dyn LeaseStore>> {
         self.lease.as_ref()
     }
+}
+
+/// Why a journal tells nothing; a name that is no run's was mistyped.
+pub(super) fn unreadable(error: journal::JournalError) -> Failure {
+    use journal::JournalError as Why;
+    let exit = match error {
+        Why::NoRun(_) | Why::NoName(_) | Why::Exists(_) => Exit::Usage,
+        Why::Io(_) | Why::Held { .. } | Why::Damaged { .. } | Why::NotARun { .. } | Why::Closed => {
+            Exit::Error
+        }
+    };
+    Failure::new(exit, error)
 }
 
 /// Runs the topology's command at the run's beginning, halts and end, with the entry as JSON on its standard input.

@@ -8,8 +8,11 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::app::acting::estimate as reckon;
+use crate::runbook::catalog;
+use crate::runbook::print::quoted;
 use crate::runbook::situation::words;
 use crate::runbook::{
     ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Outcome,
@@ -36,18 +39,41 @@ fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
     for (number, step) in plan.steps.iter().enumerate() {
         write_step(out, number + 1, step)?;
     }
-    writeln!(
-        out,
-        "\nNothing has been changed. To carry it out: switchtower run {} … --confirm {} --reason TEXT",
-        plan.runbook, plan.confirm
-    )
+    let run = format!(
+        "switchtower run {}{} --confirm {} --reason TEXT",
+        plan.runbook,
+        plan.params.command_line(),
+        quoted(plan.confirm.as_str())
+    );
+    let mut blocks = catalog::blocking(&plan.findings).peekable();
+    let (blocked, covered) = (blocks.peek().is_some(), blocks.all(|finding| finding.may_override));
+    match (blocked, covered) {
+        (false, _) => writeln!(out, "\nNothing has been changed. To carry it out:\n  {run}"),
+        (true, true) => writeln!(
+            out,
+            "\nNothing has been changed, and the guards block it. To carry it out all the same:\n  {run} --override"
+        ),
+        (true, false) => writeln!(out, "\nNothing has been changed, and the guards block it."),
+    }
+}
+
+/// An entry as one line of JSON, with the name of its shape.
+pub(super) fn json(entry: &Entry) -> Option<String> {
+    #[derive(Serialize)]
+    struct Told<'e> {
+        schema: &'static str,
+        #[serde(flatten)]
+        entry: &'e Entry,
+    }
+    serde_json::to_string(&Told { schema: "switchtower.event/1", entry }).ok()
 }
 
 fn target(plan: &Plan) -> String {
     match (&plan.params.region, &plan.params.to) {
         (Some(region), Some(to)) => format!("{region} -> {to}"),
         (Some(region), None) => region.to_string(),
-        (None, _) => "everything".to_owned(),
+        (None, _) if plan.runbook.as_str() == "cleanup" => "everything".to_owned(),
+        (None, _) => plan.confirm.to_string(),
     }
 }
 
@@ -99,6 +125,9 @@ fn write_step(out: &mut String, number: usize, step: &Step) -> std::fmt::Result 
         }
         if way.undo.is_empty() && !way.calls.is_empty() {
             writeln!(out, "       no undo")?;
+        }
+        for call in &way.undo {
+            writeln!(out, "       undo: {}", call.sentence())?;
         }
     }
     Ok(())

@@ -44,6 +44,7 @@ static SPEC: RunbookSpec = RunbookSpec {
     key: 'X',
     emergency: false,
     needs_region: false,
+    options: &["region", "skip-snapshots"],
 };
 
 /// What is taken down.

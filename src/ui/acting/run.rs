@@ -168,6 +168,9 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
                 );
                 page.text(("  → ", theme.key()), &words, room, theme.plain());
             }
+            for line in run.leaves() {
+                page.text(("    ", theme.plain()), line.as_str(), room, theme.plain());
+            }
             page.gap();
         }
         Standing::Stopping => {
@@ -275,6 +278,7 @@ fn step(
     theme: Theme,
 ) {
     const RIGHT: usize = 26;
+    const LINE: usize = 100;
     // A run that is over leaves its steps where they were; nothing of it runs on.
     let live = run.is_live();
     let now = if live { app.fleet.now() } else { run.last.unwrap_or(app.fleet.now()) };
@@ -301,10 +305,10 @@ fn step(
         state => format!("{} {time}", state.word()),
     };
     let right = right.trim_end();
-    // A title that is longer than its column pushes the state to the right, as far as there is room.
-    let column = usize::from(room).saturating_sub(8 + RIGHT);
-    let widest = usize::from(room).saturating_sub(9 + usize::from(width(right)));
-    let title_room = usize::from(width(step.title.as_str())).clamp(column, widest.max(column));
+    let right = fit(right, RIGHT);
+    // The state stands at the right edge, as far as the eye follows a line, and the title has all the rest.
+    let edge = usize::from(room).min(LINE);
+    let title_room = edge.saturating_sub(10 + usize::from(width(&right)));
     // What goes on, or waits for a decision, is told whole; the others as far as their line goes.
     let whole = matches!(step.state, StepState::UnderWay | StepState::Failed);
     let lines = if whole {
@@ -314,15 +318,15 @@ fn step(
     };
     let mut lines = lines.into_iter();
     let title = lines.next().unwrap_or_default();
-    let blank = " ".repeat(title_room.saturating_sub(width(&title) as usize).max(1) + 1);
+    let blank = edge.saturating_sub(8 + usize::from(width(&title) + width(&right)));
     let over = matches!(step.state, StepState::NotBegun);
     let title_style = if over { theme.plain() } else { theme.strong() };
     page.line(vec![
         (format!("  {symbol} "), style),
         (format!("{:>2} ", index + 1), theme.quiet()),
         (title, title_style),
-        (blank, theme.plain()),
-        (fit(right, RIGHT), style),
+        (" ".repeat(blank), theme.plain()),
+        (right, style),
     ]);
     let indent = "       ";
     for more in lines {
