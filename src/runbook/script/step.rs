@@ -11,6 +11,10 @@ use crate::runbook::operation::{FailureDomain, Operation, RecordAction};
 use crate::runbook::plan::{OnFailure, Plan, Step, Way};
 use crate::runbook::print::{aws, comment, exact, quoted, record_query};
 
+/// What is said before a call that cannot be undone.
+const FOR_GOOD: &str =
+    "NOTHING BRINGS THIS BACK. Send it once; after a time-out, look before sending it again.";
+
 pub(super) fn uses_routing_controls(plan: &Plan) -> bool {
     fn names(condition: &Condition) -> bool {
         match condition {
@@ -229,11 +233,19 @@ fn hints(out: &mut Script, call: &Operation, topology: &Topology) {
                 }
             }
         }
-        Operation::FailoverGlobalCluster { .. } | Operation::RemoveFromGlobalCluster { .. } => {
+        Operation::FailoverGlobalCluster { region, .. } => {
+            out.note(FOR_GOOD);
+            out.note("Then ask here, and in the region that is left, whether the old primary was kept from writing;");
             out.note(
-                "NOTHING BRINGS THIS BACK. Send it once; after a time-out, look before sending it again.",
+                "\"timed out\", or no answer at all, is a possible split brain: it may still take writes.",
             );
+            let events = aws("rds", "describe-events")
+                .at(Some(region), topology.scope(region.as_str()).profile.as_deref())
+                .option("duration", "60")
+                .option("query", "Events[?contains(Message, 'block writes')].[Date, Message]");
+            out.note(&format!("  {}", events.end()));
         }
+        Operation::RemoveFromGlobalCluster { .. } => out.note(FOR_GOOD),
         Operation::SwitchoverGlobalCluster { .. } => {
             out.note("Send it once; after a time-out, look before sending it again.");
         }
