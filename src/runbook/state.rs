@@ -69,6 +69,12 @@ impl StepState {
     pub const fn is_settled(self) -> bool {
         matches!(self, Self::Held | Self::Done | Self::Passed | Self::Skipped)
     }
+
+    /// True for what a halt that calls the step not begun takes back: it was proven, and what it rested on was undone
+    /// since, so that it will be looked at again.
+    pub const fn is_proven(self) -> bool {
+        matches!(self, Self::Held | Self::Done)
+    }
 }
 
 impl Event {
@@ -102,10 +108,26 @@ impl Event {
             | Self::Ended { .. } => None,
         }
     }
+
+    /// Steps that count as not begun from here on, if they were proven before.
+    pub fn takes_back(&self) -> &[StepId] {
+        match self {
+            Self::Halted { not_run, .. } => not_run,
+            _ => &[],
+        }
+    }
 }
 
 /// Where the steps stand after `entries`; those of which nothing was told are left out.
 pub fn states(entries: &[Entry]) -> BTreeMap<StepId, StepState> {
-    let turned = entries.iter().filter_map(|entry| entry.event.turns());
-    turned.map(|(step, state)| (step.clone(), state)).collect()
+    let mut states = BTreeMap::new();
+    for event in entries.iter().map(|entry| &entry.event) {
+        states.extend(event.turns().map(|(step, state)| (step.clone(), state)));
+        for step in event.takes_back() {
+            if states.get(step).is_some_and(|state| state.is_proven()) {
+                states.remove(step);
+            }
+        }
+    }
+    states
 }

@@ -262,3 +262,39 @@ fn time_goes_on_in_a_step() {
     let text = stage.text();
     assert!(text.contains("running 58s of ~1m10s"), "{text}");
 }
+
+#[test]
+fn what_an_undone_step_had_made_true_counts_as_done_no_more() {
+    let mut tape = Tape::done();
+    tape.entries.pop();
+    let before = RunState::of(&tape.entries);
+    assert_eq!(before.progress(), (4, 4));
+    tape.add(5, RunEvent::StepUndone { step: "pin".into() });
+    tape.add(
+        0,
+        RunEvent::Halted {
+            why: "undone on the operator's word".into(),
+            done: vec!["scale/eu-west-1/prod/api".into(), "writer".into()],
+            undoable: vec!["scale/eu-west-1/prod/api".into()],
+            not_run: vec!["quiet".into()],
+            failed: Some("pin".into()),
+        },
+    );
+    let state = RunState::of(&tape.entries);
+    assert_eq!(state.progress(), (2, 4), "the heading counts what the halt counts");
+    let quiet = state.step(&"quiet".into()).unwrap();
+    assert_eq!((quiet.state, quiet.elapsed(plans::now())), (StepState::NotBegun, None));
+    let report_told = report_of(&tape);
+    let report = report_told.steps.iter().find(|step| step.id.as_str() == "quiet").unwrap();
+    assert_eq!(report.state, StepState::NotBegun);
+    let known = runbook::state::states(&tape.entries);
+    assert_eq!(known.get(&"quiet".into()), None);
+    assert!(watching(&tape).text().contains("was so before, and is looked at again"));
+}
+
+fn report_of(tape: &Tape) -> runbook::report::Report {
+    let mut told = runbook::journal::Told::default();
+    told.entries.clone_from(&tape.entries);
+    let source = runbook::report::Source { run: &run_id(), told: &told, held: true, now: plans::now() };
+    runbook::report::Report::of(&source)
+}

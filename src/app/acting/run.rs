@@ -347,6 +347,7 @@ impl RunState {
                 self.mark(at, Some(step), "undone", false);
             }
             Event::Halted { why, done, undoable, not_run, failed } => {
+                entry.event.takes_back().iter().for_each(|id| self.touch(id).proven_no_more());
                 self.standing = Standing::Halted(Halt {
                     why: why.clone(),
                     done: done.clone(),
@@ -456,6 +457,14 @@ impl RunStep {
         self.ended = Some(at);
         self.words = words.clone();
         self.share = None;
+    }
+
+    /// What it proved rested on something that was undone since: the run will look at it again.
+    fn proven_no_more(&mut self) {
+        if self.state.is_proven() {
+            let words = "was so before, and is looked at again".into();
+            *self = Self { state: StepState::NotBegun, began: None, ended: None, words, ..self.clone() };
+        }
     }
 
     /// Its ways of which a call may have taken effect and was not undone since.

@@ -203,10 +203,17 @@ fn take(steps: &mut Vec<StepReport>, plan: Option<&Plan>, entry: &Entry, doubtfu
             let given_up = GivenUp { at, way: way + 1, method: method(step, *way), why: why.clone() };
             touch(steps, step, doubtful).given_up.push(given_up);
         }
+        Event::Halted { .. } => {
+            for step in entry.event.takes_back() {
+                let step = touch(steps, step, doubtful);
+                if step.state.is_proven() {
+                    step.state = StepState::NotBegun;
+                }
+            }
+        }
         Event::Opened { .. }
         | Event::Resumed { .. }
         | Event::Lease { .. }
-        | Event::Halted { .. }
         | Event::Decided { .. }
         | Event::Notified { .. }
         | Event::Unjournaled { .. }
