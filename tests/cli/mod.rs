@@ -1,6 +1,7 @@
 //! The command line through the built binary, and what it prints.
 
 mod document;
+mod logged;
 mod parts;
 pub(crate) mod program;
 mod reached;
