@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::exit::{Exit, Failure};
 use crate::domain::ids::{HostName, Region};
 use crate::runbook::{DatabaseChoice, Differing, Params};
 
@@ -237,10 +238,10 @@ pub(super) struct Wishes {
     #[arg(long, value_name = "WHAT", value_enum)]
     pub(super) database: Option<Database>,
     /// failover: declare the region down, with what you know; counts as one signal
-    #[arg(long, value_name = "WHY")]
+    #[arg(long, value_name = "WHY", value_parser = some_words)]
     pub(super) declare: Option<String>,
     /// failover: when the incident began, such as 2026-11-21T03:00:00Z; recovery time is measured from then
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(super) since: Option<jiff::Timestamp>,
     /// failover: replace the tasks of this service once its writes still fail; may be given several times
     #[arg(long, value_name = "SERVICE")]
@@ -271,10 +272,14 @@ pub(super) enum Database {
 
 impl Wishes {
     /// The parameters of a run.
-    pub(super) fn params(&self) -> Params {
+    pub(super) fn params(&self) -> Result<Params, Failure> {
+        if let Some(item) = self.keep.iter().find(|item| self.saved.contains(*item)) {
+            let words = format!("{item} is given to both --keep and --saved; say which");
+            return Err(Failure::new(Exit::Usage, words));
+        }
         let kept = self.keep.iter().map(|item| (item.as_str().into(), Differing::Keep));
         let saved = self.saved.iter().map(|item| (item.as_str().into(), Differing::Saved));
-        Params {
+        Ok(Params {
             region: self.region.clone(),
             to: self.to.clone(),
             now: self.now,
@@ -290,7 +295,7 @@ impl Wishes {
             differing: kept.chain(saved).collect(),
             skip_snapshots: self.skip_snapshots,
             redeploy: self.redeploy.iter().map(|service| service.as_str().into()).collect(),
-        }
+        })
     }
 }
 
@@ -330,9 +335,9 @@ pub(super) struct RunArgs {
     #[arg(long = "override")]
     pub(super) override_guards: bool,
     /// Take the lease over from a holder that is gone
-    #[arg(long, value_name = "WHY")]
+    #[arg(long, value_name = "WHY", value_parser = some_words)]
     pub(super) take_over: Option<String>,
-    /// Print each event as JSON, one a line
+    /// Print each event as JSON, one a line (switchtower.event/1)
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -358,7 +363,7 @@ pub(super) enum RunsCommand {
     Show {
         /// Its name
         run: String,
-        /// Print each event as JSON, one a line
+        /// Print each event as JSON, one a line (switchtower.event/1)
         #[arg(long)]
         json: bool,
     },
@@ -366,7 +371,7 @@ pub(super) enum RunsCommand {
     Attach {
         /// Its name
         run: String,
-        /// Print each event as JSON, one a line
+        /// Print each event as JSON, one a line (switchtower.event/1)
         #[arg(long)]
         json: bool,
     },
@@ -435,9 +440,9 @@ pub(super) enum RunsCommand {
         #[arg(long)]
         accept_damage: bool,
         /// Take the lease over from a holder that is gone
-        #[arg(long, value_name = "WHY")]
+        #[arg(long, value_name = "WHY", value_parser = some_words)]
         take_over: Option<String>,
-        /// Print each event as JSON, one a line
+        /// Print each event as JSON, one a line (switchtower.event/1)
         #[arg(long)]
         json: bool,
     },
@@ -477,9 +482,9 @@ pub(super) struct Here {
     #[arg(long)]
     pub(super) accept_damage: bool,
     /// Then: take the lease over from a holder that is gone
-    #[arg(long, value_name = "WHY")]
+    #[arg(long, value_name = "WHY", value_parser = some_words)]
     pub(super) take_over: Option<String>,
-    /// Then: print each event as JSON, one a line
+    /// Then: print each event as JSON, one a line (switchtower.event/1)
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -491,6 +496,14 @@ fn endpoint(url: &str) -> Result<String, String> {
         (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(url.to_owned()),
         _ => Err("write a URL with http:// or https:// and a host".into()),
     }
+}
+
+fn some_words(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("say it in a few words".into()) } else { Ok(text.to_owned()) }
+}
+
+fn moment(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| "write a time with its zone, such as 2026-11-21T03:00:00Z".to_owned())
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
+use crate::runbook::print::quoted;
 
 /// Parameters of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,42 @@ pub enum Differing {
     Keep,
     /// Restore what was saved.
     Saved,
+}
+
+impl Params {
+    /// The options that were given, by name and value, as a command line has them; a switch has no value.
+    pub fn options(&self) -> Vec<(&'static str, Option<String>)> {
+        let mut given = Vec::new();
+        let mut add = |name, value: Option<String>| given.extend(value.map(|value| (name, Some(value))));
+        add("region", self.region.as_ref().map(ToString::to_string));
+        add("to", self.to.as_ref().map(ToString::to_string));
+        add("database", self.database.map(|choice| choice.word().to_owned()));
+        add("declare", self.declared.as_ref().map(ToString::to_string));
+        add("since", self.since.as_ref().map(ToString::to_string));
+        for service in &self.redeploy {
+            add("redeploy", Some(service.to_string()));
+        }
+        for (item, choice) in &self.differing {
+            add(if *choice == Differing::Keep { "keep" } else { "saved" }, Some(item.to_string()));
+        }
+        for (on, name) in [
+            (self.now, "now"),
+            (self.scale_to_zero, "scale-to-zero"),
+            (self.skip_snapshots, "skip-snapshots"),
+        ] {
+            given.extend(on.then_some((name, None)));
+        }
+        given
+    }
+
+    /// The same as words of a shell, each after a blank.
+    pub fn command_line(&self) -> String {
+        let word = |(name, value): (&str, Option<String>)| match value {
+            Some(value) => format!(" --{name} {}", quoted(&value)),
+            None => format!(" --{name}"),
+        };
+        self.options().into_iter().map(word).collect()
+    }
 }
 
 impl DatabaseChoice {

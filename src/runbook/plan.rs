@@ -155,6 +155,12 @@ impl fmt::Display for StepId {
 }
 
 impl Plan {
+    /// What it leaves behind once it is done, a line each: what its last step says of the world after it, when that step
+    /// only looks. A cleanup names there what is still billed.
+    pub fn leaves(&self) -> &[Text] {
+        self.steps.last().filter(|step| step.ways.is_empty()).map_or(&[], |step| &step.changes)
+    }
+
     /// The digest over everything but the moment of planning, the ages and request ids of what was read, and
     /// the guards' words: the same world and the same wishes give the same digest.
     pub fn digest(&self) -> Digest {

@@ -1,5 +1,6 @@
 //! The command line through the built binary, and what it prints.
 
+mod acting;
 mod document;
 mod logged;
 mod parts;

@@ -49,7 +49,7 @@ fn a_report_is_one_document_on_stdout_in_each_format() {
     assert_eq!(report(&["--format", "pdf"]).code, Some(2));
     let nobody =
         home.run(&["runs", "report", "20261121T030000Z-drain-us-east-1-0000", "--topology", "orders"]);
-    assert_eq!((nobody.code, nobody.out.as_str()), (Some(1), ""));
+    assert_eq!((nobody.code, nobody.out.as_str()), (Some(2), ""));
     assert!(nobody.err.contains("no run"), "{}", nobody.err);
 }
 

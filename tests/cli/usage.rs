@@ -23,6 +23,9 @@ fn help_of_every_subcommand() {
 /// Enough for `init`.
 const INIT: &[&str] = &["init", "--hostname", "api.example.com", "--regions", "us-east-1,eu-west-1"];
 
+/// Enough for `run`, but for the runbook.
+const RUN: &[&str] = &["run", "--confirm", "us-east-1", "--reason", "drill"];
+
 /// Arguments, exit code, and what stderr says; stdout stays empty.
 #[test]
 fn wrong_usage_says_what_to_do() {
@@ -57,6 +60,24 @@ fn wrong_usage_says_what_to_do() {
         (&["status", "--topology", "orders"], 2, "no topology is named `orders`"),
         (&["status", "--topology", "./orders.toml"], 2, "./orders.toml does not exist"),
         (&["demo"], 2, "the console needs a terminal"),
+        // What a runbook would pass over was meant otherwise.
+        (
+            &["plan", "drain", "--region", "us-east-1", "--database", "failover"],
+            2,
+            "drain takes no --database; it takes --region, --to, --now, --scale-to-zero",
+        ),
+        (
+            &["plan", "failover", "--region", "us-east-1", "--scale-to-zero"],
+            2,
+            "failover takes no --scale-to-zero",
+        ),
+        (&[RUN, &["switchover", "--now"]].concat(), 2, "switchover takes no --now"),
+        (&[RUN, &["restore", "--skip-snapshots"]].concat(), 2, "restore takes no --skip-snapshots"),
+        (&[RUN, &["cleanup", "--to", "eu-west-1"]].concat(), 2, "cleanup takes no --to"),
+        (&["plan", "restore", "--keep", "a", "--saved", "a"], 2, "a is given to both --keep and --saved"),
+        (&["plan", "failover", "--declare", " "], 2, "say it in a few words"),
+        (&["plan", "failover", "--since", "yesterday"], 2, "such as 2026-11-21T03:00:00Z"),
+        (&[RUN, &["drain", "--take-over", ""]].concat(), 2, "say it in a few words"),
     ];
     let home = Home::new();
     for (arguments, code, words) in cases {

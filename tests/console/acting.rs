@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use switchtower::app::acting::{Basis, Book};
 use switchtower::app::{Effect, Event, Screen};
-use switchtower::runbook::{DatabaseChoice, GuardId, Measured};
+use switchtower::runbook::{DatabaseChoice, Event as RunEvent, GuardId, Judgement, Measured};
 
 use super::plans;
 use super::stage::{Stage, calm, outage_seen};
@@ -246,8 +246,16 @@ fn a_confirmation_being_typed_outlives_the_arming_and_starts_nothing() {
     stage.type_in("quit trouble");
     assert!(stage.press("enter").is_empty());
     let prompt = stage.app.acting.prompt.as_ref().expect("still open");
-    assert_eq!((prompt.word(), prompt.reason().as_str()), ("us-east-1", "quit trouble"), "and nothing is lost");
-    assert!(stage.text().contains("the armed time is over, nothing was sent: Esc, then arm"), "{}", stage.text());
+    assert_eq!(
+        (prompt.word(), prompt.reason().as_str()),
+        ("us-east-1", "quit trouble"),
+        "and nothing is lost"
+    );
+    assert!(
+        stage.text().contains("the armed time is over, nothing was sent: Esc, then arm"),
+        "{}",
+        stage.text()
+    );
     stage.press("esc");
     assert!(stage.app.acting.prompt.is_none());
 }
@@ -415,6 +423,35 @@ fn an_estimate_is_the_longest_chain() {
     }
     let measured = estimate::of(&told);
     assert_eq!((measured.likely.as_secs(), measured.measured), (30, true));
+}
+
+/// What waits for a stretch of time that has hardly begun is not over soon, however long it took to come to it.
+#[test]
+fn what_is_left_knows_the_stretch_that_must_still_pass() {
+    let mut tape = plans::Tape::done();
+    let quiet = tape
+        .entries
+        .iter()
+        .position(|entry| matches!(&entry.event, RunEvent::StepBegan { step } if step.as_str() == "quiet"));
+    tape.entries.truncate(quiet.unwrap() + 1);
+    let began = tape.entries.last().unwrap().at;
+    let left = |tape: &plans::Tape, seconds| {
+        let state = switchtower::app::acting::RunState::of(&tape.entries);
+        state.left(began + SignedDuration::from_secs(seconds)).unwrap().likely.as_secs()
+    };
+    let evidence = "eu-west-1 is the writer".into();
+    let took = std::time::Duration::from_secs(110);
+    tape.add(1, RunEvent::StepDone { step: "writer".into(), evidence, took });
+    assert_eq!(left(&tape, 230), 10, "240 s are usual, and nothing tells more");
+    let mut calm = |share| {
+        let progress = "20 requests a minute".into();
+        let judgement = Judgement::NotYet { progress, share: Some(share) };
+        tape.add(1, RunEvent::Progress { step: "quiet".into(), judgement });
+        left(&tape, 230)
+    };
+    assert_eq!(calm(0.0), 120, "two minutes must be calm, and none was");
+    assert_eq!(calm(0.5), 60);
+    assert_eq!(calm(1.0), 10);
 }
 
 #[test]

@@ -38,7 +38,13 @@ fn us() -> Region {
 }
 
 fn check(version: i64, out: bool) -> Operation {
-    Operation::SetHealthCheck { check: "hc-us".into(), steers: us(), version: Some(version), inverted: out, disabled: out }
+    Operation::SetHealthCheck {
+        check: "hc-us".into(),
+        steers: us(),
+        version: Some(version),
+        inverted: out,
+        disabled: out,
+    }
 }
 
 fn scale(region: Region, desired: i32) -> Operation {
@@ -310,6 +316,22 @@ impl Tape {
                 judgement: Judgement::NotYet { progress, share: Some(0.66) },
             },
         );
+        tape
+    }
+
+    /// The way that is tried meets a control plane that does not answer, again and again.
+    pub(crate) fn unanswered() -> Self {
+        let mut tape = Self::running();
+        for attempt in 1..40 {
+            let operation = Box::new(check(7, true));
+            let saved = Facts::new();
+            tape.add(6, Event::Intent { step: "pin".into(), way: 1, call: 0, attempt, operation, saved });
+            let why = format!(
+                "route53:UpdateHealthCheck in us-east-1: ServiceUnavailable (request b2f0-{attempt})"
+            );
+            let failure = ActFailure::Unknown { why: why.into() };
+            tape.add(1, Event::NotApplied { step: "pin".into(), way: 1, call: 0, failure });
+        }
         tape
     }
 

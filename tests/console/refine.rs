@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use switchtower::app::acting::{Basis, PlanDialog, Purpose, Reads};
 use switchtower::app::{Effect, Event, Screen};
-use switchtower::runbook::{GuardFinding, GuardId, Params, Plan, PlanError};
+use switchtower::domain::observation::{Observed, Source, SourceKind};
+use switchtower::runbook::{Fact, GuardFinding, GuardId, Known, Params, Plan, PlanError};
 use switchtower::ui::Theme;
 
 use super::plans;
@@ -108,6 +109,37 @@ fn what_the_reading_changed_is_shown() {
         ["health check hc-us: version was 7, is 9", "freeze blocks now", "headroom no longer warns"]
     );
     assert!(stage.text().contains("what the reading changed:"), "{}", stage.text());
+}
+
+#[test]
+fn what_was_only_learnt_is_told_by_what_it_changed() {
+    let blue = || Fact::BlueGreen("eu-west-1".into(), "my-db".into(), "my-global-db".into());
+    let differs = |edit: fn(&mut Plan)| {
+        let mut stage = armed();
+        let (ticket, params) = open(&mut stage, "shift-d");
+        stage.planned(ticket, Basis::Known, Ok(plans::drain(&params)));
+        let mut read = plans::drain(&params);
+        read.shaped_by.insert(
+            blue(),
+            Observed::seen(
+                Source::new(SourceKind::Aurora, "DescribeBlueGreenDeployments", None),
+                Known::Number(0.0),
+                plans::now(),
+            ),
+        );
+        edit(&mut read);
+        stage.planned(ticket, Basis::Read, Ok(read));
+        dialog(&stage).differs.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(differs(|_| {}), ["1 more thing is known now; steps and calls are the same"]);
+    let blocked = |plan: &mut Plan| {
+        plan.findings = vec![GuardFinding::block(GuardId::Freeze, false, "frozen")];
+    };
+    assert_eq!(
+        differs(blocked),
+        ["freeze blocks now", "headroom no longer warns"],
+        "and nothing of the fact"
+    );
 }
 
 #[test]

@@ -72,6 +72,23 @@ fn drained() {
     let attached = bastion.run(&["runs", "attach", &run]);
     assert_eq!((attached.code, attached.out), (Some(0), ran.out), "who comes late is told the same");
 
+    assert!(told.iter().all(|entry| entry["schema"] == "switchtower.event/1"), "{:#?}", told[0]);
+
+    // What has ended takes no word any more, and nothing is said as if it did.
+    let words: [&[&str]; 5] = [
+        &["retry"],
+        &["undo", "--reason", "x"],
+        &["abort", "--reason", "x"],
+        &["hand-over"],
+        &["resume", "--confirm", LEAVING],
+    ];
+    for word in words {
+        let late = bastion.run(&[&["runs"], word, &[run.as_str()]].concat());
+        assert_eq!((late.code, late.out.as_str()), (Some(2), ""), "{word:?}: {late:?}");
+        let said = format!("switchtower: {run} has ended (done); there is nothing to go on with\n");
+        assert_eq!(late.err, said, "{word:?}");
+    }
+
     // The last living region stays, whoever asks, and whatever is typed.
     let before = world.changes().len();
     let last = ["--region", SURVIVOR, "--confirm", SURVIVOR, "--reason", "no", "--override"];

@@ -1,8 +1,10 @@
 //! Screens of the acting half: prompts, dialogs, the decision card, runs, and the frame of an armed console.
 
+use std::time::Duration;
+
 use switchtower::app::acting::Basis;
 use switchtower::app::{Effect, Event};
-use switchtower::runbook::GuardId;
+use switchtower::runbook::{Condition, Event as RunEvent, GuardId, Step};
 use switchtower::ui::Theme;
 
 use super::{LARGE, MIDDLE, SMALL};
@@ -118,6 +120,24 @@ fn runs() {
         tape.undone("scale/eu-west-1/prod/api").play(&mut stage);
         screen!(format!("run-undone-{name}"), stage);
     }
+    // What a cleanup leaves, and what is to be done then, stands at its end.
+    let mut stage = armed(SMALL);
+    let mut tape = Tape::done();
+    let RunEvent::Opened { plan, .. } = &mut tape.entries[0].event else { panic!("no opening") };
+    let mut proof = Step::wait("proof", "prove what is gone", Condition::Always, Duration::from_secs(60));
+    proof.changes = vec![
+        "left: hosted zone Z1, billed at about 0.50 USD a month".into(),
+        "then: the topology file still names us-east-1".into(),
+    ];
+    plan.steps.push(proof);
+    tape.play(&mut stage);
+    stage.press("v");
+    screen!("run-leaves-80x24", stage);
+    // Forty tries of one call are one line: what else goes on stays in sight.
+    let mut stage = armed(SMALL);
+    Tape::unanswered().play(&mut stage);
+    stage.press("v");
+    screen!("run-unanswered-80x24", stage);
     let mut stage = outage_seen(SMALL);
     Tape::halted().play(&mut stage);
     stage.press("v");

@@ -6,16 +6,17 @@
 use jiff::Timestamp;
 
 use super::book::Book;
-use super::dialog::Planning;
+use super::dialog::{self, Planning, Reads};
 use crate::app::fleet::Fleet;
 use crate::app::screen::Scroll;
 use crate::app::sight::RegionView;
 use crate::domain::ids::Region;
 use crate::domain::metric::{Metric, PERIOD, SeriesKey};
+use crate::domain::policy::Freshness;
 use crate::domain::text::Text;
 use crate::domain::topology::LoadBalancerKind;
 use crate::runbook::evacuation::LINGERING;
-use crate::runbook::{DatabaseChoice, Params, PlanError};
+use crate::runbook::{DatabaseChoice, Facts, Params, PlanError};
 
 /// The card.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,9 @@ pub struct Card {
     pub assumed: Option<DatabaseChoice>,
     /// Which way the cursor is on.
     pub selected: usize,
+    /// When its plans were asked for, and what is read for them.
+    pub(super) asked: Option<Timestamp>,
+    pub(super) reads: Reads,
     /// Where the page is scrolled to.
     pub scroll: Scroll,
 }
@@ -109,7 +113,25 @@ impl Way {
 impl Card {
     /// A card without answers.
     pub(crate) fn new(region: Region) -> Self {
-        Self { region, ways: Default::default(), assumed: None, selected: 0, scroll: Scroll::default() }
+        Self {
+            region,
+            ways: Default::default(),
+            assumed: None,
+            selected: 0,
+            asked: None,
+            reads: Reads::default(),
+            scroll: Scroll::default(),
+        }
+    }
+
+    /// True when one of the plans on it has grown old, or what is watched says otherwise, and nobody reads for it yet.
+    pub(super) fn is_old(&self, now: Timestamp, seen: Option<&Facts>, freshness: &Freshness) -> bool {
+        let Some(asked) = self.asked else { return false };
+        if self.ways.iter().any(Planning::is_reading) {
+            return false;
+        }
+        let plans = || self.ways.iter().filter_map(|way| way.plan.as_ref());
+        dialog::is_old(now.duration_since(asked), plans, now, seen, freshness)
     }
 
     /// The failover asks what becomes of the database: the wishes with its proposal, to be planned instead, so that

@@ -122,9 +122,15 @@ impl App {
         }
     }
 
-    /// A dialog that lies open renews a plan that grew old, or that what is watched contradicts: quietly, for nothing that
+    /// A dialog or card that lies open renews a plan that grew old, or that what is watched contradicts: quietly, for nothing that
     /// is typed or chosen waits for it.
     pub(crate) fn renew_old(&mut self, seen: bool) -> Vec<Effect> {
+        if let Some(Screen::Card(card)) = self.screens.last() {
+            let (now, topology) = (self.fleet.now(), self.fleet.topology());
+            let facts = seen.then(|| Facts::of_fleet(self.fleet.snapshot(), topology));
+            let old = card.is_old(now, facts.as_ref(), &topology.freshness);
+            return if old { self.ask_card(Reads::Stale) } else { Vec::new() };
+        }
         let Some(Screen::Plan(dialog)) = self.screens.last() else { return Vec::new() };
         let (now, topology) = (self.fleet.now(), self.fleet.topology());
         // What is watched is compared when it comes, and only for a plan that stands there.
@@ -165,12 +171,13 @@ impl App {
             _ => None,
         });
         let Some(card) = cards.find(|card| card.ways.iter().any(wanted)) else { return (false, Vec::new()) };
+        let reads = card.reads;
         if let Some(params) = card.assume(planned.plan.as_ref().err())
             && let Some(way) = card.ways.iter_mut().find(|way| wanted(way))
         {
             way.await_answer(next);
             self.acting.tickets = next;
-            let wish = Wish { ticket: next, book: Book::Failover, params, armed, reads: Reads::Missing };
+            let wish = Wish { ticket: next, book: Book::Failover, params, armed, reads };
             return (true, vec![Effect::Plan(wish)]);
         }
         if let Some(way) = card.ways.iter_mut().find(|way| wanted(way)) {

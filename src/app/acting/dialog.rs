@@ -36,6 +36,20 @@ fn moved(shaped_by: &Facts, seen: &Facts) -> bool {
     })
 }
 
+/// True when plans that were made so long ago rest on something older than its limit, or on what is seen otherwise now.
+pub(super) fn is_old<'p, P: Iterator<Item = &'p Arc<Plan>>>(
+    since: SignedDuration,
+    plans: impl Fn() -> P,
+    now: Timestamp,
+    seen: Option<&Facts>,
+    freshness: &Freshness,
+) -> bool {
+    let stale =
+        |plan: &Arc<Plan>| plan.shaped_by.iter().any(|(_, observed)| observed.is_stale(now, freshness));
+    since >= RENEWED_EVERY && plans().any(stale)
+        || since >= SETTLED && seen.is_some_and(|seen| plans().any(|plan| moved(&plan.shaped_by, seen)))
+}
+
 /// A plan is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
@@ -316,12 +330,9 @@ impl PlanDialog {
             return false;
         }
         let since = now.duration_since(answered);
-        let stale = || match self.plan() {
-            Some(plan) => plan.shaped_by.iter().any(|(_, observed)| observed.is_stale(now, freshness)),
-            None => !self.choices().is_empty(),
-        };
-        let differs = |seen: &Facts| self.plan().is_some_and(|plan| moved(&plan.shaped_by, seen));
-        since >= RENEWED_EVERY && stale() || since >= SETTLED && seen.is_some_and(differs)
+        // A question rests on the same things as a plan, and does not say which.
+        let asks = self.plan().is_none() && !self.choices().is_empty();
+        since >= RENEWED_EVERY && asks || is_old(since, || self.plan().into_iter(), now, seen, freshness)
     }
 
     /// True while what the dialog renewed by itself is too new to have been read: Enter means the plan before.

@@ -10,27 +10,21 @@ use serde_json::Value;
 use crate::domain::text::Text;
 use crate::runbook::{Force, GuardId, Plan, Step, StepId};
 
-/// From so many facts on that are only read now, they are counted and not listed.
-const LISTED: usize = 3;
-
 /// What differs, a line each, from `old` to `new`; empty when they would do the same on the same world.
 pub fn lines(old: &Plan, new: &Plan) -> Vec<Text> {
     let mut lines = Vec::new();
     let before: BTreeMap<String, Value> = facts(old);
     let after = facts(new);
-    let mut new_facts = Vec::new();
+    let mut learnt = 0;
     for (name, now) in &after {
-        match before.get(name) {
+        match before.get(name).filter(|was| !was.is_null()) {
+            Some(_) if now.is_null() => lines.push(format!("{name}: can no longer be read").into()),
             Some(was) => values(name, "", was, now, &mut lines),
-            None => new_facts.push(name),
+            None if now.is_null() => {}
+            None => learnt += 1,
         }
     }
-    if new_facts.len() > LISTED {
-        lines.push(format!("{} things are known now that were not before", new_facts.len()).into());
-    } else {
-        lines.extend(new_facts.iter().map(|name| format!("{name}: read now, not before").into()));
-    }
-    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+    for (name, _) in before.iter().filter(|(name, was)| !was.is_null() && !after.contains_key(*name)) {
         lines.push(format!("{name}: can no longer be read").into());
     }
     let step = |plan: &Plan, id: &StepId| plan.step(id).cloned();
@@ -44,6 +38,11 @@ pub fn lines(old: &Plan, new: &Plan) -> Vec<Text> {
         lines.push(format!("no longer a step: {}", was.title).into());
     }
     guards(old, new, &mut lines);
+    // What was only learnt is worth a word by what it changed; where it changed nothing, that is the news.
+    if lines.is_empty() && learnt > 0 {
+        let plural = if learnt == 1 { " is" } else { "s are" };
+        lines.push(format!("{learnt} more thing{plural} known now; steps and calls are the same").into());
+    }
     lines
 }
 
@@ -65,7 +64,9 @@ fn guards(old: &Plan, new: &Plan, lines: &mut Vec<Text>) {
             lines.push(format!("{} {} now", guard.word(), word(*now)).into());
         }
     }
-    for (guard, was) in before.iter().filter(|(guard, _)| **guard != GuardId::Armed) {
+    // That something is fresh again is what a reading is for.
+    let expected = [GuardId::Armed, GuardId::Fresh];
+    for (guard, was) in before.iter().filter(|(guard, _)| !expected.contains(guard)) {
         if !after.contains_key(guard) {
             lines.push(format!("{} no longer {}", guard.word(), word(*was)).into());
         }
@@ -73,13 +74,25 @@ fn guards(old: &Plan, new: &Plan, lines: &mut Vec<Text>) {
 }
 
 fn steps(was: &Step, now: &Step, lines: &mut Vec<Text>) {
-    let gone = was.changes.iter().filter(|change| !now.changes.contains(change));
-    lines.extend(gone.map(|change| format!("{}: not {change}", now.title).into()));
-    let new = now.changes.iter().filter(|change| !was.changes.contains(change));
-    lines.extend(new.map(|change| format!("{}: now {change}", now.title).into()));
+    let mut gone: Vec<&Text> = was.changes.iter().filter(|change| !now.changes.contains(change)).collect();
+    let mut new: Vec<&Text> = now.changes.iter().filter(|change| !was.changes.contains(change)).collect();
+    // `min not known -> 4` that reads `min 2 -> 4` now is learnt, not changed: the same is done.
+    gone.retain(|old| {
+        let learnt = new.iter().position(|change| is_learnt(old.as_str(), change.as_str()));
+        learnt.map(|at| new.remove(at)).is_none()
+    });
+    lines.extend(gone.iter().map(|change| format!("{}: not {change}", now.title).into()));
+    lines.extend(new.iter().map(|change| format!("{}: now {change}", now.title).into()));
     if was.changes == now.changes && was.ways != now.ways {
         lines.push(format!("{}: other calls", now.title).into());
     }
+}
+
+/// True when a change whose start was not known does the same now that it is known.
+fn is_learnt(old: &str, new: &str) -> bool {
+    let Some((label, end)) = old.split_once("not known -> ") else { return false };
+    let rest = new.strip_prefix(label).and_then(|rest| rest.split_once(" -> "));
+    rest.is_some_and(|(_, to)| to == end)
 }
 
 /// What a plan was shaped by, by name, without times.

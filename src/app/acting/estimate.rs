@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::runbook::{Plan, Steering, Step, StepId};
+use crate::runbook::{Condition, Plan, Steering, Step, StepId};
 
 /// What takes less is nobody's reason to wait.
 const MOMENT: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ pub struct Estimate {
 
 /// Estimates a plan.
 pub fn of(plan: &Plan) -> Estimate {
-    remaining(plan, |_| Some(Duration::ZERO))
+    remaining(plan, |_| Some(Spent::default()))
 }
 
 /// What an estimate rests on, when past runs tell of some steps: `by 4 past runs for 5 of 7 steps`.
@@ -58,9 +58,29 @@ pub fn until_out(plan: &Plan) -> Option<Estimate> {
     Some(of(&shorter))
 }
 
-/// Estimates what is left of a plan. `spent` gives the time that a step has had already, `None` for one that
-/// needs no more.
-pub fn remaining(plan: &Plan, spent: impl Fn(&StepId) -> Option<Duration>) -> Estimate {
+/// What a step has behind it and, as far as its progress tells, before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// The time that it has had already.
+    pub time: Duration,
+    /// What it cannot be faster than from here on.
+    pub least: Duration,
+}
+
+/// What a step that waits for a stretch of time still needs, when that much of it has passed.
+pub fn least(step: &Step, share: Option<f64>) -> Duration {
+    let stretch = match &step.verify {
+        Condition::TrafficBelow { minutes, .. } => {
+            Duration::from_mins(u64::try_from(*minutes).unwrap_or_default())
+        }
+        Condition::AliveFor { span, .. } | Condition::Elapsed { span, .. } => *span,
+        _ => Duration::ZERO,
+    };
+    share.map_or(Duration::ZERO, |share| stretch.mul_f64(1.0 - share.clamp(0.0, 1.0)))
+}
+
+/// Estimates what is left of a plan. `spent` tells what a step has had already, `None` for one that needs no more.
+pub fn remaining(plan: &Plan, spent: impl Fn(&StepId) -> Option<Spent>) -> Estimate {
     let mut ends: BTreeMap<&StepId, Estimate> = BTreeMap::new();
     let mut whole = Estimate { measured: true, ..Estimate::default() };
     // Steps stand in an order in which each comes after those that it waits for.
@@ -79,9 +99,9 @@ pub fn remaining(plan: &Plan, spent: impl Fn(&StepId) -> Option<Duration>) -> Es
     whole
 }
 
-fn after(start: Estimate, step: &Step, spent: Duration) -> Estimate {
-    let most = step.timeout.saturating_sub(spent);
-    let likely = step.expected().saturating_sub(spent);
+fn after(start: Estimate, step: &Step, spent: Spent) -> Estimate {
+    let most = step.timeout.saturating_sub(spent.time);
+    let likely = step.expected().saturating_sub(spent.time).max(spent.least.min(most));
     Estimate {
         likely: start.likely + likely,
         measured: start.measured && (step.measured.is_some() || likely < MOMENT),

@@ -236,7 +236,7 @@ impl App {
         let ticket = self.acting.ticket();
         let now = self.fleet.now();
         if let Screen::Card(_) = self.screen() {
-            return self.ask_card();
+            return self.ask_card(Reads::Missing);
         }
         let Some(dialog) = self.dialog() else { return Vec::new() };
         if dialog.starting {
@@ -416,10 +416,10 @@ impl App {
         }
         let region = self.target();
         self.push_once(Screen::Card(Box::new(Card::new(region))));
-        self.ask_card()
+        self.ask_card(Reads::Missing)
     }
 
-    fn ask_card(&mut self) -> Vec<Effect> {
+    fn ask_card(&mut self, reads: Reads) -> Vec<Effect> {
         let now = self.fleet.now();
         let mut effects = Vec::new();
         let tickets = self.acting.tickets;
@@ -427,12 +427,13 @@ impl App {
         let (drain, failover) = (armed(Book::Drain), armed(Book::Failover));
         let Some(Screen::Card(card)) = self.screens.last_mut() else { return effects };
         card.assumed = None;
+        (card.asked, card.reads) = (Some(now), reads);
         for (ticket, (way, planning)) in (tickets + 1..).zip(card::Way::ALL.iter().zip(&mut card.ways)) {
             let Some(book) = way.book() else { continue };
             planning.await_answer(ticket);
             let armed = if book == Book::Failover { failover } else { drain };
             let params = way.params(&card.region);
-            effects.push(Effect::Plan(Wish { ticket, book, params, armed, reads: Reads::Missing }));
+            effects.push(Effect::Plan(Wish { ticket, book, params, armed, reads }));
         }
         self.acting.tickets = tickets + card::Way::ALL.len() as u64;
         effects

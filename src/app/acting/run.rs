@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::estimate::{self, Estimate};
+use super::estimate::{self, Estimate, Spent};
 use crate::domain::ids::Region;
 use crate::domain::text::Text;
 use crate::runbook::undo::{UNDO, Undoing};
@@ -201,6 +201,12 @@ impl RunState {
         (self.steps.iter().filter(done).count(), self.steps.len())
     }
 
+    /// What a run that is done leaves behind, a line each ([`Plan::leaves`]).
+    pub fn leaves(&self) -> &[Text] {
+        let done = matches!(self.standing, Standing::Ended { outcome: Outcome::Done, .. });
+        self.plan.as_ref().filter(|_| done).map_or(&[], |plan| plan.leaves())
+    }
+
     /// How many steps the run went on without.
     pub fn passed(&self) -> usize {
         let passed = |step: &&RunStep| matches!(step.state, StepState::Passed | StepState::Skipped);
@@ -214,8 +220,14 @@ impl RunState {
             let step = self.steps.iter().find(|step| &step.id == id);
             match step {
                 Some(step) if step.state.is_over() => None,
-                Some(step) => Some(step.began.map_or(Duration::ZERO, |began| between(began, now))),
-                None => Some(Duration::ZERO),
+                Some(step) => Some(Spent {
+                    time: step.began.map_or(Duration::ZERO, |began| between(began, now)),
+                    least: plan
+                        .step(id)
+                        .map(|planned| estimate::least(planned, step.share))
+                        .unwrap_or_default(),
+                }),
+                None => Some(Spent::default()),
             }
         }))
     }

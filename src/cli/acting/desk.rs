@@ -53,6 +53,8 @@ pub(in crate::cli) struct Desk {
 pub(in crate::cli) struct Started {
     /// Its name.
     pub(in crate::cli) run: RunId,
+    /// What has to be typed for it.
+    pub(in crate::cli) confirm: Text,
     /// What happens, from its first entry.
     pub(in crate::cli) entries: mpsc::UnboundedReceiver<Entry>,
     /// Where decisions go.
@@ -166,10 +168,10 @@ impl Desk {
 
     /// Reads a run's journal.
     pub(in crate::cli) async fn told(&self, run: &RunId) -> Result<Told, Failure> {
-        let folder = journal::folder_of(&self.runs, run).map_err(Failure::error)?;
+        let folder = journal::folder_of(&self.runs, run).map_err(unreadable)?;
         let path = folder.join(journal::JOURNAL_FILE);
         let told = tokio::task::spawn_blocking(move || journal::read(&path)).await;
-        told.map_err(Failure::error)?.map_err(Failure::error)
+        told.map_err(Failure::error)?.map_err(unreadable)
     }
 
     /// Begins a run of a confirmed plan.
@@ -208,7 +210,7 @@ impl Desk {
         let clock = self.session.clock;
         let (runs, id) = (self.runs.clone(), run.clone());
         let listed = tokio::task::spawn_blocking(move || journal::one(&runs, &id)).await;
-        if listed.map_err(Failure::error)?.map_err(Failure::error)?.never_began() {
+        if listed.map_err(Failure::error)?.map_err(unreadable)?.never_began() {
             let words =
                 format!("{run} went before its first entry was on disk: nothing was done; run it anew");
             return Err(Failure::new(Exit::Usage, words));
@@ -241,7 +243,7 @@ impl Desk {
         let approval = Approval::mint(&arming, clock.now(), &plan, typed, reason, true)
             .map_err(|error| not_approved(&error))?;
         let emergency = catalog::by_id(plan.runbook.as_str()).is_some_and(|book| book.spec().emergency);
-        let folder = journal::folder_of(&self.runs, run).map_err(Failure::error)?;
+        let folder = journal::folder_of(&self.runs, run).map_err(unreadable)?;
         // Who goes on with it, and where: the first entry keeps who began.
         let opening = self.opening(run, &plan, &approval).await;
         let (journal, told) = Journal::resume(&folder, how.accept_damage, clock)
@@ -292,6 +294,7 @@ impl Desk {
     /// Runs the engine on this runtime, beside whoever watches. A run outlives its screen.
     async fn spawn(&self, run: RunId, setup: Setup, journal: Journal) -> Started {
         let entries = journal.subscribe_from_first();
+        let confirm = setup.plan.confirm.clone();
         let command = self.session.topology.notify.as_ref().map(|notify| notify.command.clone());
         let telling = command
             .filter(|command| !command.is_empty())
@@ -322,7 +325,7 @@ impl Desk {
             }
             ending
         });
-        Started { run, entries, decisions, ending }
+        Started { run, confirm, entries, decisions, ending }
     }
 
     async fn opening(&self, run: &RunId, plan: &Plan, approval: &Approval) -> Opening {
@@ -365,6 +368,18 @@ impl Desk {
     pub(in crate::cli) fn lease(&self) -> Option<&Arc<dyn LeaseStore>> {
         self.lease.as_ref()
     }
+}
+
+/// Why a journal tells nothing; a name that is no run's was mistyped.
+pub(super) fn unreadable(error: journal::JournalError) -> Failure {
+    use journal::JournalError as Why;
+    let exit = match error {
+        Why::NoRun(_) | Why::NoName(_) | Why::Exists(_) => Exit::Usage,
+        Why::Io(_) | Why::Held { .. } | Why::Damaged { .. } | Why::NotARun { .. } | Why::Closed => {
+            Exit::Error
+        }
+    };
+    Failure::new(exit, error)
 }
 
 /// Runs the topology's command at the run's beginning, halts and end, with the entry as JSON on its standard input.

@@ -8,8 +8,12 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::app::acting::estimate as reckon;
+use crate::domain::text::Text;
+use crate::runbook::catalog;
+use crate::runbook::print::quoted;
 use crate::runbook::situation::words;
 use crate::runbook::{
     ActFailure, Entry, Event, FailureDomain, Force, Judgement, LeaseOutcome, Measured, OnFailure, Outcome,
@@ -36,18 +40,41 @@ fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
     for (number, step) in plan.steps.iter().enumerate() {
         write_step(out, number + 1, step)?;
     }
-    writeln!(
-        out,
-        "\nNothing has been changed. To carry it out: switchtower run {} … --confirm {} --reason TEXT",
-        plan.runbook, plan.confirm
-    )
+    let run = format!(
+        "switchtower run {}{} --confirm {} --reason TEXT",
+        plan.runbook,
+        plan.params.command_line(),
+        quoted(plan.confirm.as_str())
+    );
+    let mut blocks = catalog::blocking(&plan.findings).peekable();
+    let (blocked, covered) = (blocks.peek().is_some(), blocks.all(|finding| finding.may_override));
+    match (blocked, covered) {
+        (false, _) => writeln!(out, "\nNothing has been changed. To carry it out:\n  {run}"),
+        (true, true) => writeln!(
+            out,
+            "\nNothing has been changed, and the guards block it. To carry it out all the same:\n  {run} --override"
+        ),
+        (true, false) => writeln!(out, "\nNothing has been changed, and the guards block it."),
+    }
+}
+
+/// An entry as one line of JSON, with the name of its shape.
+pub(super) fn json(entry: &Entry) -> Option<String> {
+    #[derive(Serialize)]
+    struct Told<'e> {
+        schema: &'static str,
+        #[serde(flatten)]
+        entry: &'e Entry,
+    }
+    serde_json::to_string(&Told { schema: "switchtower.event/1", entry }).ok()
 }
 
 fn target(plan: &Plan) -> String {
     match (&plan.params.region, &plan.params.to) {
         (Some(region), Some(to)) => format!("{region} -> {to}"),
         (Some(region), None) => region.to_string(),
-        (None, _) => "everything".to_owned(),
+        (None, _) if plan.runbook.as_str() == "cleanup" => "everything".to_owned(),
+        (None, _) => plan.confirm.to_string(),
     }
 }
 
@@ -100,6 +127,9 @@ fn write_step(out: &mut String, number: usize, step: &Step) -> std::fmt::Result 
         if way.undo.is_empty() && !way.calls.is_empty() {
             writeln!(out, "       no undo")?;
         }
+        for call in &way.undo {
+            writeln!(out, "       undo: {}", call.sentence())?;
+        }
     }
     Ok(())
 }
@@ -137,6 +167,8 @@ fn whole(plan: &Plan) -> String {
 pub(super) struct Telling {
     usual: BTreeMap<StepId, String>,
     began: BTreeMap<StepId, Timestamp>,
+    /// What the run leaves behind once it is done.
+    leaves: Vec<Text>,
     /// True once the recovery point was told, which says more than a lag.
     weighed: bool,
 }
@@ -149,6 +181,7 @@ impl Telling {
             Event::Opened { plan, .. } => {
                 let told = plan.steps.iter().map(|step| (step.id.clone(), usual(step)));
                 self.usual = told.collect();
+                self.leaves = plan.leaves().to_vec();
                 line
             }
             Event::StepBegan { step } => {
@@ -168,7 +201,13 @@ impl Telling {
                 self.weighed = true;
                 line
             }
-            Event::Ended { outcome, rto, .. } if self.weighed => stamped(entry, &ended(*outcome, *rto, None)),
+            Event::Ended { outcome, rto, rpo_ms } => {
+                let mut words = ended(*outcome, *rto, rpo_ms.filter(|_| !self.weighed));
+                for left in self.leaves.iter().filter(|_| *outcome == Outcome::Done) {
+                    words = format!("{words}\n  {left}");
+                }
+                stamped(entry, &words)
+            }
             _ => line,
         }
     }
@@ -182,7 +221,7 @@ fn event(entry: &Entry) -> String {
             opening.run, plan.summary, opening.holder, opening.host, opening.reason
         ),
         Event::Resumed { opening, damage } => {
-            let damage: Vec<&str> = damage.iter().map(crate::domain::text::Text::as_str).collect();
+            let damage: Vec<&str> = damage.iter().map(Text::as_str).collect();
             let damaged =
                 if damage.is_empty() { String::new() } else { format!("; damage: {}", damage.join("; ")) };
             format!("run {} is taken up again on {}{damaged}", opening.run, opening.host)

@@ -5,28 +5,30 @@
 
 use serde_json::json;
 
-use super::super::args::{Global, PlanArgs};
+use super::super::args::{Global, PlanArgs, Wishes};
 use super::super::exit::{Exit, Failure};
 use super::super::out;
 use super::super::session::{Session, WORKERS, worker};
 use super::{Asked, Desk, lines};
 use crate::app::acting::{Reads, estimate as reckon};
+use crate::domain::text::Text;
 use crate::runbook::catalog::blocking;
-use crate::runbook::{Plan, PlanError, script};
+use crate::runbook::{Params, Plan, PlanError, Runbook, script};
 
 /// Runs `plan`.
 pub(in crate::cli) fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Failure> {
     let runbook = Desk::runbook(&args.runbook)?;
+    let params = wished(runbook, &args.wishes)?;
     let session = Session::configured(global)?;
     let runs = session.runs()?;
     let runtime = worker(WORKERS)?;
     let planned = runtime.block_on(async {
         let desk = Desk::new(session.clone(), global.allow_endpoint, runs);
-        let params = args.wishes.params();
-        desk.plan(Asked { runbook, params: &params, armed: true, reads: Reads::Anew }).await
+        let asked = Asked { runbook, params: &params, armed: true, reads: Reads::Anew };
+        desk.plan(asked).await.map_err(|error| refused(error, desk.refused_everywhere()))
     });
     runtime.shutdown_background();
-    let plan = planned.map_err(refused)?;
+    let plan = planned?;
     let words = if args.script {
         script::script(&plan, &session.topology)
     } else if args.json {
@@ -74,8 +76,24 @@ fn document(plan: &Plan) -> Result<String, Failure> {
         .map_err(|error| Failure::error(format_args!("the plan is no JSON: {error}")))
 }
 
-/// Why there is no plan, with the choices when there are some.
-pub(super) fn refused(error: PlanError) -> Failure {
+/// The parameters that a command line asks for. What the runbook would pass over was meant otherwise: it is refused.
+pub(super) fn wished(runbook: &dyn Runbook, wishes: &Wishes) -> Result<Params, Failure> {
+    let spec = runbook.spec();
+    let params = wishes.params()?;
+    let given = params.options();
+    let Some((name, _)) = given.iter().find(|(name, _)| !spec.options.contains(name)) else {
+        return Ok(params);
+    };
+    let known: Vec<String> = spec.options.iter().map(|name| format!("--{name}")).collect();
+    let words = format!("{} takes no --{name}; it takes {}", spec.id, known.join(", "));
+    Err(Failure::new(Exit::Usage, words))
+}
+
+/// Why there is no plan, with the choices when there are some. Where every scope refuses the credentials, that is why.
+pub(super) fn refused(error: PlanError, credentials: Option<Text>) -> Failure {
+    if let Some(why) = credentials.filter(|_| !matches!(error, PlanError::Params(_))) {
+        return Failure::new(Exit::Credentials, format_args!("every region refuses the credentials: {why}"));
+    }
     match &error {
         PlanError::Choose { choices, proposed, .. } => {
             let listed: Vec<String> = choices

@@ -12,6 +12,7 @@ use super::reading::Awaited;
 use crate::app::acting::{Basis, Reads};
 use crate::domain::FleetSnapshot;
 use crate::domain::snapshot::{DnsSnapshot, Usage};
+use crate::domain::text::Text;
 use crate::files::Baseline;
 use crate::poll;
 use crate::ports::Clock;
@@ -160,6 +161,11 @@ impl Desk {
         );
         let facts = reading.known(&Facts::of_fleet(&fleet, &self.session.topology));
         self.make(asked, &fleet, &facts, &ground.unwrap_or_default(), lease)
+    }
+
+    /// Why nobody takes the credentials, as the last plan's reading told.
+    pub(super) fn refused_everywhere(&self) -> Option<Text> {
+        self.reading.refused_everywhere()
     }
 
     /// Begins to read what a plan wants to know.

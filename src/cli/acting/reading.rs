@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::domain::Observed;
 use crate::domain::ids::Region;
+use crate::domain::observation::ErrorKind;
 use crate::domain::text::Text;
 use crate::ports::Clock;
 use crate::runbook::{Executor, Fact, Facts};
@@ -94,6 +95,22 @@ impl Reading {
         self.executor.observe_each(asked, dark, &told).await;
         // Whatever was not told will not be told any more.
         self.state.send_modify(|state| state.under_way.retain(|fact| !asked.contains(fact)));
+    }
+
+    /// Why nobody takes the credentials, where everybody who answered says so.
+    pub(super) fn refused_everywhere(&self) -> Option<Text> {
+        let state = self.state.borrow();
+        let mut why = None;
+        for (scope, seen) in state.known.iter().filter(|(fact, _)| matches!(fact, Fact::Identity(_))) {
+            if state.known.identity(scope).is_some() {
+                return None;
+            }
+            let refused = seen
+                .error()
+                .filter(|error| matches!(error.kind, ErrorKind::Expired | ErrorKind::NoCredentials));
+            why = why.or_else(|| refused.map(|error| Text::new(error.to_string())));
+        }
+        why
     }
 
     /// Who answered to a scope.

@@ -14,12 +14,12 @@ use super::desk::local_user;
 use super::{Asked, Desk, Started, TakeUp, lines, plan};
 use crate::app::acting::Reads;
 use crate::domain::text::Text;
-use crate::runbook::engine::NotBegun;
 use crate::runbook::{Approval, ApprovalError, Arming, Decision, Entry, Event, Force, Outcome};
 
 /// Runs `run`.
 pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failure> {
     let runbook = Desk::runbook(&args.runbook)?;
+    let params = plan::wished(runbook, &args.wishes)?;
     let session = Session::configured(global)?;
     let runs = session.runs()?;
     let runtime = worker(WORKERS)?;
@@ -28,12 +28,14 @@ pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failu
         let desk = Desk::new(session.clone(), global.allow_endpoint, runs);
         let arming = Arming::arm(&session.topology, clock.now())
             .map_err(|error| Failure::new(Exit::Blocked, error))?;
-        let params = args.wishes.params();
-        let planned = desk.plan(Asked { runbook, params: &params, armed: true, reads: Reads::Anew }).await;
-        let plan = planned.map_err(plan::refused)?;
+        let asked = Asked { runbook, params: &params, armed: true, reads: Reads::Anew };
+        let planned = desk.plan(asked).await;
+        let plan = planned.map_err(|error| plan::refused(error, desk.refused_everywhere()))?;
         for finding in &plan.findings {
             let word = if finding.force == Force::Block { "blocks" } else { "warns" };
-            out::say(&format!("switchtower: {} {word}: {}", finding.guard.word(), finding.message));
+            let next =
+                if finding.next_step.is_empty() { String::new() } else { format!("; {}", finding.next_step) };
+            out::say(&format!("switchtower: {} {word}: {}{next}", finding.guard.word(), finding.message));
         }
         let approval =
             Approval::mint(&arming, clock.now(), &plan, &args.confirm, &args.reason, args.override_guards)
@@ -57,19 +59,37 @@ pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failu
     ended
 }
 
-/// What was typed wrongly is for whoever typed it; what may not be done is blocked.
+/// Why nothing was confirmed. What blocks was said already, a line each.
 pub(super) fn not_approved(error: &ApprovalError) -> Failure {
-    let exit = match error {
-        ApprovalError::NotConfirmed { .. } | ApprovalError::NoReason => Exit::Usage,
-        ApprovalError::ReadOnly(_) | ApprovalError::Disarmed | ApprovalError::Blocked(_) => Exit::Blocked,
-    };
-    let hint = match error {
-        ApprovalError::Blocked(findings) if findings.iter().all(|finding| finding.may_override) => {
-            "; --override lets the reason cover this"
+    match error {
+        ApprovalError::NotConfirmed { .. } | ApprovalError::NoReason => {
+            Failure::new(Exit::Usage, format_args!("nothing was done: {error}"))
         }
-        _ => "",
-    };
-    Failure::new(exit, format_args!("nothing was done: {error}{hint}"))
+        ApprovalError::ReadOnly(_) | ApprovalError::Disarmed => {
+            Failure::new(Exit::Blocked, format_args!("nothing was done: {error}"))
+        }
+        ApprovalError::Blocked(findings) => {
+            let hint = if findings.iter().all(|finding| finding.may_override) {
+                "; --override lets the reason cover that"
+            } else {
+                ", and no reason covers that"
+            };
+            let guards: Vec<&str> = findings.iter().map(|finding| finding.guard.word()).collect();
+            let words = format!("nothing was done: blocked by {}{hint}", listed(&guards));
+            Failure::new(Exit::Blocked, words)
+        }
+    }
+}
+
+/// Each word once.
+fn listed(words: &[&str]) -> String {
+    let mut once: Vec<&str> = Vec::new();
+    for word in words {
+        if !once.contains(word) {
+            once.push(word);
+        }
+    }
+    once.join(", ")
 }
 
 /// Prints what happens until the run ends. Interrupting stops the run before its next call; a lost terminal
@@ -105,22 +125,21 @@ pub(super) async fn follow(mut started: Started, json: bool) -> Result<Exit, Fai
             printing = print(&entry, json, &mut telling);
         }
     }
-    match ending
-        .map_err(|error| Failure::error(format_args!("the run broke off: {error}; resume {}", started.run)))?
-    {
+    match ending.map_err(|error| {
+        Failure::error(format_args!(
+            "the run broke off: {error}; go on with `switchtower runs resume {} --confirm {}`",
+            started.run, started.confirm
+        ))
+    })? {
         Ok(ending) => {
             if ending.outcome == Outcome::Halted {
                 out::say(&format!(
-                    "switchtower: halted: {}; look with `switchtower runs show {1}`, decide with `switchtower runs retry {1} --confirm …`, or skip, undo or abort in place of retry",
-                    ending.why, started.run
+                    "switchtower: halted: {}; look with `switchtower runs show {1}`, decide with `switchtower runs retry {1} --confirm {2}`, or skip, undo or abort in place of retry",
+                    ending.why, started.run, started.confirm
                 ));
             }
             Ok(exit(ending.outcome))
         }
-        Err(error @ NotBegun::Lease(_)) => Err(Failure::new(
-            Exit::Blocked,
-            format_args!("{error}; --take-over REASON takes the lease of a holder that is gone"),
-        )),
         Err(error) => Err(Failure::new(Exit::Blocked, error)),
     }
 }
@@ -167,7 +186,7 @@ fn abort(started: &Started, asked: bool, why: &str) -> bool {
 }
 
 fn print(entry: &Entry, json: bool, telling: &mut lines::Telling) -> bool {
-    let line = if json { serde_json::to_string(entry).ok() } else { Some(telling.line(entry)) };
+    let line = if json { lines::json(entry) } else { Some(telling.line(entry)) };
     match line {
         Some(line) => out::print(&format!("{line}\n")).unwrap_or(false),
         None => true,

@@ -10,13 +10,14 @@ use super::super::args::{Global, Here, RunsArgs, RunsCommand};
 use super::super::exit::{Exit, Failure};
 use super::super::out;
 use super::super::session::{Session, WORKERS, worker};
-use super::desk::local_user;
+use super::desk::{local_user, unreadable};
 use super::run::{exit, follow};
 use super::{Desk, TakeUp, lines, report};
 use crate::domain::text::Text;
 use crate::runbook::catalog::LeaseState;
 use crate::runbook::engine::asked_about;
 use crate::runbook::journal::{self, Follow, Followed, Holder, Lock, RunState, RunSummary, control};
+use crate::runbook::print::quoted;
 use crate::runbook::state::states;
 use crate::runbook::undo::{self, Undoing};
 use crate::runbook::{Decision, Entry, Event, Outcome, Plan, RunId, StepId};
@@ -101,6 +102,17 @@ async fn list(desk: &Desk, json: bool) -> Result<Exit, Failure> {
         let waits = if run.waits { ", waits for the operator" } else { "" };
         out::print(&format!("{}  {outcome}{waits}\n", run.id))?;
     }
+    if listed.is_empty() {
+        out::say(&format!(
+            "no runs of {} on this host{}",
+            desk.session.topology.application,
+            if desk.lease().is_some() {
+                "; `switchtower runs import ID` brings one of another host"
+            } else {
+                ""
+            }
+        ));
+    }
     match lease {
         LeaseState::Held(view) => out::say(&Desk::held_by(&view)),
         LeaseState::Unreachable(why) => out::say(&format!("who holds the lease cannot be told: {why}")),
@@ -120,7 +132,7 @@ fn standing(run: &RunSummary) -> &'static str {
 }
 
 fn print(entry: &Entry, json: bool, telling: &mut lines::Telling) -> Result<bool, Failure> {
-    let line = if json { serde_json::to_string(entry).ok() } else { Some(telling.line(entry)) };
+    let line = if json { lines::json(entry) } else { Some(telling.line(entry)) };
     line.map_or(Ok(true), |line| out::print(&format!("{line}\n")))
 }
 
@@ -144,7 +156,7 @@ async fn show(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
 
 /// Follows the run until it ends; leaving does not touch it.
 async fn attach(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
-    let folder = journal::folder_of(desk.runs(), run).map_err(Failure::error)?;
+    let folder = journal::folder_of(desk.runs(), run).map_err(unreadable)?;
     let mut follow = Follow::begin(&folder, desk.clock());
     let mut ended = Exit::Done;
     let mut telling = lines::Telling::default();
@@ -160,12 +172,14 @@ async fn attach(desk: &Desk, run: &RunId, json: bool) -> Result<Exit, Failure> {
             }
             Followed::Damaged(damage) => out::say(&format!("switchtower: the journal is damaged: {damage}")),
             Followed::Left => {
+                let name = confirmed_by(&desk.told(run).await?.entries);
                 out::say(&format!(
-                    "switchtower: its process is gone; go on with `switchtower runs resume {run}`"
+                    "switchtower: its process is gone; go on with `switchtower runs resume {run} --confirm {}`",
+                    quoted(&name)
                 ));
                 return Ok(Exit::Halted);
             }
-            Followed::Failed(error) => return Err(Failure::error(error)),
+            Followed::Failed(error) => return Err(unreadable(error)),
         }
     }
     Ok(ended)
@@ -181,15 +195,19 @@ async fn decide(
 ) -> Result<Exit, Failure> {
     let told = desk.told(run).await?;
     let aborting = matches!(decision, Decision::Abort { .. });
+    let held = holder(desk, run).await?.is_some();
+    if held && !aborting && !journal::stand(&told.entries, false).waits {
+        let words = format!(
+            "{run} goes on and waits for nobody; `switchtower runs abort {run} --reason TEXT` stops it"
+        );
+        return Err(Failure::new(Exit::Usage, words));
+    }
+    if !held {
+        ended(run, &told.entries)?;
+    }
     meant(run, &told.entries, &decision, step.as_ref())?;
     say_undo(&told.entries, &decision);
-    if holder(desk, run).await?.is_some() {
-        if !aborting && !journal::stand(&told.entries, false).waits {
-            return Err(Failure::new(
-                Exit::Usage,
-                format_args!("{run} goes on and waits for nobody; `switchtower runs abort {run}` stops it"),
-            ));
-        }
+    if held {
         if told_to(desk, run, decision.clone(), told.entries.len()).await? {
             out::say(&format!("switchtower: told {run}; watch it with `switchtower runs attach {run}`"));
             return Ok(Exit::Done);
@@ -218,6 +236,17 @@ async fn decide(
     };
     let started = desk.take_up(run, &typed, reason.as_str(), how).await?;
     follow(started, here.json).await
+}
+
+/// A run that has ended takes no decision. One that was stopped can be taken up again, and one that halted waits.
+fn ended(run: &RunId, told: &[Entry]) -> Result<(), Failure> {
+    match journal::stand(told, false).outcome {
+        None | Some(Outcome::Halted | Outcome::Aborted) => Ok(()),
+        Some(outcome) => Err(Failure::new(
+            Exit::Usage,
+            format_args!("{run} has ended ({}); there is nothing to go on with", outcome.word()),
+        )),
+    }
 }
 
 /// Whether the decision answers anything: a skip is about the step that the run waits at and about no other, and an undo
@@ -288,14 +317,14 @@ fn confirmed_by(told: &[Entry]) -> String {
 }
 
 async fn holder(desk: &Desk, run: &RunId) -> Result<Option<Holder>, Failure> {
-    let folder = journal::folder_of(desk.runs(), run).map_err(Failure::error)?;
+    let folder = journal::folder_of(desk.runs(), run).map_err(unreadable)?;
     tokio::task::spawn_blocking(move || Lock::holder(&folder)).await.map_err(Failure::error)
 }
 
 /// Leaves a decision in the run's control file and looks whether it was heard: a run that nobody attends ends at its
 /// halt, perhaps right now. False when its process is gone and has not heard it.
 async fn told_to(desk: &Desk, run: &RunId, decision: Decision, known: usize) -> Result<bool, Failure> {
-    let folder = journal::folder_of(desk.runs(), run).map_err(Failure::error)?;
+    let folder = journal::folder_of(desk.runs(), run).map_err(unreadable)?;
     let (by, at) = (local_user(), desk.clock().now());
     let sending = tokio::task::spawn_blocking(move || control::send(&folder, decision, by, at));
     sending.await.map_err(Failure::error)?.map_err(Failure::error)?;
@@ -319,16 +348,19 @@ async fn told_to(desk: &Desk, run: &RunId, decision: Decision, known: usize) -> 
 
 async fn hand_over(desk: &Desk, run: &RunId) -> Result<Exit, Failure> {
     let told = desk.told(run).await?;
-    if holder(desk, run).await?.is_some()
-        && told_to(desk, run, Decision::HandOver, told.entries.len()).await?
-    {
-        out::say(&format!(
-            "switchtower: told {run}; go on with `switchtower runs resume {run}`, here or elsewhere"
-        ));
+    let resume =
+        format!("`switchtower runs resume {run} --confirm {}`", quoted(&confirmed_by(&told.entries)));
+    let held = holder(desk, run).await?.is_some();
+    if !held {
+        ended(run, &told.entries)?;
+    } else if !journal::stand(&told.entries, false).waits {
+        let words = format!("{run} goes on and waits for nobody; there is nothing to hand over yet");
+        return Err(Failure::new(Exit::Usage, words));
+    }
+    if held && told_to(desk, run, Decision::HandOver, told.entries.len()).await? {
+        out::say(&format!("switchtower: told {run}; go on with {resume}, here or elsewhere"));
     } else {
-        out::say(&format!(
-            "switchtower: no process has {run}; whoever goes on: `switchtower runs resume {run}`"
-        ));
+        out::say(&format!("switchtower: no process has {run}; whoever goes on: {resume}"));
     }
     Ok(Exit::Done)
 }
@@ -343,8 +375,14 @@ async fn import(desk: &Desk, run: &RunId) -> Result<Exit, Failure> {
     let application = &desk.session.topology.application;
     let entries = lease.entries(application, run).await.map_err(Failure::error)?;
     let count = entries.len();
+    if entries.is_empty() {
+        let words = format!(
+            "the lease table holds nothing of {run}; look at its name, or resume it on the host that ran it"
+        );
+        return Err(Failure::new(Exit::Usage, words));
+    }
     journal::import(desk.runs(), run, entries, &"the lease table".into(), desk.clock().now())
-        .map_err(Failure::error)?;
+        .map_err(unreadable)?;
     out::say(&format!(
         "switchtower: {count} entries of {run} are here now; look with `switchtower runs show {run}`"
     ));

@@ -44,6 +44,7 @@ static SPEC: RunbookSpec = RunbookSpec {
     key: 'X',
     emergency: false,
     needs_region: false,
+    options: &["region", "skip-snapshots"],
 };
 
 /// What is taken down.
@@ -236,6 +237,13 @@ fn finish(plan: &mut Plan, chain: Chain<'_>, scope: &Scope<'_>) -> Result<(), Pl
         .map(|step| step.title.clone())
         .collect();
     left.extend(always_left(scope));
+    // The file is the operator's own: nothing here edits it.
+    let then = (!scope.whole).then(|| {
+        let regions = listed(scope.regions.iter().map(|entry| &entry.name));
+        Text::from(format!(
+            "the topology file still names {regions}, which the console then calls failing: `init` writes it anew"
+        ))
+    });
     if !gone.is_empty() {
         let after: Vec<_> = steps.last().map(|step: &Step| step.id.clone()).into_iter().collect();
         let mut proof = Step::wait(
@@ -246,6 +254,7 @@ fn finish(plan: &mut Plan, chain: Chain<'_>, scope: &Scope<'_>) -> Result<(), Pl
         )
         .after(after);
         proof.changes = left.iter().map(|line| Text::from(format!("left: {line}"))).collect();
+        proof.changes.extend(then.clone().map(|then| Text::from(format!("then: {then}"))));
         steps.push(proof);
     }
     plan.steps = steps;
@@ -253,6 +262,7 @@ fn finish(plan: &mut Plan, chain: Chain<'_>, scope: &Scope<'_>) -> Result<(), Pl
     plan.data_at_risk = data_at_risk;
     plan.notes = notes;
     plan.notes.extend(left.into_iter().map(|line| Text::from(format!("Left alone: {line}."))));
+    plan.notes.extend(then.map(|then| Text::from(format!("Afterwards {then}."))));
     Ok(())
 }
 

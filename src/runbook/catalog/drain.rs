@@ -33,6 +33,7 @@ pub static SPEC: RunbookSpec = RunbookSpec {
     key: 'D',
     emergency: false,
     needs_region: true,
+    options: &["region", "to", "now", "scale-to-zero"],
 };
 
 /// How long one way out of DNS is tried before the next.

@@ -35,6 +35,7 @@ pub static SPEC: RunbookSpec = RunbookSpec {
     key: 'F',
     emergency: true,
     needs_region: true,
+    options: &["region", "to", "database", "declare", "since", "redeploy"],
 };
 
 /// How long one way out of DNS is tried before the next.
@@ -61,6 +62,10 @@ impl Runbook for Failover {
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
         let view = situation.view();
         let region = asked::region(view.topology, params)?;
+        if let Some(since) = params.since.filter(|since| *since > situation.now) {
+            let words = format!("--since {since} is in the future; now is {:.0}", situation.now);
+            return Err(PlanError::Params(words.into()));
+        }
         let survivors = view.survivors(&region);
         let needs = view.needs(&region, &survivors);
         let evacuation = evacuation::ways(&view, &region, PATIENCE);

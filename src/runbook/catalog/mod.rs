@@ -108,6 +108,8 @@ pub struct RunbookSpec {
     pub emergency: bool,
     /// True when it acts on one region that must be named.
     pub needs_region: bool,
+    /// The options of a command line that mean something to it; any other one was meant for another runbook.
+    pub options: &'static [&'static str],
 }
 
 /// Why there is no plan at all, as opposed to a plan whose guards block it.

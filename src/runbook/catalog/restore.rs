@@ -42,6 +42,7 @@ static SPEC: RunbookSpec = RunbookSpec {
     key: 'R',
     emergency: false,
     needs_region: true,
+    options: &["region", "to", "keep", "saved"],
 };
 
 impl Runbook for Restore {

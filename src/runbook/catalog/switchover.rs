@@ -46,6 +46,7 @@ static SPEC: RunbookSpec = RunbookSpec {
     key: 'W',
     emergency: false,
     needs_region: true,
+    options: &["region", "to"],
 };
 
 /// One global database whose writer moves.

@@ -124,6 +124,9 @@ impl Proof<'_> {
         if state.desired < tasks {
             progress.extend([format!(", only {} desired", state.desired)]);
         }
+        if let Some(failed) = primary.map(|primary| primary.failed_tasks).filter(|failed| *failed > 0) {
+            progress.extend([format!("; {failed} failed to start")]);
+        }
         let newest = state
             .events
             .first()

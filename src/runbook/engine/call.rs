@@ -62,6 +62,8 @@ impl Context {
         let topology = &self.setup.topology;
         let proof = effect(&operation, topology);
         let mut pause = PAUSE;
+        // Said once, however often the call is sent again.
+        let mut doubted: Option<Text> = None;
         self.settle_marks(place.step).await;
         // A call that was sent before, in this process or an earlier one, and whose outcome nobody knows.
         let mut unknown = self.told_sent(&place, &operation) || proof.is_some() && self.in_doubt(&place);
@@ -89,8 +91,15 @@ impl Context {
             if attempt == 0 {
                 self.tell_lag(&saved).await;
             }
-            if let Err(why) = self.interlocked(&place, &operation, asked_at).await {
-                return Called::Refused(why);
+            match self.interlocked(&place, &operation, asked_at).await {
+                Ok(doubt) if doubt == doubted => {}
+                Ok(doubt) => {
+                    doubted.clone_from(&doubt);
+                    if let Some(words) = doubt {
+                        self.tell(Event::Noted { words }).await;
+                    }
+                }
+                Err(why) => return Called::Refused(why),
             }
             let intent = Event::Intent {
                 step: place.step.clone(),
@@ -337,14 +346,15 @@ impl Context {
         }
     }
 
-    /// The engine's own interlocks; `Err` says what would go wrong.
+    /// The engine's own interlocks: what they let pass in doubt, if anything; `Err` says what would go wrong.
     async fn interlocked(
         &self,
         place: &Place<'_>,
         operation: &Operation,
         asked_at: Timestamp,
-    ) -> Result<(), Text> {
+    ) -> Result<Option<Text>, Text> {
         let topology = &self.setup.topology;
+        let mut doubt = None;
         if place.call >= UNDO {
             let plan = &self.setup.plan;
             let wanted = carried_facts(topology, plan, operation);
@@ -368,7 +378,7 @@ impl Context {
                         "nobody can tell now whether anybody else is alive and in DNS; {} may be, and is taken for it",
                         listed.join(" or ")
                     );
-                    self.tell(Event::Noted { words: words.into() }).await;
+                    doubt = Some(words.into());
                 }
                 WayOut::Closed(why) => return Err(why),
             }
@@ -377,7 +387,7 @@ impl Context {
             let facts = self.setup.executor.observe(&writer_facts(topology, operation)).await;
             writer_may_move(topology, &facts, operation, asked_at)?;
         }
-        Ok(())
+        Ok(doubt)
     }
 
     /// The lease, looked at once more right before the call.

@@ -122,9 +122,9 @@ impl Hold {
                         asked.map_or_else(|| setup.approval.reason(), |(_, reason)| reason)
                     }
                     // A planned run takes over from the dead only: nobody's failover is stopped for it.
-                    Some(_) if !view.is_expired(setup.clock.now()) => return Err(alive(&view, setup)),
+                    _ if !view.is_expired(setup.clock.now()) => return Err(held(&view, setup)),
                     Some((_, reason)) if !reason.as_str().trim().is_empty() => reason,
-                    _ => return Err(blocked(LeaseError::Held(view))),
+                    _ => return Err(held(&view, setup)),
                 };
                 let lease = store.take_over(claim, &view, reason).await.map_err(blocked)?;
                 let number = lease.number;
@@ -179,14 +179,20 @@ impl Hold {
     }
 }
 
-/// Why a lease that is renewed is not taken from its holder.
-fn alive(view: &LeaseView, setup: &Setup) -> NotBegun {
-    let beat = setup.clock.now().duration_since(view.heartbeat).as_secs().max(0);
+/// Why a lease is not taken from its holder, and what to do: one that is renewed is waited for.
+fn held(view: &LeaseView, setup: &Setup) -> NotBegun {
+    let now = setup.clock.now();
+    let beat = now.duration_since(view.heartbeat).as_secs().max(0);
     let held = LeaseError::Held(Box::new(view.clone()));
-    NotBegun::Lease(
-        format!("{held}, which was alive {beat} s ago; attach to it, or abort it, and wait for it to end")
-            .into(),
-    )
+    let next = if view.is_expired(now) {
+        format!("last heard of {beat} s ago; when it is gone for good, --take-over WHY takes its lease")
+    } else {
+        format!(
+            "which was alive {beat} s ago; wait for it to end, or attach to it or abort it on {}",
+            view.claim.host
+        )
+    };
+    NotBegun::Lease(format!("{held}, {next}").into())
 }
 
 fn purpose(setup: &Setup) -> Text {

@@ -6,6 +6,7 @@
 mod data;
 mod drift;
 mod means;
+mod starts;
 mod who;
 
 use std::time::Duration;
@@ -57,13 +58,14 @@ pub struct Move<'p> {
 pub type Guard = fn(&View<'_>, &Subject<'_>) -> Vec<GuardFinding>;
 
 /// All but `drift`, which compares a plan with the world at its confirmation.
-pub const GUARDS: [Guard; 10] = [
+pub const GUARDS: [Guard; 11] = [
     who::armed,
     who::identity,
     who::endpoint,
     survivors,
     fresh,
     means::headroom,
+    starts::starts,
     data::data_at_risk,
     means::dependency,
     who::lease,

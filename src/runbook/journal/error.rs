@@ -55,7 +55,10 @@ pub enum JournalError {
     #[error("{} exists already; nothing was changed: show that run instead", shown(.0))]
     Exists(PathBuf),
     /// There is no such run.
-    #[error("there is no run in {}; `switchtower runs list` names all runs", shown(.0))]
+    #[error(
+        "there is no run {} in {}; `switchtower runs list` names all of this host, `switchtower runs import` brings \
+         one of another", name(.0), folder(.0)
+    )]
     NoRun(PathBuf),
     /// What was given is no name of a run.
     #[error("`{0}` is no name of a run; `switchtower runs list` names all runs")]
@@ -107,6 +110,14 @@ impl Failure {
 /// A path as text that a terminal may be given.
 fn shown(path: &Path) -> Text {
     path.to_string_lossy().into_owned().into()
+}
+
+fn name(run: &Path) -> Text {
+    run.file_name().map_or_else(|| shown(run), |name| shown(Path::new(name)))
+}
+
+fn folder(run: &Path) -> Text {
+    shown(run.parent().unwrap_or(run))
 }
 
 fn words(damage: &[Damage]) -> String {

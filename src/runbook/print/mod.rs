@@ -23,7 +23,8 @@ use crate::domain::ids::Region;
 use crate::runbook::operation::Operation;
 
 pub(super) use line::{Line, aws};
-pub(super) use quote::{comment, literal, quoted};
+pub(crate) use quote::quoted;
+pub(super) use quote::{comment, literal};
 pub(super) use records::{exact, record_query, record_query_of};
 
 /// One call, exactly: what AWS is asked for.

@@ -13,10 +13,7 @@
 mod check;
 mod step;
 
-use std::fmt::Write as _;
-
 use super::guard::Force;
-use super::params::Params;
 use super::plan::Plan;
 use super::print::{comment, quoted};
 use crate::domain::Topology;
@@ -156,7 +153,7 @@ fn head(out: &mut Script, plan: &Plan, topology: &Topology) {
     out.note(&format!("{}: {}", plan.application, plan.summary));
     out.note("");
     out.note(&format!("application  {}", plan.application));
-    out.note(&format!("runbook      {}{}", plan.runbook, asked(&plan.params)));
+    out.note(&format!("runbook      {}{}", plan.runbook, plan.params.command_line()));
     out.note(&format!("digest       {}", plan.digest().as_str()));
     out.note(&format!("made         {made}"));
     out.note("");
@@ -195,30 +192,6 @@ fn head(out: &mut Script, plan: &Plan, topology: &Topology) {
 
 fn lines(texts: &[Text]) -> impl Iterator<Item = String> {
     texts.iter().map(ToString::to_string)
-}
-
-/// What was asked for, as the options of `plan`.
-fn asked(params: &Params) -> String {
-    let mut words = String::new();
-    let mut add = |option: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            // Writing to a string cannot fail.
-            let _ = write!(words, " --{option} {value}");
-        }
-    };
-    add("region", params.region.as_ref().map(crate::domain::ids::Region::as_str));
-    add("to", params.to.as_ref().map(crate::domain::ids::Region::as_str));
-    add("database", params.database.map(super::params::DatabaseChoice::word));
-    for (on, option) in [
-        (params.now, " --now"),
-        (params.scale_to_zero, " --scale-to-zero"),
-        (params.skip_snapshots, " --skip-snapshots"),
-    ] {
-        if on {
-            words.push_str(option);
-        }
-    }
-    words
 }
 
 /// Any of ARC's endpoints may take a call: they are tried one after the other.

@@ -12,6 +12,7 @@
 //!       > SetDesired …  accepted 1f3c…                       │
 //! ```
 
+use jiff::Timestamp;
 use ratatui::style::Style;
 
 use crate::app::acting::run::{Fate, Halt, RunState, RunStep, Standing};
@@ -103,7 +104,6 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
         0 => String::new(),
         some => format!(", {some} passed"),
     };
-    rule(pen, 0, &format!("run: {}, {at} of {of} done{passed}{spent}{left}", run.name()), theme);
     let (mark, word) = match &run.standing {
         Standing::Running => (Mark::Warning, "▶ RUNNING"),
         Standing::Undoing => (Mark::Warning, "▶ UNDOING"),
@@ -115,7 +115,19 @@ fn heading(pen: &mut Pen<'_>, app: &App, run: &RunState, theme: Theme) {
         Standing::Ended { outcome: Outcome::Undone, .. } => (Mark::Warning, "▲ UNDONE"),
         Standing::Ended { outcome: Outcome::Superseded, .. } => (Mark::Warning, "▲ SUPERSEDED"),
     };
-    pen.put_right(pen.width().saturating_sub(1), 0, 18, &format!(" {word} "), theme.sign(mark));
+    let sign = format!(" {word} ");
+    // Where it is narrow the numbers stay and words go.
+    let name = run.name();
+    let titles = [
+        format!("run: {name}, {at} of {of} done{passed}{spent}{left}"),
+        format!("{name}, {at} of {of} done{passed}{spent}{left}"),
+        format!("{name}, {at}/{of} done{passed}{spent}{left}"),
+        format!("{name}, {at}/{of}{passed}{spent}{left}"),
+    ];
+    let room = pen.width().saturating_sub(4 + width(&sign));
+    let title = titles.iter().find(|title| width(title) <= room).unwrap_or(&titles[3]);
+    rule(pen, 0, title, theme);
+    pen.put_right(pen.width().saturating_sub(1), 0, 18, &sign, theme.sign(mark));
 }
 
 fn ended(outcome: Outcome) -> Mark {
@@ -155,6 +167,9 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
                     view.run
                 );
                 page.text(("  → ", theme.key()), &words, room, theme.plain());
+            }
+            for line in run.leaves() {
+                page.text(("    ", theme.plain()), line.as_str(), room, theme.plain());
             }
             page.gap();
         }
@@ -259,6 +274,7 @@ fn step(
     theme: Theme,
 ) {
     const RIGHT: usize = 26;
+    const LINE: usize = 100;
     // A run that is over leaves its steps where they were; nothing of it runs on.
     let live = run.is_live();
     let now = if live { app.fleet.now() } else { run.last.unwrap_or(app.fleet.now()) };
@@ -285,7 +301,10 @@ fn step(
         state => format!("{} {time}", state.word()),
     };
     let right = right.trim_end();
-    let title_room = usize::from(room).saturating_sub(7 + RIGHT);
+    let right = fit(right, RIGHT);
+    // The state stands at the right edge, as far as the eye follows a line, and the title has all the rest.
+    let edge = usize::from(room).min(LINE);
+    let title_room = edge.saturating_sub(10 + usize::from(width(&right)));
     // What goes on, or waits for a decision, is told whole; the others as far as their line goes.
     let whole = matches!(step.state, StepState::UnderWay | StepState::Failed);
     let lines = if whole {
@@ -295,15 +314,15 @@ fn step(
     };
     let mut lines = lines.into_iter();
     let title = lines.next().unwrap_or_default();
-    let blank = " ".repeat(title_room.saturating_sub(width(&title) as usize) + 1);
+    let blank = edge.saturating_sub(8 + usize::from(width(&title) + width(&right)));
     let over = matches!(step.state, StepState::NotBegun);
     let title_style = if over { theme.plain() } else { theme.strong() };
     page.line(vec![
         (format!("  {symbol} "), style),
         (format!("{:>2} ", index + 1), theme.quiet()),
         (title, title_style),
-        (blank, theme.plain()),
-        (fit(right, RIGHT), style),
+        (" ".repeat(blank), theme.plain()),
+        (right, style),
     ]);
     let indent = "       ";
     for more in lines {
@@ -328,17 +347,43 @@ fn step(
         let words = format!("way {} of {ways}{method}", (step.way + 1).min(ways));
         page.text((indent, theme.plain()), &words, room, theme.quiet());
     }
-    let skipped = step.calls.len().saturating_sub(CALLS);
+    let tries = tries(&step.calls);
+    let skipped = tries.len().saturating_sub(CALLS);
     if skipped > 0 {
         page.text((indent, theme.plain()), &format!("{skipped} calls before these"), room, theme.quiet());
     }
-    for sent in step.calls.iter().skip(skipped) {
-        self::sent(page, sent, room, theme);
+    for (last, first, times) in tries.into_iter().skip(skipped) {
+        self::sent(page, last, (first, times), room, theme);
     }
 }
 
-fn sent(page: &mut Page, sent: &CallState, room: u16, theme: Theme) {
-    let again = if sent.attempt > 0 { format!(" (sent {} times)", sent.attempt + 1) } else { String::new() };
+/// The last try of each call, when it was first sent and how often, the call that was sent last at the end: what the
+/// same call met a minute ago says nothing that its last answer does not.
+fn tries(calls: &[CallState]) -> Vec<(&CallState, Timestamp, usize)> {
+    let mut tries: Vec<(&CallState, Timestamp, usize)> = Vec::new();
+    for sent in calls {
+        let same = |(last, ..): &(&CallState, Timestamp, usize)| {
+            (last.way, last.call) == (sent.way, sent.call)
+                && last.operation.sentence() == sent.operation.sentence()
+        };
+        let (first, times) = match tries.iter().position(same) {
+            Some(at) => {
+                let (_, first, times) = tries.remove(at);
+                (first, times + 1)
+            }
+            None => (sent.at, 1),
+        };
+        tries.push((sent, first, times));
+    }
+    tries
+}
+
+fn sent(page: &mut Page, sent: &CallState, (first, times): (Timestamp, usize), room: u16, theme: Theme) {
+    let again = if times > 1 {
+        format!(" (sent {times} times since {})", format::clock(first))
+    } else {
+        String::new()
+    };
     let undo = if sent.call >= UNDO { "undo: " } else { "" };
     let words = format!("{undo}{}{again}", sent.operation.sentence());
     let lead = format!("       {} > ", format::clock(sent.at));

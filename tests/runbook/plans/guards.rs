@@ -6,7 +6,9 @@ use switchtower::domain::ids::Region;
 use switchtower::domain::metric::Metric;
 use switchtower::domain::observation::ErrorKind;
 use switchtower::domain::policy::Freeze;
-use switchtower::domain::snapshot::{DbClusterState, HealthCheckConfig, Identity, ScalableTarget};
+use switchtower::domain::snapshot::{
+    DbClusterState, HealthCheckConfig, Identity, ScalableTarget, ServiceState,
+};
 use switchtower::domain::topology::{FrontDoor, LeaseSettings};
 use switchtower::runbook::guards::drift;
 use switchtower::runbook::{
@@ -77,6 +79,15 @@ fn unhealthy(world: &mut World, index: usize) {
     for targets in world.regions[index].target_groups.values_mut() {
         let at = targets.as_of().unwrap();
         targets.succeed(vec![target(1, "unhealthy")], at);
+    }
+}
+
+/// Spoils what is seen of the survivor's services.
+fn spoil_services(world: &mut World, spoil: fn(&mut ServiceState)) {
+    for service in world.regions[1].services.values_mut() {
+        let (mut state, at) = (service.value().unwrap().clone(), service.as_of().unwrap());
+        spoil(&mut state);
+        service.succeed(state, at);
     }
 }
 
@@ -201,6 +212,28 @@ const ROWS: &[Row] = &[
         },
         &["b fresh"],
         &["w fresh"],
+    ),
+    (
+        "the survivor runs fewer tasks than it wants",
+        || Stage::spoilt(|world| spoil_services(world, |state| state.running = state.desired - 1)),
+        &["w headroom"],
+        &["w headroom"],
+    ),
+    (
+        "the survivor's newest tasks fail to start",
+        || Stage::spoilt(|world| spoil_services(world, |state| state.deployments[0].failed_tasks = 7)),
+        &["w headroom"],
+        &["w headroom"],
+    ),
+    (
+        "the survivor's deployment was given up",
+        || {
+            Stage::spoilt(|world| {
+                spoil_services(world, |state| state.deployments[0].rollout = Some("FAILED".into()));
+            })
+        },
+        &["w headroom"],
+        &["w headroom"],
     ),
     (
         "the quota is too small",

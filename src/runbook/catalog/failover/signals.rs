@@ -76,6 +76,9 @@ fn alarms(view: &View<'_>, region: &Region) -> Option<String> {
     (!firing.is_empty()).then(|| format!("alarms fire: {}", words::list(firing)))
 }
 
+/// So many silent calls are named one by one.
+const LISTED: usize = 3;
+
 /// Calls to the region that end without an answer, our own requests left out: they are a signal of their own.
 fn time_outs(view: &View<'_>, region: &Region) -> Option<String> {
     let mut calls: Vec<String> = Vec::new();
@@ -87,6 +90,19 @@ fn time_outs(view: &View<'_>, region: &Region) -> Option<String> {
         if here && its_own && !calls.contains(&error.call.to_string()) {
             calls.push(error.call.to_string());
         }
+    }
+    // Many calls are told by their services: which of them it is says little then.
+    if calls.len() > LISTED {
+        let count = calls.len();
+        let mut services: Vec<&str> = Vec::new();
+        for call in &calls {
+            let service = call.split_once(':').map_or(call.as_str(), |(service, _)| service);
+            if !services.contains(&service) {
+                services.push(service);
+            }
+        }
+        let services = words::list(services);
+        return Some(format!("its APIs do not answer: {services}, {count} calls"));
     }
     (!calls.is_empty()).then(|| format!("its APIs do not answer: {}", words::list(calls)))
 }
