@@ -42,6 +42,16 @@ impl Place {
         }
     }
 
+    /// The VPC that a load balancer stands in.
+    pub(super) async fn network_of(&self, arn: &Arn) -> Result<Text, ProbeError> {
+        let found = self.describe_load_balancers(std::slice::from_ref(arn)).await?;
+        let Some(balancer) = found.first() else {
+            return Err(self.absent(DESCRIBE_LOAD_BALANCERS, "this load balancer is gone"));
+        };
+        let network = balancer.vpc_id().filter(|id| !id.is_empty()).map(Text::new);
+        network.ok_or_else(|| self.error(ErrorKind::NoData, DESCRIBE_LOAD_BALANCERS, "it tells no VPC"))
+    }
+
     async fn describe_load_balancers(&self, arns: &[Arn]) -> Result<Vec<LoadBalancer>, ProbeError> {
         let client = self.elb().await;
         let wanted = arns.iter().map(|arn| arn.as_str().to_owned()).collect();

@@ -133,6 +133,7 @@ struct Inner {
     route53: Budget,
     discovery: Budget,
     acting: Budget,
+    testing: Budget,
     partition: Option<String>,
     seats: Mutex<HashMap<(String, Region), Arc<place::Seat>>>,
 }
@@ -182,6 +183,8 @@ impl Cloud {
             discovery: Budget::new(clock, 4.0, 4.0),
             // A run goes before everything else of ours, and still leaves something to the account's others.
             acting: Budget::new(clock, 3.0, 4.0),
+            // What only looks has the rest, so that a run's own calls never wait behind it.
+            testing: Budget::new(clock, 1.5, 10.0),
             partition,
             seats: Mutex::default(),
         }))

@@ -91,5 +91,6 @@ fn db_cluster_state(cluster: &DbCluster) -> DbClusterState {
         engine_version: Text::new(cluster.engine_version().unwrap_or_default()),
         instances: cluster.db_cluster_members().len(),
         pending_changes: pending,
+        resource_id: Text::new(cluster.db_cluster_resource_id().unwrap_or_default()),
     }
 }

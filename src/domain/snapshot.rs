@@ -303,6 +303,9 @@ pub struct DbClusterState {
     pub instances: usize,
     /// Whether a change waits for the next maintenance window.
     pub pending_changes: bool,
+    /// AWS's own id of it, which no later cluster of the same name has; empty when it was not told.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub resource_id: Text,
 }
 
 /// GetBucketReplication, one rule.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::aftermath::Aftermath;
 use super::condition::Judgement;
 use super::fact::Facts;
 use super::guard::GuardFinding;
@@ -195,6 +196,11 @@ pub enum Event {
     RecoveryPoint {
         /// What.
         point: RecoveryPoint,
+    },
+    /// What RDS tells of an unplanned promotion.
+    Aftermath {
+        /// What.
+        aftermath: Aftermath,
     },
     /// Something the operator should read.
     Noted {

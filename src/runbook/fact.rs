@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{
@@ -48,7 +49,7 @@ pub enum Fact {
     GlobalCluster(Region, GlobalClusterId),
     /// A member cluster (DescribeDBClusters).
     DbCluster(Region, DbClusterId),
-    /// Identifiers of a cluster's instances (DescribeDBInstances).
+    /// Identifiers of a cluster's instances, readers first and the writer last (DescribeDBInstances, DescribeDBClusters).
     DbInstances(Region, DbClusterId),
     /// Whether an instance exists (DescribeDBInstances).
     DbInstance(Region, Text),
@@ -57,6 +58,8 @@ pub enum Fact {
     /// Whether a blue/green deployment of a cluster, or of the global cluster that it is in, is under way
     /// (DescribeBlueGreenDeployments).
     BlueGreen(Region, DbClusterId, GlobalClusterId),
+    /// What RDS tells of its clusters and instances since a moment, oldest first (DescribeEvents).
+    RdsEvents(Region, Timestamp),
     /// Newest AuroraGlobalDBRPOLag of a secondary, milliseconds (GetMetricData).
     RpoLag(Region, DbClusterId),
     /// A table (DescribeTable).
@@ -83,6 +86,8 @@ pub enum Fact {
     KeepAlive(Region, Arn),
     /// Where a service's task definition gets its images and secrets (DescribeTaskDefinition).
     Dependencies(Region, ServiceKey),
+    /// What a task of a service takes of the Fargate quota (DescribeServices, DescribeTaskDefinition).
+    TaskSize(Region, ServiceKey),
     /// Fargate vCPU quota (Service Quotas GetServiceQuota).
     VcpuQuota(Region),
     /// Tags of a resource; also proves that it exists.
@@ -93,6 +98,8 @@ pub enum Fact {
     Cluster(Region, ClusterName),
     /// Whether a load balancer or target group exists, and whether it is protected from deletion.
     Balancer(Region, Arn),
+    /// The VPC of a load balancer (DescribeLoadBalancers).
+    Network(Region, Arn),
     /// Whether a global cluster, a regional cluster or a table is protected from deletion, by its ARN.
     Protection(Region, Arn),
     /// Whether a bucket exists, and how many object versions a first page finds.
@@ -129,6 +136,8 @@ pub enum Known {
     DbCluster(DbClusterState),
     /// Names: instances of a cluster.
     Names(Vec<Text>),
+    /// What RDS tells.
+    RdsEvents(Vec<RdsEvent>),
     /// A table.
     Table(TableState),
     /// A number in the fact's unit.
@@ -143,9 +152,11 @@ pub enum Known {
     Answers(Vec<Answer>),
     /// Images and secrets: where they lie.
     Dependencies(Vec<Dependency>),
+    /// What a task takes.
+    TaskSize(TaskSize),
     /// Tags.
     Tags(BTreeMap<String, String>),
-    /// A word: a stack's status.
+    /// A word: a stack's status, a VPC's id.
     Word(Text),
 }
 
@@ -164,6 +175,7 @@ impl Fact {
             | Self::DbInstance(region, _)
             | Self::AvailableInstances(region, _)
             | Self::BlueGreen(region, ..)
+            | Self::RdsEvents(region, _)
             | Self::RpoLag(region, _)
             | Self::Table(region, _)
             | Self::Requests(region)
@@ -171,11 +183,13 @@ impl Fact {
             | Self::Probe(region)
             | Self::KeepAlive(region, _)
             | Self::Dependencies(region, _)
+            | Self::TaskSize(region, _)
             | Self::VcpuQuota(region)
             | Self::Tags(region, _)
             | Self::Alarm(region, _)
             | Self::Cluster(region, _)
             | Self::Balancer(region, _)
+            | Self::Network(region, _)
             | Self::Protection(region, _)
             | Self::Bucket(region, _)
             | Self::Stack(region, _) => Some(region),
@@ -221,6 +235,20 @@ pub struct Answer {
     pub region: Option<Region>,
     /// Seconds for which the answer may be kept.
     pub ttl: u32,
+    /// True when Route 53's API told it (TestDNSAnswer), for the zone's servers did not answer us.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tested: bool,
+}
+
+/// One event of RDS. It has no id: it is told by its words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RdsEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Identifier of the cluster or instance.
+    pub source: Text,
+    /// AWS's words.
+    pub words: Text,
 }
 
 /// Something that a task needs at its start.
@@ -232,6 +260,27 @@ pub struct Dependency {
     pub name: Text,
     /// The region it lies in; `None` when its name does not tell.
     pub region: Option<Region>,
+}
+
+/// What a task of a service takes of the account's Fargate quota.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskSize {
+    /// Where its tasks run.
+    pub runs_on: RunsOn,
+    /// vCPUs of one task; `None` when its definition names none.
+    pub vcpus: Option<f64>,
+}
+
+/// Where tasks run, as far as the quota of Fargate On-Demand goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunsOn {
+    /// On Fargate On-Demand, all of them.
+    Fargate,
+    /// Some there, or it is not told: a capacity provider strategy with several providers, or none.
+    Perhaps,
+    /// On EC2 instances, on Fargate Spot, or outside AWS: they count against no such quota.
+    Elsewhere,
 }
 
 /// Observations, each with its time.
@@ -278,6 +327,8 @@ typed! {
     db_cluster(DbCluster) -> DbClusterState;
     /// The names.
     names(Names) -> Vec<Text>;
+    /// What RDS tells.
+    rds_events(RdsEvents) -> Vec<RdsEvent>;
     /// The table.
     table(Table) -> TableState;
     /// The number.
@@ -292,6 +343,8 @@ typed! {
     answers(Answers) -> Vec<Answer>;
     /// The dependencies.
     dependencies(Dependencies) -> Vec<Dependency>;
+    /// What a task takes.
+    task_size(TaskSize) -> TaskSize;
     /// The tags.
     tags(Tags) -> BTreeMap<String, String>;
     /// The word.

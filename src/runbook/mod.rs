@@ -22,9 +22,11 @@
 //! | [`engine`] | how a confirmed plan is carried out |
 //! | [`journal`] | what happened, on disk |
 //! | [`pin`] | what runs left so that a region stays out of service |
+//! | [`recovery`], [`aftermath`] | what a promotion lost, and what RDS tells of it |
 //! | [`sample`] | what users felt meanwhile |
 //! | [`report`] | a run told afterwards |
 
+pub mod aftermath;
 pub mod approval;
 pub mod catalog;
 pub mod condition;
@@ -51,12 +53,13 @@ pub mod state;
 pub mod typical;
 pub mod undo;
 
+pub use aftermath::{Aftermath, Told};
 pub use approval::{Approval, ApprovalError, Arming};
 pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation};
 pub use condition::{Condition, Judgement, Moment};
 pub use event::{ActFailure, Decision, Entry, Event, LeaseOutcome, Opening, Outcome, RunId};
 pub use executor::{Executor, Receipt};
-pub use fact::{Answer, Dependency, Fact, Facts, Known};
+pub use fact::{Answer, Dependency, Fact, Facts, Known, RdsEvent, RunsOn, TaskSize};
 pub use guard::{Force, GuardFinding, GuardId};
 pub use lease::{Claim, HEARTBEAT, LEASE_LIFE, Lease, LeaseError, LeaseStore, LeaseView};
 pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend, Steering, Suspended};

@@ -97,6 +97,7 @@ impl Event {
             | Self::Sampled { .. }
             | Self::Marked { .. }
             | Self::RecoveryPoint { .. }
+            | Self::Aftermath { .. }
             | Self::Noted { .. }
             | Self::Ended { .. } => None,
         }

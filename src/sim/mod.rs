@@ -94,7 +94,7 @@ pub struct SimOptions {
     pub images_in: Option<Region>,
     /// Regions whose health checks belong to another service, which makes them read-only.
     pub linked_checks: Vec<Region>,
-    /// Fargate vCPUs that the account may use in each region; a task takes one.
+    /// Fargate vCPUs that the account may use in each region.
     pub vcpus: f64,
 }
 

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use switchtower::cloud::Cloud;
 use switchtower::domain::ids::{Arn, HealthCheckId, HostName, Region, ServiceKey};
 use switchtower::domain::observation::ErrorKind;
-use switchtower::runbook::{Executor, Fact, Facts, Known};
+use switchtower::runbook::{Executor, Fact, Facts, Known, RunsOn, TaskSize};
 use switchtower::sim::{Mode, SimOptions};
 
 use super::act::{acting, api, apply, desired, east, hands, know, pass, west};
@@ -29,6 +29,7 @@ fn everything(world: &World) -> Vec<Fact> {
                 Fact::Service(at(), key()),
                 Fact::Scaling(at(), key()),
                 Fact::Dependencies(at(), key()),
+                Fact::TaskSize(at(), key()),
             ]);
         }
         for balancer in &entry.load_balancers {
@@ -36,6 +37,7 @@ fn everything(world: &World) -> Vec<Fact> {
             facts.extend([
                 Fact::KeepAlive(at(), arn()),
                 Fact::Balancer(at(), arn()),
+                Fact::Network(at(), arn()),
                 Fact::Tags(at(), arn()),
             ]);
             facts.extend(balancer.target_groups.iter().map(|group| Fact::Targets(at(), group.clone())));
@@ -45,6 +47,7 @@ fn everything(world: &World) -> Vec<Fact> {
         facts.extend(topology.tables_in(region).map(|table| Fact::Table(at(), table.name.clone())));
         for (global, member) in topology.aurora_in(region) {
             facts.push(Fact::GlobalCluster(at(), global.id.clone()));
+            facts.push(Fact::RdsEvents(at(), epoch()));
             facts.extend([
                 Fact::DbCluster(at(), member.id.clone()),
                 Fact::DbInstances(at(), member.id.clone()),
@@ -95,11 +98,14 @@ fn only(fact: &Fact) -> Option<String> {
         | Fact::Probe(region)
         | Fact::KeepAlive(region, _)
         | Fact::Dependencies(region, _)
+        | Fact::TaskSize(region, _)
+        | Fact::RdsEvents(region, _)
         | Fact::VcpuQuota(region)
         | Fact::Tags(region, _)
         | Fact::Alarm(region, _)
         | Fact::Cluster(region, _)
-        | Fact::Balancer(region, _) => Some(region.to_string()),
+        | Fact::Balancer(region, _)
+        | Fact::Network(region, _) => Some(region.to_string()),
         Fact::Identity(scope) => Some(scope.to_string()),
         _ => None,
     }
@@ -315,6 +321,32 @@ async fn what_a_start_needs_is_told_with_its_region() {
     let told: Vec<_> =
         found.iter().map(|one| (one.kind.as_str(), one.region.as_ref().map(Region::as_str))).collect();
     assert_eq!(told, [("image", Some("us-east-1")), ("secret", Some("us-east-1"))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn instances_are_told_with_the_writer_last() {
+    let (world, acting) = hands("calm");
+    for (at, member) in [(east(), 0), (west(), 1)] {
+        let cluster = world.topology.aurora[0].members[member].id.clone();
+        let told = know(&acting, &Fact::DbInstances(at, cluster.clone())).await;
+        let names = [2, 1].map(|number| format!("{cluster}-{number}").into());
+        assert_eq!(told, Known::Names(names.to_vec()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_network_of_a_load_balancer_is_told_by_its_id() {
+    let (world, acting) = hands("calm");
+    let balancer = world.topology.regions[1].load_balancers[0].arn.clone();
+    let Known::Word(id) = know(&acting, &Fact::Network(west(), balancer)).await else { panic!() };
+    assert!(id.as_str().starts_with("vpc-0"), "{id}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_task_takes_of_the_quota_is_read_from_its_definition() {
+    let (_, acting) = hands("calm");
+    let size = know(&acting, &Fact::TaskSize(west(), api())).await;
+    assert_eq!(size, Known::TaskSize(TaskSize { runs_on: RunsOn::Fargate, vcpus: Some(1.0) }));
 }
 
 #[tokio::test(start_paused = true)]

@@ -193,6 +193,35 @@ fn a_value_that_shaped_the_plan_and_is_seen_otherwise_renews_it_at_once() {
 }
 
 #[test]
+fn an_open_card_renews_its_ways_and_keeps_what_it_shows_meanwhile() {
+    let mut stage = outage_seen(SIZE);
+    let wishes = |effects: Vec<Effect>| -> Vec<Wish> {
+        let wish = |effect| if let Effect::Plan(wish) = effect { Some(wish) } else { None };
+        effects.into_iter().filter_map(wish).collect()
+    };
+    stage.plan("!");
+    let shown = stage.text();
+    let mut later = |seconds| {
+        let now = stage.app.fleet.now() + SignedDuration::from_secs(seconds);
+        wishes(stage.app.update(Event::Tick(now)).effects)
+    };
+    assert_eq!(later(30), [], "nothing is old yet");
+    let asked = later(600);
+    assert_eq!(asked.len(), 3, "drain, drain --now and failover: {asked:?}");
+    assert!(asked.iter().all(|wish| wish.reads == Reads::Stale));
+    assert_eq!(later(1), [], "once");
+    let steps = |text: &str| text.lines().find(|line| line.contains("all done")).map(str::to_owned);
+    assert!(steps(&shown).is_some(), "{shown}");
+    assert_eq!(steps(&stage.text()), steps(&shown), "the plans stand there until the new ones come");
+    for wish in asked {
+        let plan = plans::answer(&wish).map(|plan| again(&stage, plan));
+        stage.planned(wish.ticket, Basis::Read, plan);
+    }
+    let now = stage.app.fleet.now() + SignedDuration::from_secs(1);
+    assert_eq!(wishes(stage.app.update(Event::Tick(now)).effects), [], "and the new ones are young");
+}
+
+#[test]
 fn what_is_no_newer_or_not_otherwise_renews_nothing() {
     let mut stage = open("shift-d");
     pass(&mut stage, 6);
@@ -255,33 +284,4 @@ fn a_refusal_goes_with_the_plan_that_was_refused() {
     stage.planned(wish.ticket, Basis::Read, Ok(plans::drifted(&wish.params)));
     assert_eq!(dialog(&stage).refused, None, "that was about another plan");
     assert!(!dialog(&stage).differs.is_empty());
-}
-
-#[test]
-fn an_open_card_renews_its_ways_and_keeps_what_it_shows_meanwhile() {
-    let mut stage = outage_seen(SIZE);
-    let wishes = |effects: Vec<Effect>| -> Vec<Wish> {
-        let wish = |effect| if let Effect::Plan(wish) = effect { Some(wish) } else { None };
-        effects.into_iter().filter_map(wish).collect()
-    };
-    stage.plan("!");
-    let shown = stage.text();
-    let mut later = |seconds| {
-        let now = stage.app.fleet.now() + SignedDuration::from_secs(seconds);
-        wishes(stage.app.update(Event::Tick(now)).effects)
-    };
-    assert_eq!(later(30), [], "nothing is old yet");
-    let asked = later(600);
-    assert_eq!(asked.len(), 3, "drain, drain --now and failover: {asked:?}");
-    assert!(asked.iter().all(|wish| wish.reads == Reads::Stale));
-    assert_eq!(later(1), [], "once");
-    let steps = |text: &str| text.lines().find(|line| line.contains("all done")).map(str::to_owned);
-    assert!(steps(&shown).is_some(), "{shown}");
-    assert_eq!(steps(&stage.text()), steps(&shown), "the plans stand there until the new ones come");
-    for wish in asked {
-        let plan = plans::answer(&wish).map(|plan| again(&stage, plan));
-        stage.planned(wish.ticket, Basis::Read, plan);
-    }
-    let now = stage.app.fleet.now() + SignedDuration::from_secs(1);
-    assert_eq!(wishes(stage.app.update(Event::Tick(now)).effects), [], "and the new ones are young");
 }

@@ -30,6 +30,7 @@ fn cluster(world: &mut World, status: &str) {
         engine_version: "8.0.mysql_aurora.3.04.0".into(),
         instances: 2,
         pending_changes: false,
+        resource_id: "cluster-CALM4EXAMPLE7Q2".into(),
     };
     for cluster in world.regions[1].db_clusters.values_mut() {
         cluster.succeed(state.clone(), at);

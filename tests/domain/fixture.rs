@@ -217,6 +217,7 @@ impl World {
                     engine_version: "8.0.mysql_aurora.3.04.0".into(),
                     instances: 2,
                     pending_changes: false,
+                    resource_id: "cluster-CALM4EXAMPLE7Q2".into(),
                 };
                 cluster.succeed(state, at);
             }

@@ -40,11 +40,16 @@ fn quiet() -> Stage {
             Fact::Bucket(..) => stage.tell(fact, Known::Number(12.0)),
             Fact::Alarm(..) | Fact::Cluster(..) => stage.tell(fact, Known::Present),
             Fact::Stack(..) => stage.tell(fact, Known::Word("CREATE_COMPLETE".into())),
+            Fact::Network(at, _) => {
+                let id = format!("vpc-0{}", at.as_str().replace('-', ""));
+                stage.tell(fact, Known::Word(id.into()));
+            }
             _ => {}
         }
     }
     for name in [US, EU] {
-        let names = [1, 2].map(|n| format!("my-db-{name}-{n}").into()).to_vec();
+        // Readers first, as they are told.
+        let names = [2, 1].map(|n| format!("my-db-{name}-{n}").into()).to_vec();
         stage.tell(Fact::DbInstances(region(name), cluster(name)), Known::Names(names));
     }
     stage
@@ -263,7 +268,7 @@ fn what_no_cleanup_takes_is_named() {
         let left = |words: &str| proof.changes.iter().any(|line| line.as_str().contains(words));
         let all = [
             "hosted zone Z111",
-            "the VPC of eu-west-1",
+            "the VPC vpc-0euwest1 of eu-west-1",
             "the switch of eu-west-1 at s3://switches/evacuate/eu-west-1 in us-west-2",
         ];
         let whole = [
@@ -329,9 +334,78 @@ fn snapshots_are_taken_unless_declined() {
         });
         names.collect::<Vec<_>>()
     };
-    let named = |name: &str| Some(format!("my-db-{name}-final-2026-11-21"));
+    let named = |name: &str| Some(format!("my-db-{name}-final-2026-11-21-ample7q2"));
     assert_eq!(snapshots(&Params::default()), [named(EU), named(US)]);
     assert_eq!(snapshots(&Params { skip_snapshots: true, ..Params::default() }), [None, None]);
+}
+
+fn final_snapshot(plan: &Plan) -> String {
+    let name = calls(plan).into_iter().find_map(|call| match call {
+        Operation::DeleteDbCluster { final_snapshot, .. } => final_snapshot.as_ref().map(ToString::to_string),
+        _ => None,
+    });
+    name.unwrap()
+}
+
+/// The dialog plans anew at its confirmation, and must find the same plan; a cluster of the same name that is made and
+/// deleted on the same day must not find its name taken.
+#[test]
+fn a_final_snapshot_is_named_for_its_cluster_and_not_only_for_the_day() {
+    let mut stage = quiet();
+    let first = stage.plan(&Cleanup, &Params::default()).unwrap();
+    stage.world.now += jiff::SignedDuration::from_secs(20);
+    let again = stage.plan(&Cleanup, &Params::default()).unwrap();
+    assert_eq!(final_snapshot(&again), final_snapshot(&first));
+    let fact = Fact::DbCluster(region(EU), cluster(EU));
+    let mut state = stage.world.regions[1].db_clusters.values().next().unwrap().value().unwrap().clone();
+    for (id, expected) in [
+        ("cluster-MADEANEW1234", "my-db-eu-west-1-final-2026-11-21-anew1234"),
+        ("cluster-é-AB", "my-db-eu-west-1-final-2026-11-21-lusterab"),
+        ("", "my-db-eu-west-1-final-2026-11-21"),
+    ] {
+        state.resource_id = id.into();
+        stage.tell(fact.clone(), Known::DbCluster(state.clone()));
+        let name = final_snapshot(&stage.plan(&Cleanup, &of_region(EU)).unwrap());
+        assert_eq!(name, expected);
+    }
+}
+
+/// A reader that is left when the writer goes would be made the writer, for nothing.
+#[test]
+fn readers_are_deleted_before_the_writer() {
+    let mut stage = quiet();
+    for order in [["b", "c", "a"], ["a", "b", "c"]] {
+        let names = Known::Names(order.map(Into::into).to_vec());
+        stage.tell(Fact::DbInstances(region(EU), cluster(EU)), names);
+        let plan = stage.plan(&Cleanup, &of_region(EU)).unwrap();
+        let deleted = calls(&plan).into_iter().filter_map(|call| match call {
+            Operation::DeleteDbInstance { instance, .. } => Some(instance.as_str()),
+            _ => None,
+        });
+        assert_eq!(deleted.collect::<Vec<_>>(), order);
+    }
+}
+
+#[test]
+fn a_network_that_no_stack_of_ours_made_is_named_and_left() {
+    let mut stage = quiet();
+    let told = |stage: &Stage| {
+        let plan = stage.plan(&Cleanup, &of_region(EU)).unwrap();
+        let about = |line: &&switchtower::domain::text::Text| line.as_str().contains("the VPC ");
+        let note = plan.notes.iter().find(about).unwrap().to_string();
+        let proof = plan.steps.iter().find(|step| step.id.as_str() == "proof").unwrap();
+        let left = proof.changes.iter().find(about).unwrap().to_string();
+        (note, left)
+    };
+    let (note, left) = told(&stage);
+    assert!(note.starts_with("Left alone: the VPC vpc-0euwest1 of eu-west-1 behind "), "{note}");
+    assert!(left.starts_with("left: the VPC vpc-0euwest1 of eu-west-1 behind "), "{left}");
+    let network = Cleanup.wants(&stage.world.topology, &of_region(EU)).into_iter();
+    for fact in network.filter(|fact| matches!(fact, Fact::Network(..))).collect::<Vec<_>>() {
+        stage.hide(fact, ErrorKind::TimedOut);
+    }
+    let (note, _) = told(&stage);
+    assert!(note.contains("the VPC of eu-west-1 (its id could not be read) behind "), "{note}");
 }
 
 #[test]

@@ -703,11 +703,16 @@ fn answers_prove_only_what_they_hold() {
         addresses: addresses.iter().map(|address| address.parse::<IpAddr>().unwrap()).collect(),
         region: region.map(Region::new),
         ttl: 60,
+        tested: false,
     };
     let east = || answer(Some(EAST), &["192.0.2.1"]);
     let west = || answer(Some(WEST), &["192.0.2.2"]);
     let stranger = || answer(None, &["203.0.113.9"]);
     let empty = || answer(None, &[]);
+    let six = |answer: Answer| Answer { record_type: "AAAA".into(), ..answer };
+    let tested = |answer: Answer| Answer { tested: true, ..answer };
+    let by = "by Route 53's TestDNSAnswer, for its servers do not answer us";
+    let silent = "empty, which does not prove that those users are elsewhere";
     let name = "api.example.com";
     table(
         &omit,
@@ -718,7 +723,40 @@ fn answers_prove_only_what_they_hold() {
             ),
             (
                 Known::Answers(vec![west(), empty()]),
-                &format!("holds: {name}: none of 1 answer (1 more is empty) leads to us-east-1"),
+                &format!(
+                    "unknown: {name}: 1 answer is {silent}; none of 1 answer (1 more is empty) leads to us-east-1"
+                ),
+            ),
+            // Of a record type that is gone for everybody users take the other.
+            (
+                Known::Answers(vec![west(), west(), six(empty()), six(empty())]),
+                &format!("holds: {name}: none of 2 answers (2 more are empty) leads to us-east-1"),
+            ),
+            (
+                Known::Answers(vec![west(), west(), six(west()), six(empty())]),
+                &format!(
+                    "unknown: {name}: 1 answer is {silent}; none of 3 answers (1 more is empty) leads to us-east-1"
+                ),
+            ),
+            (
+                Known::Answers(vec![empty(), empty(), six(west())]),
+                &format!(
+                    "unknown: {name}: 2 answers are {silent}; none of 1 answer (2 more are empty) leads to us-east-1"
+                ),
+            ),
+            (
+                Known::Answers(vec![east(), empty()]),
+                &format!(
+                    "not yet 0.00: {name}: 1 of 1 answer (1 more is empty) still leads to us-east-1, for up to 60 s"
+                ),
+            ),
+            (
+                Known::Answers(vec![tested(west()), tested(west())]),
+                &format!("holds: {name}: none of 2 answers (all {by}) leads to us-east-1"),
+            ),
+            (
+                Known::Answers(vec![west(), west(), tested(west())]),
+                &format!("holds: {name}: none of 3 answers (1 {by}) leads to us-east-1"),
             ),
             (
                 Known::Answers(vec![east(), west(), west(), stranger()]),

@@ -3,6 +3,7 @@
 // A test that cannot go on says so by failing.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod aftermath;
 mod chance;
 mod cleanup;
 mod copies;

@@ -1,10 +1,12 @@
 //! Restore: saved, left and now; the proof of health; the stages.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use switchtower::domain::ids::HealthCheckId;
 use switchtower::domain::metric::Metric;
 use switchtower::domain::observation::ErrorKind;
-use switchtower::domain::snapshot::{HealthCheckConfig, ScalableTarget, ServiceState};
+use switchtower::domain::snapshot::{HealthCheckConfig, ProbeResult, ScalableTarget, ServiceState};
 use switchtower::runbook::catalog::restore::Restore;
 use switchtower::runbook::{
     ActFailure, Claim, Differing, Entry, Event, Fact, Facts, Force, GuardId, Known, LeaseOutcome, LeaseView,
@@ -23,6 +25,20 @@ fn check() -> HealthCheckId {
 
 fn pinned() -> HealthCheckConfig {
     check_config(true, true)
+}
+
+fn probe(status: u16) -> Known {
+    let none = Duration::ZERO;
+    Known::Probe(ProbeResult {
+        status,
+        address: None,
+        dns: none,
+        tcp: none,
+        tls: none,
+        first_byte: none,
+        certificate_ends: None,
+        certificate_error: None,
+    })
 }
 
 fn limits(min: i32, max: i32, suspended: bool) -> Known {
@@ -164,6 +180,40 @@ fn what_someone_else_changed_is_asked_about() {
     assert!(!calls.iter().any(
         |call| matches!(call, Operation::RegisterScalableTarget { region, .. } if region.as_str() == EU)
     ));
+}
+
+/// A choice about something else was mistyped, and changes nothing.
+#[test]
+fn a_choice_is_about_something_that_the_run_changed() {
+    let params =
+        Params { differing: [("limits/eu-west-1/api".into(), Differing::Keep)].into(), ..of_region(US) };
+    let PlanError::Params(words) = left().plan(&Restore, &params).unwrap_err() else {
+        panic!("a wrong parameter is expected");
+    };
+    assert_eq!(
+        words.as_str(),
+        "there is no item limits/eu-west-1/api to restore; there are limits/eu-west-1/prod/api, health-check/hc-us, limits/us-east-1/prod/api and desired/us-east-1/prod/api"
+    );
+}
+
+/// One service was kept running, and the path of our own request is another's, which was stopped and is started again.
+#[test]
+fn what_is_started_again_need_not_answer_yet() {
+    let mut stage = left();
+    let entry = stage.world.topology.regions.iter_mut().find(|entry| entry.name == region(US)).unwrap();
+    let mut kept = entry.services[0].clone();
+    kept.key.service = "kept".into();
+    kept.target_groups.clear();
+    let fact = Fact::Service(region(US), kept.key.clone());
+    entry.services.push(kept);
+    stage.tell(fact, Known::Service(service_state(2, 2)));
+    stage.tell(Fact::Probe(region(US)), probe(503));
+    assert_eq!(wrong(&stage, &of_region(US)), Vec::<String>::new());
+    // A region in which everything runs must answer well.
+    stage.tell(service(US), Known::Service(service_state(4, 4)));
+    let keep = [("desired/us-east-1/prod/api".into(), Differing::Keep)].into();
+    let params = Params { differing: keep, ..of_region(US) };
+    assert_eq!(wrong(&stage, &params), ["our own request to us-east-1 was answered with 503"]);
 }
 
 #[test]

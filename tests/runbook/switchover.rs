@@ -226,6 +226,10 @@ fn where_the_writer_goes() {
     }
     let refused = [
         (to(US), "the writer cannot move to the region that it leaves"),
+        (
+            Params { to: Some(region(US)), ..Params::default() },
+            "the writer of my-global-db is in us-east-1 already",
+        ),
         (to("sa-east-1"), "my-global-db has no cluster in sa-east-1"),
         (of_region("sa-east-1"), "the writer of my-global-db is in us-east-1, not in sa-east-1"),
         (

@@ -61,6 +61,13 @@ fn lane(decided: &Cell<usize>) {
             assert!(in_vain, "race {race}: whoever lost changed something: {call}");
         }
 
+        // Where it got as far as a record, that says what became of it.
+        if refused.out.contains(" begins: ") {
+            let told = loser.run(&["runs", "report", &loser.newest()]).out;
+            assert!(told.contains("| Verdict | nothing was done: the lease is held by "), "{told}");
+            assert!(!told.contains("### Next"), "{told}");
+        }
+
         if race < races {
             assert!(running.child.try_wait().unwrap().is_none(), "the winner goes on");
             signal("INT", running.child.id());

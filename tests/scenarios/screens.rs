@@ -85,7 +85,7 @@ fn the_picture_of_a_failover_is_true() {
     });
     is_painted("failover", &picture);
     for words in [
-        "15 of 18 done, 3 passed",
+        "14 of 18 done, 4 passed",
         "(RTO)",
         "not measured",
         "in DNS",

@@ -44,6 +44,8 @@ pub struct RunState {
     pub marks: Vec<StepMark>,
     /// What is known of the data that a promotion lost.
     pub point: Option<RecoveryPoint>,
+    /// What must not be overlooked: two databases may take writes, or nobody knows.
+    pub alarms: Vec<Text>,
     /// The number of the next entry that is new.
     next: u64,
 }
@@ -372,6 +374,14 @@ impl RunState {
             Event::RecoveryPoint { point } => {
                 self.point = Some(point.clone());
                 self.note(at, format!("recovery point: {}", point.words()));
+            }
+            Event::Aftermath { aftermath } => {
+                let words = aftermath.words();
+                if aftermath.is_alarming() {
+                    self.alarms.push(words.clone().into());
+                    self.mark(at, None, &words, true);
+                }
+                self.note(at, words);
             }
             Event::Noted { words } => self.note(at, words.to_string()),
             Event::Ended { outcome, rto, rpo_ms } => {

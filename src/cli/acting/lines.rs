@@ -268,6 +268,7 @@ fn event(entry: &Entry) -> String {
         }
         Event::Marked { token, .. } => format!("our own write {token} was accepted"),
         Event::RecoveryPoint { point } => format!("RPO {}", point.words()),
+        Event::Aftermath { aftermath } => aftermath.words(),
         Event::Noted { words } => words.to_string(),
         Event::Ended { outcome, rto, rpo_ms } => ended(*outcome, *rto, *rpo_ms),
     };

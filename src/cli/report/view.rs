@@ -186,7 +186,7 @@ impl View {
         Self {
             title: format!("{}: {}", report.name(), short(report)),
             tone: tone(report),
-            warnings: report.journal.warnings(),
+            warnings: report.alarms.iter().cloned().chain(report.journal.warnings()).collect(),
             facts: facts(report, day),
             steps: report.steps.iter().map(|step| self::step(step, day)).collect(),
             calls: calls.into_iter().map(|(step, call)| self::call(step, call, day)).collect(),

@@ -27,11 +27,27 @@ pub(super) const ASK: &str = "our DNS questions";
 /// Time for one question.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
+/// How much longer than one question may take Route 53's word is waited for before it is asked for too.
+const HEDGE: Duration = Duration::from_millis(100);
+
+/// Time for all questions together, the second tries among them.
+const BOUND: Duration = Duration::from_millis(3_400);
+
 /// How long the name servers of a zone stay the same.
 const SERVERS_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
 /// How long a load balancer's address stays its own: its answers name some of them at a time.
 const ADDRESS_LIFE: SignedDuration = SignedDuration::from_mins(10);
+
+/// What one client is told.
+pub(super) struct Asked {
+    pub(super) client: ClientSubnet,
+    pub(super) kind: AddressKind,
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) ttl: u32,
+    /// By Route 53's API, not by a server.
+    pub(super) tested: bool,
+}
 
 /// What earlier questions brought.
 #[derive(Debug, Default)]
@@ -67,36 +83,27 @@ impl Acting {
         }
     }
 
-    /// What every server-and-client pair is told about a name.
+    /// What every client is told about a name: by the zone's own servers and, where they do not answer all that is asked,
+    /// by Route 53's word for what they would.
     pub(super) async fn answers(&self, name: &HostName) -> Result<Vec<Answer>, ProbeError> {
         let dns = self.asker().await?;
-        let servers = self.servers(dns, name).await?;
-        let kinds = self.kinds(name);
-        let questions =
-            self.clients().into_iter().flat_map(|client| kinds.iter().map(move |kind| (client, *kind)));
-        let asked = (0..).zip(questions).map(|(turn, (client, kind))| {
-            let servers = &servers;
-            async move { (client, kind, ask(dns, servers, turn, name, kind, Some(client)).await) }
-        });
-        let (told, lost) = tokio::join!(join_all(asked), self.learn_addresses(dns));
-        let all = told.len();
-        let silent: Vec<&ProbeFailure> =
-            told.iter().filter_map(|(_, _, answer)| answer.as_ref().err()).collect();
-        if let Some(first) = silent.first() {
-            let words = format!("{} of {all} questions were not answered: {}", silent.len(), first.message);
-            return Err(self.dns_error(first.kind, words));
-        }
+        let clock = self.cloud.clock();
+        let learned = async {
+            let late =
+                |late: crate::ports::Elapsed| Some(self.dns_error(ErrorKind::TimedOut, late.to_string()));
+            clock.timeout(BOUND, self.learn_addresses(dns)).await.unwrap_or_else(late)
+        };
+        let (asked, lost) = tokio::join!(self.asked(dns, name), learned);
         let mut answers = Vec::new();
-        for (client, kind, answer) in told {
-            let Ok(answer) = answer else { continue };
-            let ttl = answer.ttl.map_or(0, |ttl| u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX));
-            for (region, addresses) in self.by_region(&answer.addresses) {
+        for one in asked? {
+            for (region, addresses) in self.by_region(&one.addresses) {
                 answers.push(Answer {
-                    subnet: client.to_string().into(),
-                    record_type: kind.to_string().into(),
+                    subnet: one.client.to_string().into(),
+                    record_type: one.kind.to_string().into(),
                     addresses,
                     region,
-                    ttl,
+                    ttl: one.ttl,
+                    tested: one.tested,
                 });
             }
         }
@@ -108,14 +115,95 @@ impl Acting {
         }
     }
 
+    /// The servers' own answers, all of them; or as many as came, and those that Route 53 tells instead. It is asked once
+    /// the servers have kept us waiting for as long as one of them may, and at once when they have failed.
+    async fn asked(&self, dns: &Arc<dyn DnsLookup>, name: &HostName) -> Result<Vec<Asked>, ProbeError> {
+        let clock = self.cloud.clock();
+        let kinds = self.kinds(name);
+        let direct = async {
+            let told = clock.timeout(BOUND, self.direct(dns, name, &kinds)).await;
+            told.unwrap_or_else(|late| {
+                (Vec::new(), Some(self.dns_error(ErrorKind::TimedOut, late.to_string())))
+            })
+        };
+        let tested = self.tested(name, &kinds);
+        tokio::pin!(direct, tested);
+        let early = clock.timeout(PATIENCE + HEDGE, &mut direct).await.ok();
+        let (told, instead) = match early {
+            Some((told, None)) => return Ok(told),
+            Some(part) => (part, tested.await),
+            None => {
+                tokio::select! {
+                    biased;
+                    part = &mut direct => match part {
+                        (told, None) => return Ok(told),
+                        part => (part, tested.await),
+                    },
+                    instead = &mut tested => match direct.await {
+                        (told, None) => return Ok(told),
+                        part => (part, instead),
+                    },
+                }
+            }
+        };
+        match (told, instead) {
+            ((mut told, _), Ok(instead)) => {
+                told.extend(instead);
+                Ok(told)
+            }
+            ((_, Some(mut error)), Err(other)) => {
+                error.message = format!("{}; {other}", error.message).into();
+                Err(error)
+            }
+            ((told, None), Err(_)) => Ok(told),
+        }
+    }
+
+    /// What the servers answered, and why it is not all.
+    async fn direct(
+        &self,
+        dns: &Arc<dyn DnsLookup>,
+        name: &HostName,
+        kinds: &[AddressKind],
+    ) -> (Vec<Asked>, Option<ProbeError>) {
+        let servers = match self.servers(dns, name).await {
+            Ok(servers) => servers,
+            Err(error) => return (Vec::new(), Some(error)),
+        };
+        let questions =
+            self.clients().into_iter().flat_map(|client| kinds.iter().map(move |kind| (client, *kind)));
+        let asked = (0..).zip(questions).map(|(turn, (client, kind))| {
+            let servers = &servers;
+            async move { (client, kind, ask(dns, servers, turn, name, kind, Some(client)).await) }
+        });
+        let all = join_all(asked).await;
+        let count = all.len();
+        let (mut told, mut silent) = (Vec::new(), Vec::new());
+        for (client, kind, answer) in all {
+            match answer {
+                Ok(answer) => {
+                    let ttl = answer.ttl.map_or(0, |ttl| u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX));
+                    told.push(Asked { client, kind, addresses: answer.addresses, ttl, tested: false });
+                }
+                Err(failure) => silent.push(failure),
+            }
+        }
+        let error = silent.first().map(|first| {
+            let words = format!("{} of {count} questions were not answered: {}", silent.len(), first.message);
+            self.dns_error(first.kind, words)
+        });
+        (told, error)
+    }
+
     /// On whose behalf is asked.
     fn clients(&self) -> Vec<ClientSubnet> {
+        if self.asks_simulation() { subnets::simulated() } else { subnets::world() }
+    }
+
+    /// True where clients live in networks that are kept for tests.
+    pub(super) fn asks_simulation(&self) -> bool {
         let loopback = self.topology.dns.server.is_some_and(|server| server.ip().is_loopback());
-        if self.cloud.is_simulated() || loopback || self.cloud.custom_endpoint().is_some() {
-            subnets::simulated()
-        } else {
-            subnets::world()
-        }
+        self.cloud.is_simulated() || loopback || self.cloud.custom_endpoint().is_some()
     }
 
     /// The address types that the name has records of.

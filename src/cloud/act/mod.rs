@@ -8,7 +8,7 @@
 //! | `observe` | every fact, batched, each with a deadline of its own |
 //! | `reads`, `metrics` | calls that watching does not make |
 //! | `requests` | our own requests and writes |
-//! | `answers`, `subnets` | what DNS tells clients elsewhere |
+//! | `answers`, `tested`, `subnets` | what DNS tells clients elsewhere |
 //! | `routing` | routing controls, on any of five endpoints |
 //! | `apply` | every operation, as one call |
 //! | `records`, `bucket` | the operations that need more than one line |
@@ -25,6 +25,7 @@ mod records;
 mod requests;
 mod routing;
 mod subnets;
+mod tested;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,6 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use super::{Acting, answers, reads, routing};
+use crate::cloud::elb::DESCRIBE_LOAD_BALANCERS;
 use crate::cloud::{ARC_SCOPE, Budget, DNS_SCOPE, Each, LEASE_SCOPE, calls, limits};
 use crate::domain::ids::{AlarmName, ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, Source, SourceKind};
@@ -78,6 +79,7 @@ struct Shared {
     scaling: BTreeMap<Region, Vec<ServiceKey>>,
     checks: BTreeSet<HealthCheckId>,
     records: BTreeMap<ZoneId, Vec<HostName>>,
+    definitions: BTreeSet<(Region, ServiceKey)>,
     alarms: BTreeMap<Region, Vec<AlarmName>>,
     traffic: BTreeSet<Region>,
 }
@@ -123,6 +125,9 @@ impl Acting {
                 }
                 Fact::Records(zone, name) => {
                     shared.records.entry(zone.clone()).or_default().push(name.clone());
+                }
+                Fact::Dependencies(region, key) | Fact::TaskSize(region, key) => {
+                    shared.definitions.insert((region.clone(), key.clone()));
                 }
                 Fact::Alarm(region, name) => {
                     shared.alarms.entry(region.clone()).or_default().push(name.clone());
@@ -173,6 +178,18 @@ impl Acting {
                     }
                 }));
             }
+        }
+        for (region, key) in shared.definitions {
+            let place = self.cloud.at(&region);
+            let source = source(SourceKind::Services, reads::DESCRIBE_TASK_DEFINITION, Some(&region));
+            let facts =
+                vec![Fact::Dependencies(region.clone(), key.clone()), Fact::TaskSize(region, key.clone())];
+            reads.push(self.each(facts, source, DEADLINE, async move {
+                match place.made_of(&key).await {
+                    Ok((needed, size)) => vec![Ok(Known::Dependencies(needed)), Ok(Known::TaskSize(size))],
+                    Err(error) => vec![Err(error.clone()), Err(error)],
+                }
+            }));
         }
         for (region, names) in shared.alarms {
             for names in names.chunks(limits::ALARMS_PER_CALL).map(<[AlarmName]>::to_vec) {
@@ -284,6 +301,9 @@ impl Acting {
                     place.blue_green(cluster, global).await.map(Known::Flag)
                 })
             }
+            Fact::RdsEvents(region, since) => at!(region, Kind::Aurora, reads::DESCRIBE_EVENTS, |place| {
+                place.rds_events(*since).await.map(Known::RdsEvents)
+            }),
             Fact::RpoLag(region, cluster) => {
                 let source = source(Kind::Metrics, calls::GET_METRIC_DATA, Some(region));
                 Self::timed(fact, source, self.rpo_lag(region, cluster))
@@ -329,11 +349,6 @@ impl Acting {
             Fact::KeepAlive(region, arn) => at!(region, Kind::Targets, reads::LB_ATTRIBUTES, |place| {
                 place.keep_alive(arn).await.map(Known::Number)
             }),
-            Fact::Dependencies(region, key) => {
-                at!(region, Kind::Services, reads::DESCRIBE_TASK_DEFINITION, |place| {
-                    place.dependencies(key).await.map(Known::Dependencies)
-                })
-            }
             Fact::VcpuQuota(region) => at!(region, Kind::Scaling, reads::GET_SERVICE_QUOTA, |place| {
                 place.vcpu_quota().await.map(Known::Number)
             }),
@@ -348,6 +363,9 @@ impl Acting {
             Fact::Balancer(region, arn) => at!(region, Kind::Targets, reads::LB_ATTRIBUTES, |place| {
                 place.balancer_protected(arn).await.map(Known::Flag)
             }),
+            Fact::Network(region, arn) => at!(region, Kind::Targets, DESCRIBE_LOAD_BALANCERS, |place| {
+                place.network_of(arn).await.map(Known::Word)
+            }),
             Fact::Protection(region, arn) => at!(region, Kind::Aurora, reads::PROTECTION, |place| {
                 place.deletion_protection(arn).await.map(Known::Flag)
             }),
@@ -361,6 +379,8 @@ impl Acting {
             }),
             Fact::Service(..)
             | Fact::Scaling(..)
+            | Fact::Dependencies(..)
+            | Fact::TaskSize(..)
             | Fact::HealthCheck(..)
             | Fact::Records(..)
             | Fact::Alarm(..)

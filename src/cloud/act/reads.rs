@@ -3,28 +3,35 @@
 //! What it is for: attributes, tags, dependencies, quotas, and whether a thing still exists.
 //! What it must not do: tell a thing that is gone from one that could not be asked by anything but AWS's word.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::Stack;
-use aws_sdk_ecs::types::{ContainerDefinition, LogConfiguration, RepositoryCredentials, Secret};
+use aws_sdk_ecs::types::{
+    CapacityProviderStrategyItem, ContainerDefinition, LaunchType, LogConfiguration, RepositoryCredentials,
+    Secret, Service,
+};
 use aws_sdk_elasticloadbalancingv2::types::TagDescription;
-use aws_sdk_rds::types::{DbInstance, Filter};
+use aws_sdk_rds::types::{DbClusterMember, DbInstance, Filter};
 use aws_sdk_route53::types::{ResourceTagSet, TagResourceType};
+use jiff::Timestamp;
 
 use crate::cloud::ecs::DESCRIBE_SERVICES;
 use crate::cloud::elb::DESCRIBE_TARGET_GROUPS;
 use crate::cloud::rds::DESCRIBE_DB_CLUSTERS;
+use crate::cloud::time::{date_time, stamp};
 use crate::cloud::{Budget, Place};
 use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId, Region, ServiceKey};
 use crate::domain::observation::{ErrorKind, ProbeError};
 use crate::domain::text::Text;
-use crate::runbook::{Dependency, Known};
+use crate::runbook::{Dependency, Known, RdsEvent, RunsOn, TaskSize};
 
 pub(super) const HEAD_OBJECT: &str = "s3:HeadObject";
 pub(super) const LIST_VERSIONS: &str = "s3:ListObjectVersions";
 pub(super) const LB_ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
 pub(super) const DESCRIBE_DB_INSTANCES: &str = "rds:DescribeDBInstances";
 pub(super) const DESCRIBE_BLUE_GREEN: &str = "rds:DescribeBlueGreenDeployments";
+pub(super) const DESCRIBE_EVENTS: &str = "rds:DescribeEvents";
 pub(super) const DESCRIBE_TASK_DEFINITION: &str = "ecs:DescribeTaskDefinition";
 pub(super) const DESCRIBE_CLUSTERS: &str = "ecs:DescribeClusters";
 pub(super) const GET_SERVICE_QUOTA: &str = "servicequotas:GetServiceQuota";
@@ -105,12 +112,28 @@ impl Place {
         }
     }
 
-    /// Identifiers of a cluster's instances.
+    /// Identifiers of a cluster's instances: readers first, then the one that would be promoted, the writer last. Where its
+    /// members are not told their order is by name.
     pub(super) async fn db_instances(&self, cluster: &DbClusterId) -> Result<Vec<Text>, ProbeError> {
-        let instances = self.instances(cluster).await?;
-        let names = instances.iter().filter_map(|instance| instance.db_instance_identifier());
+        let client = self.rds().await;
+        let request = client.describe_db_clusters().db_cluster_identifier(cluster.as_str());
+        let (instances, told) =
+            tokio::join!(self.instances(cluster), self.ask(DESCRIBE_DB_CLUSTERS, request.send()));
+        let members: Vec<DbClusterMember> = told
+            .ok()
+            .into_iter()
+            .flat_map(|answer| answer.db_clusters.unwrap_or_default())
+            .flat_map(|cluster| cluster.db_cluster_members.unwrap_or_default())
+            .collect();
+        let rank = |name: &Text| {
+            let member = members.iter().find(|one| one.db_instance_identifier() == Some(name.as_str()));
+            let writes = member.and_then(DbClusterMember::is_cluster_writer).unwrap_or(false);
+            // The lowest tier is promoted first.
+            (writes, Reverse(member.and_then(DbClusterMember::promotion_tier).unwrap_or(i32::MAX)))
+        };
+        let names = instances?.into_iter().filter_map(|instance| instance.db_instance_identifier);
         let mut names: Vec<Text> = names.map(Text::new).collect();
-        names.sort();
+        names.sort_by_key(|name| (rank(name), Reverse(name.clone())));
         Ok(names)
     }
 
@@ -163,6 +186,31 @@ impl Place {
         }
     }
 
+    /// What RDS tells since a moment, oldest first. Of clusters and instances together: which of them tells what AWS has
+    /// changed before.
+    pub(super) async fn rds_events(&self, since: Timestamp) -> Result<Vec<RdsEvent>, ProbeError> {
+        let client = self.rds().await;
+        let since = date_time(since);
+        let mut found = Vec::new();
+        let mut marker = None;
+        loop {
+            let request = client.describe_events().start_time(since).set_marker(marker);
+            let answer = self.ask(DESCRIBE_EVENTS, request.send()).await?;
+            found.extend(answer.events().iter().filter_map(|event| {
+                Some(RdsEvent {
+                    at: event.date().and_then(stamp)?,
+                    source: event.source_identifier().unwrap_or_default().into(),
+                    words: event.message()?.into(),
+                })
+            }));
+            marker = answer.marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                found.sort_by_key(|event| event.at);
+                return Ok(found);
+            }
+        }
+    }
+
     /// Whether an instance is there, in whatever state.
     pub(super) async fn db_instance(&self, instance: &Text) -> Result<Known, ProbeError> {
         let request = self.rds().await.describe_db_instances().db_instance_identifier(instance.as_str());
@@ -170,20 +218,25 @@ impl Place {
         Ok(if answer.db_instances().is_empty() { Known::Absent } else { Known::Present })
     }
 
-    /// Where a service's tasks get their images and secrets from.
-    pub(super) async fn dependencies(&self, key: &ServiceKey) -> Result<Vec<Dependency>, ProbeError> {
-        let services = self.services(&key.cluster, std::slice::from_ref(key)).await;
-        let Some((_, service)) = services.into_iter().next() else {
+    /// What a service's tasks are made of: where their images and secrets come from, and what one takes of the quota.
+    pub(super) async fn made_of(&self, key: &ServiceKey) -> Result<(Vec<Dependency>, TaskSize), ProbeError> {
+        let client = self.ecs().await;
+        let request = client.describe_services().cluster(key.cluster.as_str()).services(key.service.as_str());
+        let answer = self.ask(DESCRIBE_SERVICES, request.send()).await?;
+        let Some(service) = answer.services().first() else {
             return Err(self.absent(DESCRIBE_SERVICES, "this service is gone"));
         };
-        let named = service?.task_definition;
-        let client = self.ecs().await;
-        let request = client.describe_task_definition().task_definition(named.as_str());
+        let named = service.task_definition().unwrap_or_default();
+        let request = client.describe_task_definition().task_definition(named);
         let answer = self.ask(DESCRIBE_TASK_DEFINITION, request.send()).await?;
         let Some(definition) = answer.task_definition() else {
             let words = "no task definition in the answer";
             return Err(self.error(ErrorKind::Malformed, DESCRIBE_TASK_DEFINITION, words));
         };
+        // Units, 1024 a vCPU; a task on Fargate always names them.
+        let units = definition.cpu().and_then(|units| units.parse::<u32>().ok()).filter(|units| *units > 0);
+        let vcpus = units.map(|units| f64::from(units) / 1024.0);
+        let size = TaskSize { runs_on: runs_on(service), vcpus };
         let mut found: Vec<Dependency> = Vec::new();
         for container in definition.container_definitions() {
             for dependency in needs(container, self.region()) {
@@ -192,7 +245,7 @@ impl Place {
                 }
             }
         }
-        Ok(found)
+        Ok((found, size))
     }
 
     /// Whether a cluster is there and in use.
@@ -321,6 +374,25 @@ impl Place {
 /// The service field of an ARN.
 fn service(arn: &Arn) -> &str {
     arn.as_str().split(':').nth(2).unwrap_or_default()
+}
+
+/// Where a service's tasks run. With a capacity provider strategy AWS tells no launch type.
+fn runs_on(service: &Service) -> RunsOn {
+    match service.launch_type() {
+        Some(LaunchType::Fargate) => return RunsOn::Fargate,
+        Some(LaunchType::Ec2 | LaunchType::External | LaunchType::ManagedInstances) => {
+            return RunsOn::Elsewhere;
+        }
+        Some(_) | None => {}
+    }
+    let names = service.capacity_provider_strategy().iter();
+    let on_demand: Vec<bool> =
+        names.map(CapacityProviderStrategyItem::capacity_provider).map(|name| name == "FARGATE").collect();
+    match (on_demand.is_empty(), on_demand.iter().all(|one| *one), on_demand.contains(&true)) {
+        (false, true, _) => RunsOn::Fargate,
+        (false, _, false) => RunsOn::Elsewhere,
+        _ => RunsOn::Perhaps,
+    }
 }
 
 /// What one container needs at its start. `here` is the region of the task, which plain names mean.

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::domain::ids::Region;
 use crate::ports::ClientSubnet;
 
 /// One public network of EC2 in each of these regions, from AWS's published address ranges. Route 53 knows
@@ -36,6 +37,9 @@ const WORLD: [(&str, [u8; 3]); 21] = [
 /// Places of a simulated world, whose clients live in the networks kept for tests (RFC 2544).
 const SIMULATED: u8 = 30;
 
+/// As many where each question is a call to AWS.
+const FEW: usize = 4;
+
 /// Networks of the real world.
 pub(super) fn world() -> Vec<ClientSubnet> {
     WORLD.iter().map(|(_, [a, b, c])| network([*a, *b, *c])).collect()
@@ -44,6 +48,19 @@ pub(super) fn world() -> Vec<ClientSubnet> {
 /// Networks of a simulated world.
 pub(super) fn simulated() -> Vec<ClientSubnet> {
     (0..SIMULATED).map(|place| network([198, 18, place])).collect()
+}
+
+/// Networks near regions, of the real world; where none of them is on the list, the first few of it.
+pub(super) fn near<'a>(regions: impl IntoIterator<Item = &'a Region>) -> Vec<ClientSubnet> {
+    let regions: Vec<&str> = regions.into_iter().map(Region::as_str).collect();
+    let near = WORLD.iter().filter(|(name, _)| regions.contains(name));
+    let near: Vec<ClientSubnet> = near.map(|(_, [a, b, c])| network([*a, *b, *c])).collect();
+    if near.is_empty() { world().into_iter().take(FEW).collect() } else { near }
+}
+
+/// A few networks of a simulated world: it takes its first regions first.
+pub(super) fn simulated_few() -> Vec<ClientSubnet> {
+    simulated().into_iter().take(FEW).collect()
 }
 
 fn network([a, b, c]: [u8; 3]) -> ClientSubnet {

@@ -166,7 +166,10 @@ fn owner(topology: &Topology) -> Option<(Text, Text)> {
 
 /// Facts on which the plan's shape depends, beside numbers that change by themselves.
 fn shapes(fact: &Fact) -> bool {
-    !matches!(fact, Fact::Requests(_) | Fact::Bucket(..) | Fact::Identity(_) | Fact::Answers(_))
+    !matches!(
+        fact,
+        Fact::Requests(_) | Fact::Bucket(..) | Fact::Identity(_) | Fact::Answers(_) | Fact::Network(..)
+    )
 }
 
 /// Tables of regions that stay: they are only asked whether they are there, and may be dark.
@@ -225,7 +228,7 @@ fn quiet(scope: &Scope<'_>, facts: &Facts, entry: &RegionEntry, in_dns: InDns) -
 
 /// The proof at the end, and everything that the operator should read before.
 fn finish(plan: &mut Plan, chain: Chain<'_>, scope: &Scope<'_>) -> Result<(), PlanError> {
-    let Chain { mut steps, gone, mut left, findings, data_at_risk, notes, .. } = chain;
+    let Chain { facts, mut steps, gone, mut left, findings, data_at_risk, notes, .. } = chain;
     if steps.is_empty() && findings.is_empty() {
         return Err(PlanError::Impossible("nothing is left that carries the owner tag".into()));
     }
@@ -236,7 +239,7 @@ fn finish(plan: &mut Plan, chain: Chain<'_>, scope: &Scope<'_>) -> Result<(), Pl
         })
         .map(|step| step.title.clone())
         .collect();
-    left.extend(always_left(scope));
+    left.extend(always_left(scope, facts));
     // The file is the operator's own: nothing here edits it.
     let then = (!scope.whole).then(|| {
         let regions = listed(scope.regions.iter().map(|entry| &entry.name));
@@ -267,7 +270,7 @@ fn finish(plan: &mut Plan, chain: Chain<'_>, scope: &Scope<'_>) -> Result<(), Pl
 }
 
 /// What no cleanup of this program takes.
-fn always_left(scope: &Scope<'_>) -> Vec<Text> {
+fn always_left(scope: &Scope<'_>, facts: &Facts) -> Vec<Text> {
     let topology = scope.topology;
     let mut left: Vec<Text> = topology
         .zones()
@@ -278,10 +281,23 @@ fn always_left(scope: &Scope<'_>) -> Vec<Text> {
     let made: Vec<&Region> = stacks.map(|stack| &stack.region).collect();
     for entry in scope.regions.iter().filter(|entry| !made.contains(&&entry.name)) {
         let behind = listed(entry.load_balancers.iter().map(|lb| &lb.name));
+        let told = entry
+            .load_balancers
+            .iter()
+            .filter_map(|lb| facts.word(&Fact::Network(entry.name.clone(), lb.arn.clone())));
+        let mut named: Vec<String> = Vec::new();
+        for network in told.map(|network| format!("the VPC {network} of {}", entry.name)) {
+            if !named.contains(&network) {
+                named.push(network);
+            }
+        }
+        if named.is_empty() {
+            named.push(format!("the VPC of {} (its id could not be read)", entry.name));
+        }
         left.push(
             format!(
-                "the VPC of {} behind {behind}, which no stack of ours made, with its NAT gateways (about 0.045 USD an hour each) and addresses",
-                entry.name
+                "{} behind {behind}, which no stack of ours made, with its NAT gateways (about 0.045 USD an hour each) and addresses",
+                listed(&named)
             )
             .into(),
         );

@@ -96,7 +96,14 @@ impl Runbook for Restore {
             }
         }
         let facts = known(situation, &wants);
-        let mut findings = proof::examine(situation, &facts, region);
+        known_items(&told, params)?;
+        let started = told.items.iter().filter_map(|item| match (&item.subject, &item.saved) {
+            (Subject::Desired(at, key), Some(Value::Desired(tasks))) if at == region && *tasks > 0 => {
+                Some(key.clone())
+            }
+            _ => None,
+        });
+        let mut findings = proof::examine(situation, &facts, region, &started.collect());
         let mut notes = notes(situation, &told);
         if told.lossy {
             findings.push(lossy());
@@ -120,7 +127,8 @@ impl Runbook for Restore {
         let stages = Stages { situation, facts: &facts, region, to: params.to.as_ref() };
         let (steps, more) = stages.steps(&changes)?;
         if steps.iter().all(|step| step.ways.is_empty()) {
-            let words = format!("nothing to restore: every value of {region} is as {source} has it");
+            let words =
+                format!("nothing to restore: every value of {region} is as it was before, by {source}");
             return Err(PlanError::Impossible(words.into()));
         }
         notes.extend(more);
@@ -146,6 +154,17 @@ impl Runbook for Restore {
         };
         guarded(situation, &mut plan, &SPEC, None, shaping);
         Ok(plan)
+    }
+}
+
+/// A choice about something that the run did not change was mistyped.
+fn known_items(told: &Told, params: &Params) -> Result<(), PlanError> {
+    let names: Vec<Text> = told.items.iter().map(|item| item.subject.name()).collect();
+    match params.differing.keys().find(|item| !names.contains(item)) {
+        None => Ok(()),
+        Some(item) => Err(PlanError::Params(
+            format!("there is no item {item} to restore; there are {}", listed(names)).into(),
+        )),
     }
 }
 
@@ -258,10 +277,12 @@ fn weigh(item: &Item, region: &Region, facts: &Facts, params: &Params, journaled
 
 /// The question about values that somebody else changed.
 fn ask(differing: Vec<(Text, Text)>) -> PlanError {
-    let many = if differing.len() == 1 { "one value is" } else { "some values are" };
-    let each: Vec<String> = differing.iter().map(|(name, words)| format!("{name} ({words})")).collect();
+    let question = match differing.len() {
+        1 => "somebody changed one value since the run left it".to_owned(),
+        many => format!("somebody changed {many} values since the run left them"),
+    };
     PlanError::Choose {
-        question: format!("{many} no longer what the run left: {}", each.join("; ")).into(),
+        question: question.into(),
         flag: "--keep ITEM or --saved ITEM",
         choices: differing,
         proposed: None,

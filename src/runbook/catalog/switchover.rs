@@ -131,6 +131,10 @@ fn moves<'a>(situation: &Situation<'a>, facts: &Facts, params: &Params) -> Resul
     let (mut moves, mut elsewhere) = (Vec::new(), Vec::new());
     for global in &topology.aurora {
         let (state, from) = writer(global, facts)?;
+        if params.region.is_none() && params.to.as_ref() == Some(&from.region) {
+            elsewhere.push(format!("the writer of {} is in {} already", global.id, from.region));
+            continue;
+        }
         let named = params.region.as_ref().unwrap_or(&from.region);
         let to = if *named == from.region {
             params.to.clone()

@@ -148,6 +148,8 @@ impl Proof<'_> {
             | Known::Written(_)
             | Known::Answers(_)
             | Known::Dependencies(_)
+            | Known::RdsEvents(_)
+            | Known::TaskSize(_)
             | Known::Tags(_) => still("is still there"),
         })
     }

@@ -8,6 +8,7 @@ use super::Judgement;
 use super::proof::{Proof, Ruling, all, holds, never, not_yet, so_far, strange, unknown};
 use super::words::{counted, thing};
 use crate::domain::ids::{HostName, Region};
+use crate::domain::text::Text;
 use crate::runbook::fact::{Answer, Fact, Known};
 
 /// Answers for one name, counted.
@@ -20,16 +21,30 @@ struct Tally {
     strangers: usize,
     /// Hold no address.
     empty: usize,
+    /// The same, of a record type of which other clients are told addresses, or of A.
+    blank: usize,
+    /// Told by Route 53's API.
+    tested: usize,
     /// Longest time for which an answer that leads to the region may be kept, seconds.
     ttl: u32,
 }
 
 impl Tally {
     fn of(answers: &[Answer], region: &Region) -> Self {
-        let mut tally = Self { here: 0, elsewhere: 0, strangers: 0, empty: 0, ttl: 0 };
+        let mut tally = Self { here: 0, elsewhere: 0, strangers: 0, empty: 0, blank: 0, tested: 0, ttl: 0 };
+        // A name that has no AAAA record any more sends everybody to its A records; a client who is told nothing while
+        // others are told something is not proven to be sent anywhere.
+        let answered = |kind: &Text| {
+            kind.as_str() == "A"
+                || answers.iter().any(|one| &one.record_type == kind && !one.addresses.is_empty())
+        };
         for answer in answers {
+            tally.tested += usize::from(answer.tested);
             match &answer.region {
-                _ if answer.addresses.is_empty() => tally.empty += 1,
+                _ if answer.addresses.is_empty() => {
+                    tally.empty += 1;
+                    tally.blank += usize::from(answered(&answer.record_type));
+                }
                 Some(seen) if seen == region => {
                     tally.here += 1;
                     tally.ttl = tally.ttl.max(answer.ttl);
@@ -44,11 +59,21 @@ impl Tally {
     /// All that hold an address: `8 answers`, `6 answers (2 more are empty)`.
     fn told(&self) -> String {
         let told = counted(self.here + self.elsewhere + self.strangers, "answer");
-        match self.empty {
-            0 => told,
-            1 => format!("{told} (1 more is empty)"),
-            empty => format!("{told} ({empty} more are empty)"),
-        }
+        let empty = match self.empty {
+            0 => None,
+            1 => Some("1 more is empty".to_owned()),
+            empty => Some(format!("{empty} more are empty")),
+        };
+        let by =
+            |count: &str| format!("{count} by Route 53's TestDNSAnswer, for its servers do not answer us");
+        let whole = self.here + self.elsewhere + self.strangers + self.empty;
+        let tested = match self.tested {
+            0 => None,
+            tested if tested >= whole => Some(by("all")),
+            tested => Some(by(&tested.to_string())),
+        };
+        let beside: Vec<String> = empty.into_iter().chain(tested).collect();
+        if beside.is_empty() { told } else { format!("{told} ({})", beside.join("; ")) }
     }
 }
 
@@ -67,6 +92,14 @@ impl Proof<'_> {
                 so_far(progress, tally.elsewhere as f64, whole as f64)
             } else if tally.strangers > 0 {
                 strangers(name, tally)
+            } else if tally.blank > 0 {
+                let (noun, are) = if tally.blank == 1 { ("answer", "is") } else { ("answers", "are") };
+                unknown(format!(
+                    "{name}: {} {noun} {are} empty, which does not prove that those users are elsewhere; none of {} leads \
+                     to {region}",
+                    tally.blank,
+                    tally.told()
+                ))
             } else {
                 holds(format!("{name}: none of {} leads to {region}", tally.told()))
             }

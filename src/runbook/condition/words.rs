@@ -125,6 +125,7 @@ pub(super) fn thing(fact: &Fact) -> String {
         Fact::DbInstance(region, instance) => format!("instance {instance} in {region}"),
         Fact::AvailableInstances(region, cluster) => format!("available instances of {cluster} in {region}"),
         Fact::BlueGreen(region, cluster, _) => format!("blue/green deployments of {cluster} in {region}"),
+        Fact::RdsEvents(region, _) => format!("events of RDS in {region}"),
         Fact::RpoLag(region, cluster) => format!("RPO lag of {cluster} in {region}"),
         Fact::Table(region, table) => format!("table {table} in {region}"),
         Fact::Requests(region) => format!("requests of {region}"),
@@ -136,11 +137,13 @@ pub(super) fn thing(fact: &Fact) -> String {
         Fact::Answers(name) => format!("DNS answers for {name}"),
         Fact::KeepAlive(region, balancer) => format!("keep-alive of {} in {region}", balancer.short_name()),
         Fact::Dependencies(region, service) => format!("images and secrets of {service} in {region}"),
+        Fact::TaskSize(region, service) => format!("vCPUs of a task of {service} in {region}"),
         Fact::VcpuQuota(region) => format!("vCPU quota of {region}"),
         Fact::Tags(region, arn) => format!("tags of {} in {region}", arn.short_name()),
         Fact::Alarm(region, alarm) => format!("alarm {alarm} in {region}"),
         Fact::Cluster(region, cluster) => format!("cluster {cluster} in {region}"),
         Fact::Balancer(region, arn) => format!("{} in {region}", arn.resource().unwrap_or(arn.as_str())),
+        Fact::Network(region, arn) => format!("VPC of {} in {region}", arn.short_name()),
         Fact::Protection(region, arn) => {
             format!("deletion protection of {} in {region}", arn.short_name())
         }

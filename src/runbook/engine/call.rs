@@ -119,6 +119,7 @@ impl Context {
             }
             self.sending(&place);
             self.mark_call(place.step);
+            self.promotion_sent(place.step);
             let sent =
                 self.within(until, &place, self.setup.executor.apply(&operation, &self.setup.approval));
             // An answer that comes later is found by looking.

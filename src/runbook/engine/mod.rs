@@ -15,9 +15,11 @@
 //! | `effect` | what a call touches and what proves it |
 //! | `hold` | the lease: taking, renewing, losing |
 //! | `marking` | our own writes around a promotion, which measure what it loses |
+//! | `aftermath` | what RDS tells of a promotion |
 //! | `recorder` | where events go |
 //! | `sampling` | what users feel beside the steps |
 
+mod aftermath;
 mod call;
 mod decide;
 pub mod effect;
@@ -178,6 +180,14 @@ struct Context {
     lag: Mutex<Option<(f64, Timestamp)>>,
     /// Our own writes around an unplanned promotion.
     marks: Mutex<marking::Marks>,
+    /// Promotions of the plan that may lose data, and what was told of them.
+    promotions: Mutex<Vec<aftermath::Promotion>>,
+    /// What of it the operator must know.
+    alarming: Mutex<Vec<super::aftermath::Aftermath>>,
+    /// Held while RDS is asked and what it tells is recorded.
+    hearing: tokio::sync::Mutex<()>,
+    /// Set once no step runs any more.
+    steps_over: AtomicBool,
     /// When this process began the run.
     began: Timestamp,
 }

@@ -71,6 +71,14 @@ pub async fn run(setup: Setup, decisions: Decisions) -> Result<Ending, NotBegun>
         proven: std::sync::Mutex::default(),
         lag: std::sync::Mutex::default(),
         marks: std::sync::Mutex::new(super::marking::Marks::told(&setup.plan, &setup.told)),
+        promotions: std::sync::Mutex::new(super::aftermath::Promotion::all(
+            &setup.plan,
+            &setup.topology,
+            &setup.told,
+        )),
+        alarming: std::sync::Mutex::default(),
+        hearing: tokio::sync::Mutex::default(),
+        steps_over: AtomicBool::new(false),
         began,
         setup,
         aborted: AtomicBool::new(false),
@@ -127,6 +135,8 @@ impl Context {
             self.tell(Event::Lease { outcome: LeaseOutcome::Lost { to: view } }).await;
             std::future::pending::<()>().await;
         };
+        let listening = self.listening();
+        tokio::pin!(listening);
         let ending = tokio::select! {
             biased;
             ending = self.steps(decisions) => ending,
@@ -134,15 +144,23 @@ impl Context {
             () = notify => unreachable_ending(),
             () = self.sampling() => unreachable_ending(),
             () = self.marking() => unreachable_ending(),
+            () = &mut listening => unreachable_ending(),
         };
+        // What is being told is told to its end, before anything else is.
+        tokio::select! {
+            () = self.heard_out() => {}
+            () = &mut listening => {}
+        }
         self.last_sample().await;
         let point = self.recovery_point().await;
+        let alarms = self.aftermath().await;
         let (rto, rpo_ms) = self.measures();
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
         let rto = rto.map(|rto| format!("; RTO {}", words::span(rto))).unwrap_or_default();
         let rpo = point.map(|point| format!("; RPO {}", point.words())).unwrap_or_default();
+        let alarms: String = alarms.iter().map(|alarm| format!("; {}", alarm.words())).collect();
         let words = format!(
-            "{}: {} ended: {}{rto}{rpo}",
+            "{}: {} ended: {}{rto}{rpo}{alarms}",
             self.setup.opening.application, self.setup.opening.run, ending.why
         );
         let telling = self.notify("ended", &words);
@@ -196,6 +214,7 @@ impl Context {
         match settled {
             Settled::Done => {
                 self.mark_proven(&id);
+                self.promotion_proven(&id);
                 if self.proves(&id) {
                     let mut proven = self.proven.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     proven.get_or_insert(self.setup.clock.now());

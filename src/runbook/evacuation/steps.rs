@@ -260,6 +260,16 @@ pub(in crate::runbook) fn proof(
 /// A host that lets nothing out on port 53 learns nowhere whether users have left: that is told before, not at the end of
 /// a wait.
 fn unanswered(view: &View<'_>, names: &[HostName], traffic: bool) -> Option<GuardFinding> {
+    let tested = |name: &&HostName| {
+        let answers = view.facts.answers(&Fact::Answers((*name).clone()));
+        answers.is_some_and(|answers| answers.iter().any(|answer| answer.tested))
+    };
+    if names.iter().any(|name| tested(&name)) {
+        let message = "our DNS questions are not all answered: where users are sent is told by Route 53's API \
+                       (TestDNSAnswer), for a few places only";
+        let next = "let UDP and TCP to port 53 out of this host, or ask `dig` from another one";
+        return Some(GuardFinding::warn(GuardId::Runbook, message).next(next));
+    }
     let mut errors = names.iter().filter_map(|name| view.facts.error(&Fact::Answers(name.clone())));
     let error = errors.find(|error| error.kind != ErrorKind::NotConfigured)?;
     let instead = if traffic {

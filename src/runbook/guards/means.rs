@@ -2,12 +2,9 @@
 
 use super::Subject;
 use crate::domain::ids::Region;
-use crate::runbook::fact::Fact;
+use crate::runbook::fact::{Fact, RunsOn};
 use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::situation::{View, groups_of, words};
-
-/// The smallest Fargate task, vCPU: a quota below this many a task cannot be enough.
-const SMALLEST_TASK: f64 = 0.25;
 
 /// Capacity after this plan's pre-scale against the need.
 pub(super) fn headroom(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding> {
@@ -49,27 +46,60 @@ pub(super) fn headroom(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFindi
                 findings.push(warn(message));
             }
         }
-        let tasks: i32 = needs().filter_map(|need| need.tasks).sum();
-        findings.extend(quota(view, subject, survivor, tasks));
+        findings.extend(quota(view, subject, survivor));
     }
     findings
 }
 
-/// How many vCPUs a task takes is not read: below the smallest size it cannot fit, at one each it may not.
-fn quota(view: &View<'_>, subject: &Subject<'_>, survivor: &Region, tasks: i32) -> Option<GuardFinding> {
+/// The vCPUs of all the survivor's tasks against its Fargate quota. Tasks on EC2 do not count; what is not known of a
+/// task warns and never blocks. What other applications of the account take of the quota nobody tells.
+fn quota(view: &View<'_>, subject: &Subject<'_>, survivor: &Region) -> Option<GuardFinding> {
     let quota = view.facts.number(&Fact::VcpuQuota(survivor.clone())).copied()?;
-    let message = format!("{survivor} needs {tasks} tasks, its Fargate quota is {quota:.0} vCPU");
-    if f64::from(tasks) * SMALLEST_TASK > quota {
-        Some(
-            GuardFinding::block(GuardId::Headroom, subject.emergency(), message)
-                .next("ask for a higher quota"),
-        )
-    } else if f64::from(tasks) > quota {
-        let message = format!("{message}: tasks of 1 vCPU or more do not fit");
-        Some(GuardFinding::warn(GuardId::Headroom, message))
-    } else {
-        None
+    let (mut certain, mut possible) = (0.0, 0.0);
+    let (mut told, mut unknown) = (Vec::new(), Vec::new());
+    for service in view.services(survivor) {
+        let key = &service.key;
+        let need = subject.needs.iter().find(|need| &need.region == survivor && &need.service == key);
+        // A service that carries nobody else's users takes its share of the quota too.
+        let now =
+            view.facts.service(&Fact::Service(survivor.clone(), key.clone())).map(|state| state.desired);
+        let Some(tasks) = need.and_then(|need| need.tasks).or(now).filter(|tasks| *tasks > 0) else {
+            continue;
+        };
+        let size = view.facts.task_size(&Fact::TaskSize(survivor.clone(), key.clone()));
+        match size.map(|size| (size.runs_on, size.vcpus)) {
+            Some((RunsOn::Elsewhere, _)) => {}
+            Some((runs_on, Some(vcpus))) => {
+                let all = f64::from(tasks) * vcpus;
+                possible += all;
+                certain += if runs_on == RunsOn::Fargate { all } else { 0.0 };
+                let noun = if tasks == 1 { "task" } else { "tasks" };
+                told.push(format!("{tasks} {noun} of {key} at {vcpus} vCPU"));
+            }
+            Some((_, None)) | None => unknown.push(key),
+        }
     }
+    let message = format!(
+        "{survivor} needs {possible} vCPU ({}), its Fargate quota is {quota} vCPU",
+        words::list(told)
+    );
+    if certain > quota {
+        let finding = GuardFinding::block(GuardId::Headroom, subject.emergency(), message);
+        return Some(finding.next("ask for a higher quota"));
+    }
+    if possible > quota {
+        let message = format!("{message}; which of these tasks run on Fargate On-Demand is not known");
+        return Some(GuardFinding::warn(GuardId::Headroom, message));
+    }
+    if unknown.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "how many vCPU a task of {} in {survivor} takes is not known: whether the Fargate quota of {quota} vCPU is \
+         enough cannot be told",
+        words::list(unknown)
+    );
+    Some(GuardFinding::warn(GuardId::Headroom, message))
 }
 
 /// What a survivor's tasks need at their start must not lie in the region that goes.

@@ -136,7 +136,7 @@ pub(super) fn lease(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding>
                     .next("make sure that run is dead, then take the lease over with a reason")
             } else {
                 block(format!("another run holds the lease: {who}, last heartbeat {beat} ago"))
-                    .next("wait for it, abort it, or attach to it")
+                    .next("wait for it, or attach to it or abort it; when its process is gone, resume it (`switchtower runs`)")
             });
         }
         LeaseState::Unreachable(why) => {
@@ -152,12 +152,18 @@ pub(super) fn lease(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFinding>
         );
         findings.push(warn(message));
     }
-    if let Some(newest) = view.situation.unfinished.first() {
-        let more = view.situation.unfinished.len() - 1;
+    // A run that holds the lease was told of already.
+    let unfinished = view.situation.unfinished.iter().filter(|run| match &view.situation.lease {
+        LeaseState::Held(held) => held.released || held.is_expired(view.now) || held.claim.run != **run,
+        _ => true,
+    });
+    let unfinished: Vec<_> = unfinished.collect();
+    if let Some(newest) = unfinished.first() {
+        let more = unfinished.len() - 1;
         let others = if more == 0 { String::new() } else { format!(" and {more} more") };
         findings.push(
             block(format!("run {newest}{others} never ended"))
-                .next(format!("`runs show {newest}`, then resume or abort it")),
+                .next(format!("`switchtower runs show {newest}`, then resume or abort it")),
         );
     }
     findings

@@ -181,6 +181,7 @@ fn standing(entries: &[Entry]) -> Standing {
         | Event::Sampled { .. }
         | Event::Marked { .. }
         | Event::RecoveryPoint { .. }
+        | Event::Aftermath { .. }
         | Event::Progress { .. } => standing,
         Event::Opened { .. }
         | Event::Resumed { .. }

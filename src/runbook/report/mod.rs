@@ -23,6 +23,7 @@ pub use left::{Left, Next, Undo};
 pub use series::{Line, Unknown};
 pub use steps::{CallReport, Fate, GivenUp, StepReport};
 
+use super::aftermath::{Aftermath, Told as Heard};
 use super::event::{Entry, Event, LeaseOutcome, Opening, Outcome, RunId};
 use super::guard::{Force, GuardFinding};
 use super::journal::{RunState, Stand, Told, stand};
@@ -92,6 +93,8 @@ pub struct Report {
     pub rpo_ms: Option<f64>,
     /// The recovery point, as far as it was measured; `None` where nothing was promoted with loss.
     pub recovery_point: Option<Recovery>,
+    /// What must be known before anything else: two databases may take writes, or nobody knows.
+    pub alarms: Vec<String>,
     /// What the guards found when it was confirmed.
     pub findings: Vec<Finding>,
     /// Data at risk, as the plan said.
@@ -216,7 +219,11 @@ impl Report {
         // An end that was gone on from is none.
         let ended = ending.map(|(at, ..)| at).filter(|_| outcome.is_some());
         let steps = steps::of(plan, source.told);
-        let left = left::of(source.run, plan, &steps, state, outcome, waits);
+        let refused = refusal(entries);
+        let mut left = left::of(source.run, plan, &steps, state, outcome, waits);
+        if refused.is_some() && outcome == Some(Outcome::Aborted) {
+            left.next.clear();
+        }
         let sittings = entries.iter().filter_map(sitting).collect();
         Self {
             schema: SCHEMA,
@@ -225,7 +232,10 @@ impl Report {
             state: word(state),
             outcome,
             waits,
-            verdict: verdict(state, outcome, waits, &steps, last, opened.is_some()),
+            verdict: match refused.filter(|_| outcome == Some(Outcome::Aborted)) {
+                Some(why) => why.to_string(),
+                None => verdict(state, outcome, waits, &steps, last, opened.is_some()),
+            },
             application: plan.map(|plan| plan.application.clone()),
             runbook: plan.map(|plan| plan.runbook.clone()),
             params: plan.map(|plan| plan.params.clone()),
@@ -240,6 +250,7 @@ impl Report {
             rto_s: ending.and_then(|(_, rto, _)| rto).map(seconds),
             rpo_ms: ending.and_then(|(.., rpo)| rpo).filter(|rpo| rpo.is_finite()),
             recovery_point: recovery_point(entries),
+            alarms: alarms(entries),
             findings: plan.map(findings).unwrap_or_default(),
             data_at_risk: plan.map(|plan| plan.data_at_risk.clone()).unwrap_or_default(),
             irreversible: plan.map(|plan| plan.irreversible.clone()).unwrap_or_default(),
@@ -322,6 +333,20 @@ fn recovery_point(entries: &[Entry]) -> Option<Recovery> {
     })
 }
 
+fn alarms(entries: &[Entry]) -> Vec<String> {
+    let told = |entry: &Entry| match &entry.event {
+        Event::Aftermath { aftermath } => Some(aftermath.clone()),
+        _ => None,
+    };
+    let all: Vec<Aftermath> = entries.iter().filter_map(told).collect();
+    // What a later sitting was told ends an earlier silence.
+    let settled = |one: &Aftermath| {
+        matches!(one.told, Heard::Silent { .. })
+            && all.iter().any(|other| other.global == one.global && other.told.is_about_the_fence())
+    };
+    all.iter().filter(|one| one.is_alarming() && !settled(one)).map(Aftermath::words).collect()
+}
+
 fn sitting(entry: &Entry) -> Option<Sitting> {
     let (opening, resumed): (&Opening, bool) = match &entry.event {
         Event::Opened { opening, .. } => (opening, false),
@@ -381,6 +406,18 @@ const fn word(state: RunState) -> &'static str {
         RunState::Interrupted => "interrupted",
         RunState::Ended => "ended",
     }
+}
+
+/// Why a run that somebody confirmed did not begin: no step was, and nobody stopped it.
+fn refusal(entries: &[Entry]) -> Option<&Text> {
+    let begun = |entry: &Entry| matches!(entry.event, Event::StepBegan { .. } | Event::Decided { .. });
+    if entries.iter().any(begun) {
+        return None;
+    }
+    entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::Noted { words } => Some(words),
+        _ => None,
+    })
 }
 
 fn verdict(
@@ -453,6 +490,7 @@ fn happening(entry: &Entry, doubtful: bool) -> Option<Happening> {
         | Event::Marked { .. }
         | Event::Sampled { .. } => return None,
         Event::RecoveryPoint { point } => (format!("recovery point: {}", point.words()), false),
+        Event::Aftermath { aftermath } => (aftermath.words(), aftermath.is_alarming()),
     };
     Some(Happening { at: entry.at, words, bad, doubtful })
 }

@@ -213,6 +213,7 @@ fn take(steps: &mut Vec<StepReport>, plan: Option<&Plan>, entry: &Entry, doubtfu
         | Event::Sampled { .. }
         | Event::Marked { .. }
         | Event::RecoveryPoint { .. }
+        | Event::Aftermath { .. }
         | Event::Noted { .. }
         | Event::Ended { .. } => {}
     }

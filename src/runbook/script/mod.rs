@@ -14,7 +14,8 @@ mod check;
 mod step;
 
 use super::guard::Force;
-use super::plan::Plan;
+use super::operation::FailureDomain;
+use super::plan::{Plan, Step};
 use super::print::{comment, quoted};
 use crate::domain::Topology;
 use crate::domain::text::Text;
@@ -95,7 +96,9 @@ trap ended EXIT
 pub fn script(plan: &Plan, topology: &Topology) -> String {
     let mut out = Script::default();
     out.raw("#!/bin/sh");
-    head(&mut out, plan, topology);
+    let digest = plan.digest();
+    let plan = &Plan { steps: in_turn(plan), ..plan.clone() };
+    head(&mut out, plan, digest.as_str(), topology);
     out.raw("set -eu");
     out.raw("export AWS_PAGER=");
     out.raw("# A call that got no answer may have had its effect: it is never sent again by itself.");
@@ -148,13 +151,32 @@ impl Script {
     }
 }
 
-fn head(out: &mut Script, plan: &Plan, topology: &Topology) {
+/// The steps one after the other. What the engine does at the same time takes turns here, so that no change waits for
+/// something that it does not need: first what can be changed outside the region that is left, then what is waited for
+/// and what asks that region.
+fn in_turn(plan: &Plan) -> Vec<Step> {
+    let mut left: Vec<&Step> = plan.steps.iter().collect();
+    let mut turns: Vec<Step> = Vec::new();
+    let asks_it = |step: &Step| {
+        let left = plan.params.region.clone().map(FailureDomain::Regional);
+        left.is_some_and(|left| step.domains().contains(&left))
+    };
+    while !left.is_empty() {
+        let ready = |step: &&Step| step.after.iter().all(|id| !left.iter().any(|other| other.id == *id));
+        let acts = |step: &&Step| ready(step) && !step.ways.is_empty() && !asks_it(step);
+        let next = left.iter().position(acts).or_else(|| left.iter().position(ready)).unwrap_or(0);
+        turns.push(left.remove(next).clone());
+    }
+    turns
+}
+
+fn head(out: &mut Script, plan: &Plan, digest: &str, topology: &Topology) {
     let made = plan.made_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
     out.note(&format!("{}: {}", plan.application, plan.summary));
     out.note("");
     out.note(&format!("application  {}", plan.application));
     out.note(&format!("runbook      {}{}", plan.runbook, plan.params.command_line()));
-    out.note(&format!("digest       {}", plan.digest().as_str()));
+    out.note(&format!("digest       {}", digest));
     out.note(&format!("made         {made}"));
     out.note("");
     out.note(&format!(

@@ -11,6 +11,10 @@ use crate::runbook::operation::{FailureDomain, Operation, RecordAction};
 use crate::runbook::plan::{OnFailure, Plan, Step, Way};
 use crate::runbook::print::{aws, comment, exact, quoted, record_query};
 
+/// What is said before a call that cannot be undone.
+const FOR_GOOD: &str =
+    "NOTHING BRINGS THIS BACK. Send it once; after a time-out, look before sending it again.";
+
 pub(super) fn uses_routing_controls(plan: &Plan) -> bool {
     fn names(condition: &Condition) -> bool {
         match condition {
@@ -31,10 +35,12 @@ pub(super) fn write(out: &mut Script, plan: &Plan, index: usize, step: &Step, to
     let name = comment(&format!("{place}, {}", step.title));
     out.raw(&format!("begin {}", quoted(&name)));
     let passes = step.on_failure == OnFailure::Pass;
-    before(out, step, passes, topology);
     let verify = checks(&step.verify, topology);
-    if let Some((first, others)) = step.ways.split_first() {
-        act(out, step, first, &verify, passes, topology);
+    // Where the step is proven by any of its ways, the one that the script takes is what it can look at by itself.
+    let own = step.ways.first().map(|way| checks(&way.verify, topology)).unwrap_or_default();
+    let shown = commands(&verify).or_else(|| commands(&own)).unwrap_or_default();
+    if let Some((first, others)) = step.ways.split_first().filter(|(first, _)| !first.calls.is_empty()) {
+        act(out, step, first, &shown, passes, topology);
         for way in others {
             out.note(&format!("If that cannot be done, {}:", leaning(way)));
             for call in &way.calls {
@@ -42,9 +48,14 @@ pub(super) fn write(out: &mut Script, plan: &Plan, index: usize, step: &Step, to
                 hints(out, call, topology);
             }
         }
+    } else {
+        before(out, "", step, passes, topology);
     }
-    for check in &verify {
-        after(out, check, step, passes);
+    match verify.as_slice() {
+        [Check::Look { words, hints }] if !shown.is_empty() => {
+            seen(out, words, hints, &shown, step, passes);
+        }
+        all => all.iter().for_each(|check| after(out, check, step, passes)),
     }
     for way in &step.ways {
         undo(out, way, step.ways.len() > 1, topology);
@@ -83,74 +94,95 @@ fn domain(domain: &FailureDomain) -> String {
 }
 
 /// What has to be so right before. A step that passes when it fails is not worth stopping for.
-fn before(out: &mut Script, step: &Step, passes: bool, topology: &Topology) {
+fn before(out: &mut Script, indent: &str, step: &Step, passes: bool, topology: &Topology) {
     for check in checks(&step.precondition, topology) {
         match check {
             Check::Command { words, line } if passes => {
                 out.raw(&format!(
-                    "is_so {line} || say {}",
+                    "{indent}is_so {line} || say {}",
                     quoted(&format!("not shown: {}", comment(&words)))
                 ));
             }
-            Check::Command { words, line } => out.raw(&format!("must {} {line}", quoted(&comment(&words)))),
+            Check::Command { words, line } => {
+                out.raw(&format!("{indent}must {} {line}", quoted(&comment(&words))));
+            }
             Check::Wait { words, .. } => out.note(&format!("before it: {words}")),
             Check::Look { words, hints } => {
                 for hint in hints {
                     out.note(&format!("to see it: {hint}"));
                 }
-                out.raw(&format!("look {}", quoted(&comment(&words))));
+                out.raw(&format!("{indent}look {}", quoted(&comment(&words))));
             }
         }
     }
 }
 
-fn act(out: &mut Script, step: &Step, way: &Way, verify: &[Check], passes: bool, topology: &Topology) {
-    if way.calls.is_empty() {
-        return;
+/// The checks as commands, with their words; `None` where one of them is for a person's eyes, or there is none.
+fn commands(checks: &[Check]) -> Option<Vec<(&str, &str)>> {
+    let each = checks.iter().map(|check| match check {
+        Check::Command { words, line } => Some((words.as_str(), line.as_str())),
+        Check::Wait { .. } | Check::Look { .. } => None,
+    });
+    each.collect::<Option<Vec<_>>>().filter(|lines| !lines.is_empty())
+}
+
+/// What any of the ways may have brought about: a person is asked, who may have gone another way than the script's; without
+/// one it is the script's own that must show.
+fn seen(out: &mut Script, words: &str, hints: &[String], shown: &[(&str, &str)], step: &Step, passes: bool) {
+    for hint in hints {
+        out.note(&format!("to see it: {hint}"));
     }
-    let told: Option<Vec<&str>> = verify
-        .iter()
-        .map(|check| match check {
-            Check::Command { line, .. } => Some(line.as_str()),
-            Check::Wait { .. } | Check::Look { .. } => None,
-        })
-        .collect();
+    out.raw("if [ -t 0 ]; then");
+    out.raw(&format!("  look {}", quoted(&comment(words))));
+    out.raw("else");
+    for (words, line) in shown {
+        out.raw(&format!("  {}", held(words, line, step, passes)));
+    }
+    out.raw("fi");
+}
+
+/// The line that waits until a command prints `true`.
+fn held(words: &str, line: &str, step: &Step, passes: bool) -> String {
+    let end = if passes { "say 'it is passed'" } else { "exit 5" };
+    format!("holds {} {} {line} || {end}", quoted(&comment(words)), step.timeout.as_secs())
+}
+
+/// The change, unless it is made already: a script that was stopped can be run again from its beginning.
+fn act(out: &mut Script, step: &Step, way: &Way, shown: &[(&str, &str)], passes: bool, topology: &Topology) {
     if let Some(method) = way.method {
         out.note(&format!("method      {}", method.word()));
     }
     for call in &way.calls {
         hints(out, call, topology);
     }
-    let question = format!("confirm {}", quoted(&comment(step.title.as_str())));
-    match told.filter(|told| !told.is_empty()) {
-        Some(told) => {
-            let held: Vec<String> = told.iter().map(|line| format!("is_so {line}")).collect();
-            out.raw(&format!("if {}; then", held.join(" &&\n  ")));
-            out.raw("  say 'it is so already'");
-            out.raw(&format!("elif {question}; then"));
-        }
-        None => out.raw(&format!("if {question}; then")),
+    let indent = if shown.is_empty() { "" } else { "  " };
+    if !shown.is_empty() {
+        let held: Vec<String> = shown.iter().map(|(_, line)| format!("is_so {line}")).collect();
+        out.raw(&format!("if {}; then", held.join(" &&\n  ")));
+        out.raw("  say 'it is so already'");
+        out.raw("else");
     }
+    before(out, indent, step, passes, topology);
+    out.raw(&format!("{indent}if confirm {}; then", quoted(&comment(step.title.as_str()))));
     let lines: Vec<String> = way.calls.iter().map(|call| written(call, topology)).collect();
     if passes {
         // A failing command in the middle of a list does not end the shell.
-        out.raw(&format!("  {} ||", lines.join(" &&\n  ")));
-        out.raw("  say 'it failed, and is passed'");
+        out.raw(&format!("{indent}  {} ||", lines.join(&format!(" &&\n{indent}  "))));
+        out.raw(&format!("{indent}  say 'it failed, and is passed'"));
     } else {
         for line in lines {
-            out.raw(&format!("  {line}"));
+            out.raw(&format!("{indent}  {line}"));
         }
     }
-    out.raw("fi");
+    out.raw(&format!("{indent}fi"));
+    if !shown.is_empty() {
+        out.raw("fi");
+    }
 }
 
 fn after(out: &mut Script, check: &Check, step: &Step, passes: bool) {
     match check {
-        Check::Command { words, line } => {
-            let end = if passes { "say 'it is passed'" } else { "exit 5" };
-            let seconds = step.timeout.as_secs();
-            out.raw(&format!("holds {} {seconds} {line} || {end}", quoted(&comment(words))));
-        }
+        Check::Command { words, line } => out.raw(&held(words, line, step, passes)),
         Check::Wait { words, seconds } => {
             out.raw(&format!("say {}", quoted(&comment(&format!("waiting: {words}")))));
             out.raw(&format!("sleep {seconds}"));
@@ -201,11 +233,19 @@ fn hints(out: &mut Script, call: &Operation, topology: &Topology) {
                 }
             }
         }
-        Operation::FailoverGlobalCluster { .. } | Operation::RemoveFromGlobalCluster { .. } => {
+        Operation::FailoverGlobalCluster { region, .. } => {
+            out.note(FOR_GOOD);
+            out.note("Then ask here, and in the region that is left, whether the old primary was kept from writing;");
             out.note(
-                "NOTHING BRINGS THIS BACK. Send it once; after a time-out, look before sending it again.",
+                "\"timed out\", or no answer at all, is a possible split brain: it may still take writes.",
             );
+            let events = aws("rds", "describe-events")
+                .at(Some(region), topology.scope(region.as_str()).profile.as_deref())
+                .option("duration", "60")
+                .option("query", "Events[?contains(Message, 'block writes')].[Date, Message]");
+            out.note(&format!("  {}", events.end()));
         }
+        Operation::RemoveFromGlobalCluster { .. } => out.note(FOR_GOOD),
         Operation::SwitchoverGlobalCluster { .. } => {
             out.note("Send it once; after a time-out, look before sending it again.");
         }

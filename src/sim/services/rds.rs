@@ -4,7 +4,7 @@ use super::{XmlResult, rds_changes, rds_removal, unknown_action};
 use crate::sim::call::{Call, Fault};
 use crate::sim::wire::query::{Params, page};
 use crate::sim::wire::xml::{Xml, time};
-use crate::sim::world::database::{Database, Operation};
+use crate::sim::world::database::{Database, Operation, Told};
 use crate::sim::world::fleet::{ENGINE_VERSION, Fleet, GLOBAL_CLUSTER, Site};
 use crate::sim::world::removal::{Fate, Thing};
 use crate::sim::world::scenario::Effect;
@@ -249,6 +249,8 @@ pub(super) fn write_cluster(world: &World, at: jiff::Timestamp, site: &Site, xml
         "ReaderEndpoint",
         format!("{}.cluster-ro-{unique}.{}.rds.amazonaws.com", site.db_cluster, site.region),
     );
+    let resource = noise::hex(world.seed, &format!("db-resource/{}", site.region), 26).to_uppercase();
+    xml.leaf("DbClusterResourceId", format!("cluster-{resource}"));
     xml.leaf("MultiAZ", true).leaf("Engine", "aurora-mysql").leaf("EngineVersion", ENGINE_VERSION);
     xml.leaf("Port", 3306)
         .leaf("ClusterCreateTime", time(world.fleet.born))
@@ -349,39 +351,51 @@ fn events(world: &World, call: &Call, params: &Params) -> XmlResult {
     let end = parse("EndTime").unwrap_or(call.now);
     let start = parse("StartTime").unwrap_or_else(|| end - jiff::SignedDuration::from_mins(minutes));
     let categories = params.list("EventCategories.EventCategory");
-    let mut all: Vec<(&Site, jiff::Timestamp, &str, String)> = Vec::new();
+    let mut all: Vec<Told> = Vec::new();
     if let Some(site) = member(world, call) {
-        let clusters = kind.is_none_or(|kind| kind == "db-cluster")
-            && params.text("SourceIdentifier").is_none_or(|name| name == site.db_cluster);
-        let wanted = clusters && (categories.is_empty() || categories.contains(&"backup"));
         let day = 86_400;
         let newest = end.as_second().div_euclid(day);
-        for back in (0..14).rev().filter(|_| wanted) {
-            let Ok(at) = jiff::Timestamp::from_second((newest - back) * day + 4 * 3600 + 1_260) else {
-                continue;
-            };
-            if at >= start && at <= end && at <= call.now {
-                all.push((site, at, "backup", "Finished DB Cluster backup".to_owned()));
+        for back in (0..14).rev() {
+            if let Ok(at) = jiff::Timestamp::from_second((newest - back) * day + 4 * 3600 + 1_260) {
+                let words = "Finished DB Cluster backup".to_owned();
+                all.push(Told { at, site: site.index, instance: false, categories: &["backup"], words });
             }
         }
-        for (at, of, category, words) in world.database_events(call.now) {
-            let asked = categories.is_empty() || categories.contains(&category);
-            if clusters && asked && of == site.index && at >= start && at <= end {
-                all.push((site, at, category, words));
-            }
-        }
-        all.sort_by_key(|(_, at, ..)| *at);
+        all.extend(world.database_events(call.now));
+        let source = params.text("SourceIdentifier");
+        all.retain(|told| {
+            let (of, name) = source_of(site, told);
+            let asked = categories.is_empty() || told.categories.iter().any(|one| categories.contains(one));
+            let ours = told.site == site.index && kind.is_none_or(|kind| kind == of);
+            asked
+                && ours
+                && source.is_none_or(|source| source == name)
+                && (start..=end.min(call.now)).contains(&told.at)
+        });
+        all.sort_by_key(|told| told.at);
     }
     let (page, next) = page(&all, params.text("Marker"), size(params)?, bad_marker)?;
     let mut xml = Xml::new();
-    xml.list("Events", "Event", page, |xml, (site, at, category, words)| {
-        xml.leaf("SourceIdentifier", &site.db_cluster).leaf("SourceType", "db-cluster");
-        xml.leaf("Message", words);
+    xml.list("Events", "Event", page, |xml, told| {
+        let site = &world.fleet.sites[told.site];
+        let (kind, name) = source_of(site, told);
+        let arn = match kind {
+            "db-cluster" => Fleet::db_arn(site),
+            _ => Fleet::arn("rds", &site.region, &format!("db:{name}")),
+        };
+        xml.leaf("SourceIdentifier", name).leaf("SourceType", kind).leaf("Message", &told.words);
         xml.group("EventCategories", |xml| {
-            xml.leaf("EventCategory", category);
+            for category in told.categories {
+                xml.leaf("EventCategory", category);
+            }
         });
-        xml.leaf("Date", time(*at)).leaf("SourceArn", Fleet::db_arn(site));
+        xml.leaf("Date", time(told.at)).leaf("SourceArn", arn);
     });
     xml.maybe("Marker", next);
     Ok(xml)
+}
+
+/// Type and identifier of what an event is told of.
+fn source_of(site: &Site, told: &Told) -> (&'static str, String) {
+    if told.instance { ("db-instance", instance(site, 0)) } else { ("db-cluster", site.db_cluster.clone()) }
 }

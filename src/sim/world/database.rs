@@ -91,8 +91,25 @@ pub struct Database {
     pub unprotected: Vec<usize>,
 }
 
-/// An event as RDS tells it: when, at which site's cluster, in which category, in which words.
-pub type Told = (Timestamp, usize, &'static str, String);
+/// An event as RDS tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When.
+    pub at: Timestamp,
+    /// In which site's region.
+    pub site: usize,
+    /// True when it is told of the writer instance, false when of the cluster.
+    pub instance: bool,
+    /// Its categories.
+    pub categories: &'static [&'static str],
+    /// In which words.
+    pub words: String,
+}
+
+/// Of clusters in a switchover or failover.
+const GLOBAL_FAILOVER: &[&str] = &["global failover"];
+/// Of instances, whether writes could be blocked.
+const FENCE: &[&str] = &["notification", "global database"];
 
 /// A switchover that cannot come through ends after this long.
 const PATIENCE_SECONDS: f64 = 600.0;
@@ -317,13 +334,14 @@ impl World {
                 Deed::Database(Step::Move(one)) => self.told_of_move(one, &mut told),
                 Deed::Database(Step::Remove { site, left }) => {
                     let words = format!("DB cluster {} was removed from the global cluster", name(*site));
-                    told.push((*left, *site, "notification", words));
+                    let (at, site) = (*left, *site);
+                    told.push(Told { at, site, instance: false, categories: &["notification"], words });
                 }
                 _ => {}
             }
         }
-        told.retain(|(when, ..)| *when <= at);
-        told.sort_by_key(|(when, ..)| *when);
+        told.retain(|told| told.at <= at);
+        told.sort_by_key(|told| told.at);
         told
     }
 
@@ -337,8 +355,20 @@ impl World {
             self.fleet.sites[one.to].region,
         );
         let second = SignedDuration::from_secs(1);
-        let mut say =
-            |when: Timestamp, site: usize, words: String| told.push((when, site, "global failover", words));
+        // Which of both says whether the old primary's storage takes no more writes: itself where it can be reached.
+        if self.cancelled(one).is_none() {
+            let fenced = self.database_alive(one.from, one.blocked);
+            let (site, outcome) = if fenced { (one.from, "succeeded") } else { (one.to, "timed out") };
+            let words = format!(
+                "Attempt to block writes for DB cluster {} in Region {} {outcome}.",
+                name(one.from),
+                self.fleet.sites[one.from].region
+            );
+            told.push(Told { at: one.blocked, site, instance: true, categories: FENCE, words });
+        }
+        let mut say = |at: Timestamp, site: usize, words: String| {
+            told.push(Told { at, site, instance: false, categories: GLOBAL_FAILOVER, words });
+        };
         if let Some(end) = self.cancelled(one) {
             let kind = if one.lossy { "failover" } else { "switchover" };
             say(one.at + second, one.to, format!("Global {kind} from {both} started."));
@@ -348,13 +378,6 @@ impl World {
         }
         if one.lossy {
             say(one.at + second, one.to, format!("Global failover from {both} started."));
-            let fenced = self.database_alive(one.from, one.blocked);
-            let outcome = if fenced { "succeeded" } else { "timed out" };
-            say(
-                one.blocked,
-                one.to,
-                format!("Attempt to block writes on DB cluster {} {outcome}.", name(one.from)),
-            );
             say(
                 one.promoted,
                 one.to,

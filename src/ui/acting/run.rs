@@ -183,6 +183,10 @@ fn page(app: &App, run: &RunState, view: &RunView, room: u16, short: bool, theme
         }
         Standing::Running | Standing::Undoing => {}
     }
+    for words in &run.alarms {
+        let lead = format!("  {} ", Mark::Critical.symbol());
+        page.text((&lead, theme.mark(Mark::Critical)), words.as_str(), room, theme.strong());
+    }
     // What is under way is kept in sight.
     let current = match run.standing {
         Standing::Undoing => run.steps.iter().position(is_undoing),

@@ -6,7 +6,7 @@ use switchtower::domain::ids::Region;
 use switchtower::domain::topology::DNS_REGION;
 use switchtower::files::baseline::Baseline;
 use switchtower::poll::{DEADLINE, observe_once};
-use switchtower::runbook::{DatabaseChoice, Fact, Known, Params};
+use switchtower::runbook::{DatabaseChoice, Fact, Known, Params, RunsOn, TaskSize};
 use switchtower::sim::SimOptions;
 
 use super::show;
@@ -35,6 +35,10 @@ pub(super) async fn stage(scenario: &str, regions: usize) -> Stage {
     let mut stage = Stage::of((*world.topology).clone(), fleet);
     for entry in stage.topology.regions.clone() {
         stage.read(Fact::VcpuQuota(entry.name.clone()), Known::Number(256.0));
+        for service in &entry.services {
+            let size = TaskSize { runs_on: RunsOn::Fargate, vcpus: Some(1.0) };
+            stage.read(Fact::TaskSize(entry.name.clone(), service.key.clone()), Known::TaskSize(size));
+        }
         for lb in &entry.load_balancers {
             stage.read(Fact::KeepAlive(entry.name.clone(), lb.arn.clone()), Known::Number(300.0));
         }

@@ -13,11 +13,11 @@ use switchtower::domain::topology::{FrontDoor, LeaseSettings};
 use switchtower::runbook::guards::drift;
 use switchtower::runbook::{
     Arming, Claim, DatabaseChoice, Dependency, Fact, Force, Known, LeaseState, LeaseView, Params, Plan,
-    PlanError, RunId,
+    PlanError, RunId, RunsOn, TaskSize,
 };
 
 use super::stage::{Stage, of};
-use crate::domain::fixture::{World, age, check_config, error, flat, probe_result, region, target};
+use crate::domain::fixture::{World, age, check_config, error, flat, probe_result, target};
 
 /// What is found: a `B` for a block, `b` for one that a reason overrides, `w` for a warning, then the guard.
 fn found(plan: &Plan) -> Vec<String> {
@@ -73,6 +73,21 @@ fn identity(account: &str, partition: &str, stage: &Stage, minutes: i64) -> Know
 fn service(stage: &Stage, at: &str) -> Fact {
     let region = Region::new(at);
     Fact::Service(region.clone(), stage.topology.region(&region).unwrap().services[0].key.clone())
+}
+
+fn size(runs_on: RunsOn, vcpus: Option<f64>) -> TaskSize {
+    TaskSize { runs_on, vcpus }
+}
+
+/// A Fargate quota of the survivor, and what a task of its one service takes of it; eight of them are needed.
+fn quota(vcpus: f64, size: Option<TaskSize>) -> Stage {
+    let mut stage = Stage::healthy();
+    let Fact::Service(survivor, key) = service(&stage, "eu-west-1") else { unreachable!() };
+    stage.read(Fact::VcpuQuota(survivor.clone()), Known::Number(vcpus));
+    if let Some(size) = size {
+        stage.read(Fact::TaskSize(survivor, key), Known::TaskSize(size));
+    }
+    stage
 }
 
 fn unhealthy(world: &mut World, index: usize) {
@@ -237,14 +252,32 @@ const ROWS: &[Row] = &[
     ),
     (
         "the quota is too small",
-        || {
-            let mut stage = Stage::healthy();
-            stage.read(Fact::VcpuQuota(region("eu-west-1")), Known::Number(1.0));
-            stage
-        },
+        || quota(7.9, Some(size(RunsOn::Fargate, Some(1.0)))),
         &["b headroom"],
         &["w headroom"],
     ),
+    ("the quota is just enough", || quota(8.0, Some(size(RunsOn::Fargate, Some(1.0)))), &[], &[]),
+    ("the quota is enough for small tasks", || quota(2.0, Some(size(RunsOn::Fargate, Some(0.25)))), &[], &[]),
+    (
+        "the quota is too small for large tasks",
+        || quota(31.0, Some(size(RunsOn::Fargate, Some(4.0)))),
+        &["b headroom"],
+        &["w headroom"],
+    ),
+    ("tasks on EC2 do not count", || quota(1.0, Some(size(RunsOn::Elsewhere, Some(4.0)))), &[], &[]),
+    (
+        "tasks that may run on Fargate",
+        || quota(7.0, Some(size(RunsOn::Perhaps, Some(1.0)))),
+        &["w headroom"],
+        &["w headroom"],
+    ),
+    (
+        "a definition without vCPUs",
+        || quota(1.0, Some(size(RunsOn::Fargate, None))),
+        &["w headroom"],
+        &["w headroom"],
+    ),
+    ("a definition that was never read", || quota(1.0, None), &["w headroom"], &["w headroom"]),
     (
         "scaling limits were never read",
         || {

@@ -18,6 +18,8 @@ use crate::runbook::fact::Fact;
 use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::operation::Operation;
 
+/// So much of AWS's own id of a cluster tells its final snapshot from others of the day.
+const OWN: usize = 8;
 const DETACHING: Duration = Duration::from_mins(15);
 /// The waiters of RDS: 30 s, sixty times.
 const DATABASE: Duration = Duration::from_mins(30);
@@ -182,7 +184,8 @@ fn detach(
     );
 }
 
-/// Instances one by one, the first one last, then the cluster.
+/// Instances one by one, readers first and the writer last: each deletion of a writer would make a reader one. Then the
+/// cluster.
 fn cluster(chain: &mut Chain<'_>, scope: &Scope<'_>, member: &AuroraMember, owned: &Condition) {
     let region = &member.region;
     let fact = Fact::DbInstances(region.clone(), member.id.clone());
@@ -195,7 +198,7 @@ fn cluster(chain: &mut Chain<'_>, scope: &Scope<'_>, member: &AuroraMember, owne
         );
         chain.findings.push(GuardFinding::block(GuardId::Runbook, false, words));
     }
-    for instance in instances.iter().rev() {
+    for instance in &instances {
         let arn = arn(scope.topology, "rds", region, &format!("db:{instance}"));
         let name: Text = format!("instance {instance} in {region}").into();
         chain.delete(Deed {
@@ -209,7 +212,7 @@ fn cluster(chain: &mut Chain<'_>, scope: &Scope<'_>, member: &AuroraMember, owne
             timeout: DATABASE,
         });
     }
-    let snapshot: Option<Text> = scope.snapshots.then(|| format!("{}-final-{}", member.id, scope.day).into());
+    let snapshot: Option<Text> = scope.snapshots.then(|| snapshot_name(chain, scope, member));
     let how = match &snapshot {
         Some(snapshot) => format!("with the final snapshot {snapshot}"),
         None => "without a snapshot".to_owned(),
@@ -234,6 +237,19 @@ fn cluster(chain: &mut Chain<'_>, scope: &Scope<'_>, member: &AuroraMember, owne
         until: Condition::Gone { fact: Fact::DbCluster(region.clone(), member.id.clone()), name },
         timeout: SNAPSHOT,
     });
+}
+
+/// The name of a cluster's final snapshot: the same for this run and whoever takes it up, and for the dialog that plans it
+/// anew, but another one for a cluster of the same name that is made and deleted on the same day.
+fn snapshot_name(chain: &Chain<'_>, scope: &Scope<'_>, member: &AuroraMember) -> Text {
+    let name = format!("{}-final-{}", member.id, scope.day);
+    let state = chain.facts.db_cluster(&Fact::DbCluster(member.region.clone(), member.id.clone()));
+    let id = state.map_or("", |state| state.resource_id.as_str());
+    let id: String = id.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    match id.get(id.len().saturating_sub(OWN)..) {
+        Some(own) if !own.is_empty() => format!("{name}-{own}").into(),
+        _ => name.into(),
+    }
 }
 
 /// Replicas leaf-first, one at a time, then the table itself.

@@ -113,6 +113,7 @@ fn of_region(topology: &Topology, entry: &RegionEntry, push: &mut impl FnMut(Fac
     }
     for lb in &entry.load_balancers {
         push(Fact::Balancer(region.clone(), lb.arn.clone()));
+        push(Fact::Network(region.clone(), lb.arn.clone()));
         push(Fact::Tags(region.clone(), lb.arn.clone()));
     }
     for group in groups(entry) {

@@ -15,10 +15,15 @@ use crate::runbook::fact::{Fact, Facts};
 use crate::runbook::guard::{GuardFinding, GuardId};
 use crate::runbook::situation::words;
 
-/// What is wrong with `region` as a place for users.
-pub(super) fn examine(situation: &Situation<'_>, facts: &Facts, region: &Region) -> Vec<GuardFinding> {
+/// What is wrong with `region` as a place for users, where the restore starts the services `started` again.
+pub(super) fn examine(
+    situation: &Situation<'_>,
+    facts: &Facts,
+    region: &Region,
+    started: &BTreeSet<ServiceKey>,
+) -> Vec<GuardFinding> {
     let Some(entry) = situation.topology.region(region) else { return Vec::new() };
-    let mut wrong = serving(facts, entry);
+    let mut wrong = serving(facts, entry, started);
     wrong.extend(database(situation, facts, region));
     wrong.extend(tables(situation, facts, region));
     let mut found: Vec<GuardFinding> = wrong
@@ -73,7 +78,7 @@ fn stopped(facts: &Facts, region: &Region, service: &Service) -> bool {
 }
 
 /// Services, their targets, and our own request.
-fn serving(facts: &Facts, entry: &RegionEntry) -> Vec<String> {
+fn serving(facts: &Facts, entry: &RegionEntry, started: &BTreeSet<ServiceKey>) -> Vec<String> {
     let region = &entry.name;
     let mut wrong = Vec::new();
     for service in &entry.services {
@@ -108,6 +113,7 @@ fn serving(facts: &Facts, entry: &RegionEntry) -> Vec<String> {
             }
         }
     }
+    let waits = entry.services.iter().any(|one| started.contains(&one.key) && stopped(facts, region, one));
     let idle = entry.services.iter().all(|service| stopped(facts, region, service));
     if !idle {
         let fact = Fact::Probe(region.clone());
@@ -118,7 +124,8 @@ fn serving(facts: &Facts, entry: &RegionEntry) -> Vec<String> {
                 wrong
                     .push(format!("our own request to {region} was not answered: {}", why_not(facts, &fact)));
             }
-            Some(probe) if probe.status >= 500 => {
+            // The path may be that of a service which waits to be started: a later step proves it.
+            Some(probe) if probe.status >= 500 && !waits => {
                 wrong.push(format!("our own request to {region} was answered with {}", probe.status));
             }
             Some(_) => {}

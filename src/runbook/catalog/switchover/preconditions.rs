@@ -5,6 +5,7 @@
 
 use super::super::Situation;
 use super::super::known::why_not;
+use crate::domain::observation::ErrorKind;
 use crate::domain::snapshot::{DbClusterState, GlobalClusterState, GlobalMember};
 use crate::domain::topology::{AuroraGlobal, AuroraMember};
 use crate::runbook::condition::Condition;
@@ -158,12 +159,16 @@ fn release(version: &str) -> (&str, Vec<&str>) {
 fn deploying(facts: &Facts, global: &AuroraGlobal, member: &AuroraMember) -> Option<GuardFinding> {
     let fact = blue_green(global, member);
     let here = format!("{} in {}", member.id, member.region);
-    if facts.error(&fact).is_some() {
+    if let Some(error) = facts.error(&fact) {
         let words = format!(
             "whether a blue/green deployment of {here} is under way is not known: {}",
             why_not(facts, &fact)
         );
-        let next = "allow rds:DescribeBlueGreenDeployments, or look in the RDS console; AWS refuses a switchover during one";
+        let next = if error.kind == ErrorKind::Denied {
+            "allow rds:DescribeBlueGreenDeployments, or look in the RDS console; AWS refuses a switchover during one"
+        } else {
+            "look in the RDS console; AWS refuses a switchover during one"
+        };
         return Some(GuardFinding::warn(GuardId::Runbook, words).next(next));
     }
     facts.flag(&fact).filter(|under_way| **under_way).map(|_| {
