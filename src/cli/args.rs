@@ -91,6 +91,10 @@ pub(super) enum Command {
     /// Open the console on an embedded simulated AWS: no credentials, no network
     Demo(Demo),
     /// Discover an application from its hosted zone and write its topology
+    #[command(
+        after_help = "The exit code is 10 when something could not be read: the file is written without it, \
+        and the first line on standard error names what it lacks."
+    )]
     Init(Init),
     /// Observe everything once and say what is ill
     #[command(after_help = "The exit code is the verdict: 0 healthy, 10 degraded, 11 impaired, 12 unknown; \

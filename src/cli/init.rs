@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::out;
 use super::session::{WORKERS, real_cloud, worker};
 use crate::cloud::CloudOptions;
-use crate::cloud::discover::{DiscoverError, DiscoverRequest, discover};
+use crate::cloud::discover::{DiscoverError, DiscoverRequest, Unread, discover};
 use crate::domain::ids::HostName;
 use crate::domain::observation::ErrorKind;
 use crate::domain::text::Text;
@@ -16,7 +16,8 @@ use crate::files::topology::{self, TopologyError, WriteError};
 use crate::files::{Existing, Places};
 use crate::ports::Clock;
 
-/// Discovers, says what was found and what was not on stderr, writes, and prints the file's path.
+/// Discovers, says what was found and what was not on stderr, writes, and prints the file's path. What could not be
+/// read is said first, and by an exit code of its own: the file is written without it.
 pub(super) fn run(global: &Global, args: &Init) -> Result<Exit, Failure> {
     // A name given with --topology names the application and its file.
     let named = global.topology.as_deref();
@@ -49,9 +50,17 @@ pub(super) fn run(global: &Global, args: &Init) -> Result<Exit, Failure> {
     runtime.shutdown_background();
     let discovery = discovered.map_err(|error| refused(&error))?;
 
-    for (word, lines) in
-        [("found", &discovery.found), ("not found", &discovery.missing), ("note", &discovery.notes)]
-    {
+    let unread: Vec<Text> = discovery.unread.iter().map(|unread| unread.to_string().into()).collect();
+    // What the file lacks is said before what it has.
+    if let Some(words) = incomplete(&discovery.unread) {
+        out::say(&words);
+    }
+    for (word, lines) in [
+        ("found", &discovery.found),
+        ("not found", &discovery.missing),
+        ("not read", &unread),
+        ("note", &discovery.notes),
+    ] {
         for line in lines {
             out::say(&format!("{word:<10} {line}"));
         }
@@ -61,13 +70,34 @@ pub(super) fn run(global: &Global, args: &Init) -> Result<Exit, Failure> {
     out::print(&format!("{}\n", target.display()))?;
     // What AWS holds may break a rule of ours. Then the file is there to be corrected.
     match topology::read(&target) {
-        Ok(_) => Ok(Exit::Done),
+        Ok(_) if unread.is_empty() => Ok(Exit::Done),
+        Ok(_) => Ok(Exit::Degraded),
         Err(error @ TopologyError::Invalid { .. }) => Err(Failure::new(
             Exit::Usage,
             format_args!("{error}\ncorrect these lines; the file was written as it was discovered"),
         )),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Says that the file is not whole, what it lacks by place, and what to do; `None` when everything was read.
+fn incomplete(unread: &[Unread]) -> Option<String> {
+    let mut places: Vec<(&Text, Vec<&str>)> = Vec::new();
+    for one in unread {
+        match places.iter_mut().find(|(place, _)| *place == &one.place) {
+            Some((_, what)) => what.push(one.what.as_str()),
+            None => places.push((&one.place, vec![one.what.as_str()])),
+        }
+    }
+    let places: Vec<String> =
+        places.iter().map(|(place, what)| format!("{place} ({})", what.join(", "))).collect();
+    (!places.is_empty()).then(|| {
+        format!(
+            "switchtower: the topology is incomplete, these could not be read: {}; run init again with --force when \
+             they can",
+            places.join("; ")
+        )
+    })
 }
 
 fn refused(error: &DiscoverError) -> Failure {

@@ -18,7 +18,6 @@ mod sim;
 pub mod status;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 
@@ -34,9 +33,11 @@ pub fn main() -> Exit {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let mut place = None;
-    let outcome = catch_unwind(AssertUnwindSafe(|| run(cli, &mut place)));
-    let outcome = outcome.unwrap_or_else(|panic| Err(crash::failure(panic.as_ref(), place.as_deref())));
+    // Kept to the end: why the program failed is its last line.
+    let mut log = None;
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(cli, &mut log)));
+    let place = log.as_ref().map(|log| log.place.as_path());
+    let outcome = outcome.unwrap_or_else(|panic| Err(crash::failure(panic.as_ref(), place)));
     outcome.unwrap_or_else(|failure| {
         tracing::error!("{failure}");
         out::complain(&failure);
@@ -54,15 +55,14 @@ fn usage(error: &clap::Error) -> Exit {
     }
 }
 
-fn run(cli: Cli, log_place: &mut Option<PathBuf>) -> Result<Exit, Failure> {
+fn run(cli: Cli, log: &mut Option<Log>) -> Result<Exit, Failure> {
     // The console's topology is read while the log is opened; what is wrong with the log is said first.
     let begun = cli.command.is_none().then(|| console::begin(&cli.global));
     // What is printed from the command line's own description needs neither files nor a log.
-    let log = match &cli.command {
+    *log = match &cli.command {
         Some(Command::Completions { .. } | Command::Man) => None,
         _ => start_log(&cli.global)?,
     };
-    *log_place = log.as_ref().map(|log| log.place.clone());
     match cli.command {
         None => console::run(&cli.global, begun.unwrap_or_else(|| console::begin(&cli.global))?),
         Some(Command::Demo(args)) => console::demo(&cli.global, &args),

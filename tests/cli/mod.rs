@@ -2,6 +2,7 @@
 
 mod acting;
 mod document;
+mod logged;
 mod parts;
 pub(crate) mod program;
 mod reached;

@@ -56,6 +56,27 @@ fn init_writes_once_and_prints_the_path() {
 }
 
 #[test]
+fn init_says_first_what_it_could_not_read_and_writes_the_rest() {
+    let home = Home::new();
+    let sim = Sim::start(&home, &["--scenario", "black-hole"]);
+    let regions = ["--regions", "us-east-1,eu-west-1", "--output", "orders.toml"];
+    let fixed = ["init", "--endpoint-url", &sim.url, "--hostname", "api.example.com"];
+    let ran = home.run(&[&fixed[..], &regions].concat());
+    assert_eq!((ran.code, ran.out.as_str()), (Some(10), "orders.toml\n"), "{ran:?}");
+    let first = ran.err.lines().next().unwrap();
+    let start = "switchtower: the topology is incomplete, these could not be read: ";
+    assert!(
+        first.starts_with(start) && first.contains("eu-west-1 (load balancers, ECS services, "),
+        "{first}"
+    );
+    assert!(first.ends_with("; run init again with --force when they can"), "{first}");
+    let why = "\nnot read   eu-west-1: ECS services could not be read: ecs:ListClusters in eu-west-1: no answer within ";
+    assert!(ran.err.contains(why), "{}", ran.err);
+    let text = std::fs::read_to_string(home.path("orders.toml")).unwrap();
+    assert!(text.contains("name = \"Orders\"") && text.contains("us-east-1"), "{text}");
+}
+
+#[test]
 fn init_writes_where_to_ask_for_proof() {
     let home = Home::new();
     let sim = Sim::start(&home, &[]);

@@ -26,7 +26,7 @@ fn sorted(topology: &Topology) -> Topology {
 }
 
 fn lines(found: &Discovery) -> String {
-    format!("{:#?}\n{:#?}\n{:#?}", found.found, found.missing, found.notes)
+    format!("{:#?}\n{:#?}\n{:#?}\n{:#?}", found.found, found.missing, found.unread, found.notes)
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,7 +43,7 @@ async fn everything_of_the_world_is_found() {
     assert_eq!(ours.scope, theirs.scope);
     assert_eq!(ours.dns, theirs.dns);
     assert_eq!(ours.probe, theirs.probe, "the path is that of the health checks");
-    assert!(found.missing.is_empty(), "{}", lines(&found));
+    assert!(found.missing.is_empty() && found.unread.is_empty(), "{}", lines(&found));
     assert!(world.sim.calls().iter().all(|call| !call.mutating), "discovering changes nothing");
 }
 
@@ -71,10 +71,20 @@ async fn a_dark_region_is_named_and_stops_no_other() {
     assert_eq!(sorted(&found.topology).records, sorted(&world.topology).records, "names tell their regions");
     assert_eq!(found.topology.tables, world.topology.tables, "replicas are told by the other region");
     assert_eq!(found.topology.aurora, world.topology.aurora);
-    let missing = format!("{:?}", found.missing);
-    for what in ["load balancers", "ECS services", "DynamoDB tables", "S3 buckets", "alarms", "the account"] {
-        assert!(missing.contains(&format!("eu-west-1: {what} could not be read")) || missing.contains(what));
+    let unread: Vec<String> = found.unread.iter().map(ToString::to_string).collect();
+    for what in [
+        "load balancers",
+        "ECS services",
+        "DynamoDB tables",
+        "S3 buckets",
+        "CloudWatch alarms",
+        "the account",
+    ] {
+        let words = format!("eu-west-1: {what} could not be read: ");
+        assert!(unread.iter().any(|line| line.starts_with(&words)), "{what}: {unread:#?}");
     }
+    assert!(found.unread.iter().all(|unread| unread.place.as_str() == "eu-west-1"), "{unread:#?}");
+    let missing = format!("{:?}", found.missing);
     assert!(missing.contains("run this again"), "{missing}");
 }
 

@@ -388,7 +388,16 @@ fn discovered(wiring: &str) -> String {
         let arguments = ["init", "--endpoint-url", &world.url, "--topology", "orders"];
         let asked = ["--hostname", "api.example.com", "--regions", "us-east-1,eu-west-1"];
         let told = ["--probe-base", "http://url.invalid/_sim/app/{region}", "--dns-server", "192.0.2.1:53"];
-        let ran = finish(home.command(&[&arguments[..], &asked, &told].concat()).spawn().unwrap());
+        let init =
+            || finish(home.command(&[&arguments[..], &asked, &told, &["--force"]].concat()).spawn().unwrap());
+        let mut ran = init();
+        // On a machine that is too busy a question may time out, and what it was about is not in the topology.
+        for _ in 0..3 {
+            if ran.code != Some(10) {
+                break;
+            }
+            ran = init();
+        }
         assert_eq!(ran.code, Some(0), "{ran:?}");
         std::fs::read_to_string(home.path(ORDERS)).unwrap()
     };

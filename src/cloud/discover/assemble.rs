@@ -70,8 +70,8 @@ pub(super) fn assemble(gathered: &Gathered) -> Discovery {
         freshness: Freshness::default(),
         policy: Policy::default(),
     };
-    let Report { found, missing, notes } = report;
-    Discovery { topology, found, missing, notes }
+    let Report { found, missing, unread, notes } = report;
+    Discovery { topology, found, missing, unread, notes }
 }
 
 /// What is watched for Route 53 alone: alarms on the health checks, where their region was not named.

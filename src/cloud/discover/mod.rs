@@ -2,7 +2,7 @@
 //!
 //! What it is for: `init`. The hosted zone leads to records, records to load balancers, those to target
 //! groups and services; tables, databases, buckets and alarms are those that lie in the named regions.
-//! All regions are asked at once; one that fails is named in `missing` and stops no other.
+//! All regions are asked at once; one that fails is named in `unread` and stops no other.
 //! What it must not do: change anything, write files, or guess: what is uncertain carries a note.
 //!
 //! | file | what it is |
@@ -22,6 +22,8 @@ mod zones;
 use std::net::SocketAddr;
 
 use futures_util::future::join_all;
+
+pub use report::Unread;
 
 use super::{Cloud, Each};
 use crate::domain::ids::{HealthCheckId, HostName, Region};
@@ -56,8 +58,10 @@ pub struct Discovery {
     pub topology: Topology,
     /// What was found, a line each.
     pub found: Vec<Text>,
-    /// What was looked for and not found, or could not be read and why, a line each.
+    /// What was looked for and not found, a line each.
     pub missing: Vec<Text>,
+    /// What could not be read: the topology is written without it.
+    pub unread: Vec<Unread>,
     /// What deserves a look: guesses, exclusions, neighbours, a line each.
     pub notes: Vec<Text>,
 }

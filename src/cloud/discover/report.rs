@@ -3,6 +3,8 @@
 //! What it is for: collecting what was found, what was not, and what deserves a look.
 //! What it must not do: decide which is which.
 
+use std::fmt;
+
 use crate::domain::observation::ProbeError;
 use crate::domain::text::Text;
 
@@ -11,6 +13,7 @@ use crate::domain::text::Text;
 pub(super) struct Report {
     pub(super) found: Vec<Text>,
     pub(super) missing: Vec<Text>,
+    pub(super) unread: Vec<Unread>,
     pub(super) notes: Vec<Text>,
 }
 
@@ -27,8 +30,29 @@ impl Report {
         self.notes.push(line.into());
     }
 
-    pub(super) fn failed(&mut self, where_: &str, what: &str, error: &ProbeError) {
-        self.missing.push(Text::new(format!("{where_}: {what} could not be read: {error}")));
+    pub(super) fn failed(&mut self, place: &str, what: &str, error: &ProbeError) {
+        self.unread.push(Unread {
+            place: place.into(),
+            what: what.into(),
+            why: Text::new(error.to_string()),
+        });
+    }
+}
+
+/// What could not be read, so that nobody knows whether it belongs to the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// A region's name, or `route53`.
+    pub place: Text,
+    /// What: `ECS services`, `health check 7f…`.
+    pub what: Text,
+    /// Why not.
+    pub why: Text,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} could not be read: {}", self.place, self.what, self.why)
     }
 }
 
