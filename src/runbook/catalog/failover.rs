@@ -226,7 +226,8 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
     let named = |choice: DatabaseChoice, words: String| (Text::from(choice.word()), Text::from(words));
     let mut choices = vec![named(
         DatabaseChoice::Leave,
-        "nothing is lost: move users now and decide later; where the primary is down, writes fail until then".into(),
+        "nothing is lost: move users now and decide later; where the primary is down, writes fail until then"
+            .into(),
     )];
     if known {
         let words = "nothing is lost, but it cannot complete before the primary answers again";
