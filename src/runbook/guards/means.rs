@@ -45,7 +45,8 @@ pub(super) fn headroom(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFindi
         if !assumed.is_empty() {
             let what = if assumed.len() == 1 { "it is taken to be" } else { "each is taken to be" };
             let names = words::list(&assumed);
-            let message = format!("nothing is known of {names} in {region}: {what} as large as in {survivor}");
+            let message =
+                format!("nothing is known of {names} in {region}: {what} as large as in {survivor}");
             findings.push(warn(message));
         }
         findings.extend(quota(view, subject, survivor));
