@@ -183,8 +183,9 @@ impl Cloud {
             discovery: Budget::new(clock, 4.0, 4.0),
             // A run goes before everything else of ours, and still leaves something to the account's others.
             acting: Budget::new(clock, 3.0, 4.0),
-            // What only looks has the rest, so that a run's own calls never wait behind it.
-            testing: Budget::new(clock, 1.5, 10.0),
+            // What only looks has the rest, so that a run's own calls never wait behind it; enough for two names of two
+            // regions within one look.
+            testing: Budget::new(clock, 2.5, 4.0),
             partition,
             seats: Mutex::default(),
         }))

@@ -13,4 +13,5 @@ mod errors;
 pub(crate) mod fixture;
 mod lease;
 pub(crate) mod sweep;
+mod tested;
 mod zones;

@@ -29,7 +29,11 @@ impl Acting {
             return Err(self.cloud.dns().error(ErrorKind::NotConfigured, TEST_ANSWER, words));
         };
         let regions = self.topology.regions.iter().map(|entry| &entry.name);
-        let clients = if self.asks_simulation() { subnets::simulated_few() } else { subnets::near(regions) };
+        let clients = if self.asks_simulation() {
+            subnets::simulated_near(self.topology.regions.len())
+        } else {
+            subnets::near(regions)
+        };
         let questions = clients.iter().flat_map(|client| kinds.iter().map(move |kind| (*client, *kind)));
         let told = questions.map(|(client, kind)| self.test(&zone, name, client, kind));
         join_all(told).await.into_iter().collect()

@@ -158,7 +158,8 @@ impl Context {
         self.tell_durably(Event::Ended { outcome: ending.outcome, rto, rpo_ms }).await;
         let rto = rto.map(|rto| format!("; RTO {}", words::span(rto))).unwrap_or_default();
         let rpo = point.map(|point| format!("; RPO {}", point.words())).unwrap_or_default();
-        let alarms: String = alarms.iter().map(|alarm| format!("; {}", alarm.words())).collect();
+        let alarms: Vec<String> = alarms.iter().map(|alarm| format!("; {}", alarm.words())).collect();
+        let alarms = alarms.concat();
         let words = format!(
             "{}: {} ended: {}{rto}{rpo}{alarms}",
             self.setup.opening.application, self.setup.opening.run, ending.why
