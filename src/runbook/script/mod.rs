@@ -180,7 +180,7 @@ fn head(out: &mut Script, plan: &Plan, digest: &str, topology: &Topology) {
     out.note("");
     out.note(&format!("application  {}", plan.application));
     out.note(&format!("runbook      {}{}", plan.runbook, plan.params.command_line()));
-    out.note(&format!("digest       {}", digest));
+    out.note(&format!("digest       {digest}"));
     out.note(&format!("made         {made}"));
     out.note("");
     out.note(&format!(
