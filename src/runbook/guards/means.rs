@@ -39,12 +39,14 @@ pub(super) fn headroom(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFindi
                 }
                 (Some(_), Some(_)) => {}
             }
-            if need.assumed && need.tasks.is_some() {
-                let message = format!(
-                    "nothing is known of {service} in {region}: it is taken to be as large as in {survivor}"
-                );
-                findings.push(warn(message));
-            }
+        }
+        let assumed = needs().filter(|need| need.assumed && need.tasks.is_some()).map(|need| &need.service);
+        let assumed: Vec<_> = assumed.collect();
+        if !assumed.is_empty() {
+            let what = if assumed.len() == 1 { "it is taken to be" } else { "each is taken to be" };
+            let names = words::list(&assumed);
+            let message = format!("nothing is known of {names} in {region}: {what} as large as in {survivor}");
+            findings.push(warn(message));
         }
         findings.extend(quota(view, subject, survivor));
     }
