@@ -207,11 +207,9 @@ async fn decide(
     }
     meant(run, &told.entries, &decision, step.as_ref())?;
     say_undo(&told.entries, &decision);
-    if held {
-        if told_to(desk, run, decision.clone(), told.entries.len()).await? {
-            out::say(&format!("switchtower: told {run}; watch it with `switchtower runs attach {run}`"));
-            return Ok(Exit::Done);
-        }
+    if held && told_to(desk, run, decision.clone(), told.entries.len()).await? {
+        out::say(&format!("switchtower: told {run}; watch it with `switchtower runs attach {run}`"));
+        return Ok(Exit::Done);
     }
     let Some(typed) = here.confirm else {
         let name = confirmed_by(&told.entries);

@@ -15,7 +15,7 @@ mod step;
 
 use super::guard::Force;
 use super::operation::FailureDomain;
-use super::plan::{Plan, Step};
+use super::plan::{OnFailure, Plan, Step};
 use super::print::{comment, quoted};
 use crate::domain::Topology;
 use crate::domain::text::Text;
@@ -101,6 +101,8 @@ pub fn script(plan: &Plan, topology: &Topology) -> String {
     head(&mut out, plan, digest.as_str(), topology);
     out.raw("set -eu");
     out.raw("export AWS_PAGER=");
+    out.raw("# Route 53 has no region of its own, and the command may want one; every other call names its region.");
+    out.raw("export AWS_DEFAULT_REGION=us-east-1");
     out.raw("# A call that got no answer may have had its effect: it is never sent again by itself.");
     out.raw("export AWS_MAX_ATTEMPTS=1");
     out.raw("# An endpoint that hangs must not hold up the rest.");
@@ -153,7 +155,7 @@ impl Script {
 
 /// The steps one after the other. What the engine does at the same time takes turns here, so that no change waits for
 /// something that it does not need: first what can be changed outside the region that is left, then what is waited for
-/// and what asks that region.
+/// and what that region must answer, and last what is only tried there, since a dark region takes its time.
 fn in_turn(plan: &Plan) -> Vec<Step> {
     let mut left: Vec<&Step> = plan.steps.iter().collect();
     let mut turns: Vec<Step> = Vec::new();
@@ -164,7 +166,9 @@ fn in_turn(plan: &Plan) -> Vec<Step> {
     while !left.is_empty() {
         let ready = |step: &&Step| step.after.iter().all(|id| !left.iter().any(|other| other.id == *id));
         let acts = |step: &&Step| ready(step) && !step.ways.is_empty() && !asks_it(step);
-        let next = left.iter().position(acts).or_else(|| left.iter().position(ready)).unwrap_or(0);
+        let counts = |step: &&Step| ready(step) && !(asks_it(step) && step.on_failure == OnFailure::Pass);
+        let next = left.iter().position(acts).or_else(|| left.iter().position(counts));
+        let next = next.or_else(|| left.iter().position(ready)).unwrap_or(0);
         turns.push(left.remove(next).clone());
     }
     turns
@@ -176,7 +180,7 @@ fn head(out: &mut Script, plan: &Plan, digest: &str, topology: &Topology) {
     out.note("");
     out.note(&format!("application  {}", plan.application));
     out.note(&format!("runbook      {}{}", plan.runbook, plan.params.command_line()));
-    out.note(&format!("digest       {}", digest));
+    out.note(&format!("digest       {digest}"));
     out.note(&format!("made         {made}"));
     out.note("");
     out.note(&format!(
