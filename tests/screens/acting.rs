@@ -124,7 +124,7 @@ fn runs() {
     let mut stage = armed(SMALL);
     let mut tape = Tape::done();
     let RunEvent::Opened { plan, .. } = &mut tape.entries[0].event else { panic!("no opening") };
-    let mut proof = Step::wait("proof", "prove what is gone", Condition::Always, Duration::from_secs(60));
+    let mut proof = Step::wait("proof", "prove what is gone", Condition::Always, Duration::from_mins(1));
     proof.changes = vec![
         "left: hosted zone Z1, billed at about 0.50 USD a month".into(),
         "then: the topology file still names us-east-1".into(),
