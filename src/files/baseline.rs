@@ -4,7 +4,7 @@
 //! how old it is; and capacity planning that knows what a busy day needs.
 //! What it must not do: present a saved value as a present one: whatever is loaded is marked as saved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Seek};
 use std::path::Path;
@@ -222,19 +222,24 @@ impl Baseline {
         snapshot
     }
 
-    /// The busiest minute of the kept days, requests a second.
-    pub fn peak_requests(&self, region: &Region) -> Option<f64> {
-        let days = self.peaks.get(region)?.values();
-        days.map(|day| day.requests_per_s).max_by(f64::total_cmp)
+    /// The busiest minute of the kept days, requests a second, those `but` left out on which it carried another region's
+    /// users.
+    pub fn peak_requests(&self, region: &Region, but: &BTreeSet<Date>) -> Option<f64> {
+        self.days(region, but).map(|day| day.requests_per_s).max_by(f64::total_cmp)
     }
 
-    /// Tasks that a service wanted at most in the last fourteen days.
-    pub fn peak_tasks(&self, region: &Region, service: &ServiceKey) -> Option<i32> {
-        let days = self.peaks.get(region)?.values();
+    /// Tasks that a service wanted at most in the last fourteen days, those `but` left out on which it carried another
+    /// region's users.
+    pub fn peak_tasks(&self, region: &Region, service: &ServiceKey, but: &BTreeSet<Date>) -> Option<i32> {
         let of_day = |day: &DayPeak| {
             day.services.iter().find(|peak| &peak.service == service).map(|peak| peak.desired)
         };
-        days.filter_map(of_day).max()
+        self.days(region, but).filter_map(of_day).max()
+    }
+
+    fn days<'b>(&'b self, region: &Region, but: &'b BTreeSet<Date>) -> impl Iterator<Item = &'b DayPeak> {
+        let days = self.peaks.get(region).into_iter().flatten();
+        days.filter(|(day, _)| !but.contains(*day)).map(|(_, peak)| peak)
     }
 
     fn note_peaks(&mut self, region: &RegionSnapshot, now: Timestamp) {

@@ -1,5 +1,6 @@
 //! The last known good: what is kept, what never is, and what a damaged file does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +10,7 @@ use switchtower::domain::snapshot::{
     DnsSnapshot, FleetSnapshot, Identity, RegionSnapshot, ServiceState, TopicState, Usage,
 };
 use switchtower::domain::{ErrorKind, ProbeError, Topology};
-use switchtower::files::baseline::{self, Baseline};
+use switchtower::files::baseline::{self, Baseline, DayPeak};
 
 use super::topology::example;
 
@@ -205,7 +206,16 @@ fn peaks_are_kept_by_day_for_fourteen_days() {
     }
     let days = &baseline.peaks[&us()];
     assert_eq!(days.len(), baseline::PEAK_DAYS);
-    assert_eq!(baseline.peak_requests(&us()), Some(94.0), "the busiest of the days that are kept");
+    let none = BTreeSet::new();
+    assert_eq!(baseline.peak_requests(&us(), &none), Some(94.0), "the busiest of the days that are kept");
+    assert_eq!(baseline.peak_tasks(&us(), &api(), &none), Some(10));
+    // Days on which it carried another region's users tell nothing of its own.
+    let busy = |day: &DayPeak| day.requests_per_s > 90.0 || day.services[0].desired > 7;
+    let lent: BTreeSet<_> = days.iter().filter(|(_, day)| busy(day)).map(|(day, _)| *day).collect();
+    assert_eq!(baseline.peak_tasks(&us(), &api(), &lent), Some(7));
+    assert!(baseline.peak_requests(&us(), &lent) <= Some(90.0));
+    let all: BTreeSet<_> = days.keys().copied().collect();
+    assert_eq!(baseline.peak_tasks(&us(), &api(), &all), None, "what is not known is no zero");
     let last = days.values().last().unwrap();
     assert_eq!((last.services[0].desired, last.services[0].running), (1, 0));
 }
@@ -225,7 +235,7 @@ fn a_peak_adds_all_load_balancers_of_a_minute() {
             }
         }
     }));
-    assert_eq!(baseline.peak_requests(&us()), Some(2.0));
+    assert_eq!(baseline.peak_requests(&us(), &BTreeSet::new()), Some(2.0));
 }
 
 #[test]

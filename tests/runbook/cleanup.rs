@@ -487,3 +487,36 @@ fn answers_that_nobody_may_ask_for_are_not_waited_for() {
     assert!(until.contains("5 min have passed") && !until.contains("nobody to eu-west-1"), "{until}");
     assert!(notes.iter().any(|note| note.as_str().contains("cannot be asked here")), "{notes:#?}");
 }
+
+/// Alarms on health checks live in us-east-1, whomever they are about.
+#[test]
+fn the_alarm_that_watches_a_region_that_stays_stays_with_its_topic() {
+    let deleted = |stage: &Stage| -> Vec<String> {
+        let plan = stage.plan(&Cleanup, &of_region(US)).unwrap();
+        let names = calls(&plan).into_iter().flat_map(|call| match call {
+            Operation::DeleteAlarms { names, .. } => names.iter().map(ToString::to_string).collect(),
+            Operation::DeleteTopic { topic, .. } => vec![topic.to_string()],
+            _ => Vec::new(),
+        });
+        names.collect()
+    };
+    let mut stage = drained(US);
+    let name = stage.world.topology.region(&region(US)).unwrap().alarms[0].clone();
+    assert!(deleted(&stage).contains(&name.to_string()));
+    let topics = deleted(&stage).iter().filter(|one| one.starts_with("arn:")).count();
+    assert!(topics > 0);
+    let (alarms, at) = (&mut stage.world.regions[0].alarms, stage.world.now);
+    let mut state = alarms[&name].value().unwrap().clone();
+    state.watches = "AWS/Route53/HealthCheckStatus".into();
+    state.dimensions = vec!["hc-eu".into()];
+    alarms.get_mut(&name).unwrap().succeed(state.clone(), at);
+    assert_eq!(deleted(&stage), [""; 0], "and what it tells is told on");
+    let plan = stage.plan(&Cleanup, &of_region(US)).unwrap();
+    let left: Vec<&str> = plan.notes.iter().map(switchtower::domain::text::Text::as_str).collect();
+    let words = format!("Left alone: alarm {name} in {US}, which watches the health check of {EU}.");
+    assert!(left.contains(&words.as_str()), "{left:#?}");
+    // One about the region that goes, goes.
+    state.dimensions = vec!["hc-us".into()];
+    stage.world.regions[0].alarms.get_mut(&name).unwrap().succeed(state, at);
+    assert!(deleted(&stage).contains(&name.to_string()));
+}

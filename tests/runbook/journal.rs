@@ -5,6 +5,7 @@
 
 mod bytes;
 mod disk;
+mod lent;
 mod live;
 mod runs;
 

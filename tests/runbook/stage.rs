@@ -683,8 +683,15 @@ impl Stage {
             if at != 0 {
                 things.push(Thing::Topic(site.topic.clone()));
             }
-            let alarms = world.alarm_names(&site.region);
-            things.extend(alarms.into_iter().map(|name| Thing::Alarm(site.region.clone(), name)));
+        }
+        // An alarm is that region's whose health check it watches, wherever it lives.
+        for home in &fleet.sites {
+            for name in world.alarm_names(&home.region) {
+                let watched = fleet.sites.iter().find(|site| name == format!("health-check-{}", site.region));
+                if region.is_none_or(|region| region == watched.unwrap_or(home).region) {
+                    things.push(Thing::Alarm(home.region.clone(), name));
+                }
+            }
         }
         if region.is_none() {
             things.push(Thing::Global);

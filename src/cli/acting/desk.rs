@@ -145,12 +145,6 @@ impl Desk {
         listed.map_err(Failure::error)?.map_err(Failure::error)
     }
 
-    pub(super) async fn unfinished(&self) -> Vec<RunId> {
-        let listed = self.listed().await.unwrap_or_default();
-        let open = listed.into_iter().filter(|run| run.state != RunState::Ended && !run.never_began());
-        open.map(|run| run.id).collect()
-    }
-
     /// What the runs tell that took the region out since it was last in service; more than one where a pin was put back.
     pub(super) async fn last_evacuation(&self, params: &Params) -> Option<Vec<Entry>> {
         let region = params.region.as_ref()?;
@@ -368,6 +362,12 @@ impl Desk {
     pub(in crate::cli) fn lease(&self) -> Option<&Arc<dyn LeaseStore>> {
         self.lease.as_ref()
     }
+}
+
+/// Runs that have begun and not come to their end.
+pub(super) fn unfinished(listed: &[journal::RunSummary]) -> Vec<RunId> {
+    let open = listed.iter().filter(|run| run.state != RunState::Ended && !run.never_began());
+    open.map(|run| run.id.clone()).collect()
 }
 
 /// Why a journal tells nothing; a name that is no run's was mistyped.

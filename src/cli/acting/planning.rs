@@ -8,9 +8,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Desk;
+use super::desk::unfinished;
 use super::reading::Awaited;
 use crate::app::acting::{Basis, Reads};
 use crate::domain::FleetSnapshot;
+use crate::domain::ids::Region;
 use crate::domain::snapshot::{DnsSnapshot, Usage};
 use crate::domain::text::Text;
 use crate::files::Baseline;
@@ -18,7 +20,7 @@ use crate::poll;
 use crate::ports::Clock;
 use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
 use crate::runbook::engine;
-use crate::runbook::journal::Past;
+use crate::runbook::journal::{self, Past, RunSummary};
 use crate::runbook::situation::scopes;
 use crate::runbook::{Entry, Fact, Facts, GuardFinding, GuardId, Params, Plan, RunId, Runbook, guards};
 
@@ -206,14 +208,16 @@ impl Desk {
             let restores = asked.runbook.spec().id == "restore";
             if restores { self.last_evacuation(asked.params).await } else { None }
         };
-        let (baseline, journal, unfinished, past) =
-            tokio::join!(self.baseline(), journal, self.unfinished(), self.past());
+        let (baseline, journal, listed, past) =
+            tokio::join!(self.baseline(), journal, self.listed(), self.past());
+        // A list that cannot be read is told by `runs list`; here it stands in nobody's way.
+        let listed = listed.unwrap_or_default();
         let saved = baseline.as_ref().and_then(|baseline| baseline.snapshot(self.session.clock.now()));
         Ground {
-            peaks: self.peaks(baseline.as_ref()),
+            peaks: self.peaks(baseline.as_ref(), &listed),
             saved: saved.map(|saved| Facts::of_fleet(&saved, &self.session.topology)),
             journal,
-            unfinished,
+            unfinished: unfinished(&listed),
             past,
         }
     }
@@ -313,15 +317,17 @@ impl Desk {
         moved
     }
 
-    fn peaks(&self, baseline: Option<&Baseline>) -> Peaks {
+    fn peaks(&self, baseline: Option<&Baseline>, runs: &[RunSummary]) -> Peaks {
         let Some(baseline) = baseline else { return Peaks::default() };
         let mut peaks = Peaks::default();
+        let regions: Vec<&Region> = self.session.topology.regions.iter().map(|entry| &entry.name).collect();
+        let lent = journal::lent_days(runs, &regions, self.session.clock.now());
         for entry in &self.session.topology.regions {
-            if let Some(requests) = baseline.peak_requests(&entry.name) {
+            if let Some(requests) = baseline.peak_requests(&entry.name, &lent) {
                 peaks.requests.insert(entry.name.clone(), requests);
             }
             for service in &entry.services {
-                if let Some(tasks) = baseline.peak_tasks(&entry.name, &service.key) {
+                if let Some(tasks) = baseline.peak_tasks(&entry.name, &service.key, &lent) {
                     peaks.tasks.insert((entry.name.clone(), service.key.clone()), tasks);
                 }
             }

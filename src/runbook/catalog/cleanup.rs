@@ -10,15 +10,17 @@ mod data;
 mod edge;
 mod wants;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::chain::Chain;
 use super::known::{guarded, identities, known, listed, why_not};
 use super::{PlanError, Runbook, RunbookSpec, Situation};
 use crate::domain::Topology;
-use crate::domain::ids::{Region, ServiceKey};
+use crate::domain::derive::{self, AlarmSubject};
+use crate::domain::ids::{AlarmName, Region, ServiceKey};
 use crate::domain::text::Text;
-use crate::domain::topology::{RegionEntry, SwitchWire};
+use crate::domain::topology::{DNS_REGION, RegionEntry, SwitchWire};
 use crate::runbook::condition::Condition;
 use crate::runbook::evacuation;
 use crate::runbook::fact::{Fact, Facts};
@@ -57,6 +59,8 @@ struct Scope<'a> {
     snapshots: bool,
     /// For the names of snapshots.
     day: Text,
+    /// Alarms in regions that go, which watch what stays, and what that is.
+    watching: BTreeMap<(Region, AlarmName), Text>,
 }
 
 impl Scope<'_> {
@@ -126,6 +130,28 @@ impl Runbook for Cleanup {
     }
 }
 
+/// Alarms on health checks live in us-east-1, whichever region's users the checks steer: who takes us-east-1 away leaves
+/// the others theirs. Of an alarm there that nobody could read it is not known whom it watches.
+fn watching(situation: &Situation<'_>, regions: &[&RegionEntry]) -> BTreeMap<(Region, AlarmName), Text> {
+    let view = situation.view();
+    let mut watching = BTreeMap::new();
+    for entry in regions {
+        for row in derive::alarms(situation.topology, view.fleet(), &entry.name) {
+            let words = match &row.subject {
+                AlarmSubject::HealthCheck(about) if about != &entry.name => {
+                    format!("which watches the health check of {about}")
+                }
+                _ if entry.name.as_str() == DNS_REGION && row.state.value().is_none() => {
+                    "of which it is not known what it watches".to_owned()
+                }
+                _ => continue,
+            };
+            watching.insert((row.home, row.name), words.into());
+        }
+    }
+    watching
+}
+
 fn scope<'a>(situation: &Situation<'a>, params: &Params) -> Result<Scope<'a>, PlanError> {
     let topology = situation.topology;
     let regions: Vec<&RegionEntry> = match &params.region {
@@ -141,9 +167,11 @@ fn scope<'a>(situation: &Situation<'a>, params: &Params) -> Result<Scope<'a>, Pl
             vec![entry]
         }
     };
+    let watching = if params.region.is_some() { watching(situation, &regions) } else { BTreeMap::new() };
     Ok(Scope {
         topology,
         regions,
+        watching,
         whole: params.region.is_none(),
         snapshots: !params.skip_snapshots,
         day: situation.now.strftime("%Y-%m-%d").to_string().into(),

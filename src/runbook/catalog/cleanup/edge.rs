@@ -239,6 +239,11 @@ pub(super) fn alarms(chain: &mut Chain<'_>, scope: &Scope<'_>) {
 fn alarms_in(chain: &mut Chain<'_>, scope: &Scope<'_>, region: &Region, names: &[AlarmName], topics: &[Arn]) {
     let (mut ours, mut kept) = (Vec::new(), false);
     for name in names {
+        if let Some(whom) = scope.watching.get(&(region.clone(), name.clone())) {
+            chain.leave(format!("alarm {name} in {region}, {whom}"));
+            kept = true;
+            continue;
+        }
         let fact = Fact::Alarm(region.clone(), name.clone());
         if chain.facts.is_absent(&fact) {
             continue;

@@ -1,0 +1,60 @@
+//! Days on which a region carried another one's users.
+
+use switchtower::runbook::journal::{RunState, RunSummary, lent_days};
+use switchtower::runbook::{Entry, Outcome};
+
+use super::*;
+
+/// A run of `runbook` for us-east-1 that began at a moment of November 2026 and ended at another.
+fn ran(runbook: &str, (began, ended): (&str, &str), outcome: Option<Outcome>) -> RunSummary {
+    let at = |moment: &str| format!("2026-11-{moment}:00Z").parse().unwrap();
+    let id = run_id(1);
+    let params = Params { region: Some(Region::new("us-east-1")), ..Params::default() };
+    let event = Event::Ended { outcome: outcome.unwrap_or(Outcome::Halted), rto: None, rpo_ms: None };
+    RunSummary {
+        opening: Some(Opening { runbook: runbook.into(), params, ..opening(&id) }),
+        id,
+        began: Some(at(began)),
+        last: Some(Entry { seq: 9, at: at(ended), event }),
+        outcome,
+        state: RunState::Ended,
+        holder: None,
+        waits: false,
+        damage: Vec::new(),
+        imported: false,
+        unreadable: None,
+    }
+}
+
+#[test]
+fn days_from_an_evacuation_to_its_restore_are_lent_and_no_others() {
+    let done = Some(Outcome::Done);
+    let drain = || ran("drain", ("03T10:00", "03T10:20"), done);
+    let restore = |ended| ran("restore", ("05T09:00", ended), done);
+    let (region, other) = (Region::new("us-east-1"), Region::new("eu-west-1"));
+    let cases: &[(&str, Vec<RunSummary>, &[i8])] = &[
+        ("no run", vec![], &[]),
+        ("restored", vec![restore("05T09:30"), drain()], &[3, 4, 5]),
+        ("scaled in after midnight", vec![restore("05T23:30"), drain()], &[3, 4, 5, 6]),
+        ("still out", vec![drain()], &[3, 4, 5, 6, 7]),
+        (
+            "a restore that did not end well",
+            vec![ran("restore", ("05T09:00", "05T09:30"), None), drain()],
+            &[3, 4, 5, 6, 7],
+        ),
+        (
+            "an earlier restore",
+            vec![drain(), ran("restore", ("02T09:00", "02T09:30"), done)],
+            &[3, 4, 5, 6, 7],
+        ),
+        ("undone", vec![ran("drain", ("03T10:00", "03T10:20"), Some(Outcome::Undone))], &[3]),
+        ("a failover", vec![restore("05T09:30"), ran("failover", ("04T10:00", "04T10:05"), None)], &[4, 5]),
+        ("a switchover lends nothing", vec![ran("switchover", ("03T10:00", "03T10:20"), done)], &[]),
+    ];
+    let now = "2026-11-07T12:00:00Z".parse().unwrap();
+    for (name, runs, wanted) in cases {
+        let days: Vec<i8> = lent_days(runs, &[&region], now).iter().map(|day| day.day()).collect();
+        assert_eq!(days, *wanted, "{name}");
+        assert!(lent_days(runs, &[&other], now).is_empty(), "{name}: of a region that has left the topology");
+    }
+}
