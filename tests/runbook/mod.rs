@@ -11,6 +11,7 @@ mod coverage;
 mod decisions;
 mod doubt;
 mod engine;
+mod everywhere;
 mod fencing;
 mod interlocks;
 mod journal;

@@ -97,6 +97,7 @@ impl Runbook for Drain {
             draft.shape.push(Fact::Service(need.region.clone(), need.service.clone()));
             draft.shape.push(Fact::Scaling(need.region.clone(), need.service.clone()));
         }
+        draft.notes.extend(grown.notes);
         draft.steps.extend(grown.steps);
         let ready: Vec<StepId> = alive.into_iter().map(|(_, id)| id).chain(grown.done).collect();
 

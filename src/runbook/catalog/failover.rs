@@ -88,6 +88,7 @@ impl Runbook for Failover {
             draft.shape.push(Fact::Service(need.region.clone(), need.service.clone()));
             draft.shape.push(Fact::Scaling(need.region.clone(), need.service.clone()));
         }
+        draft.notes.extend(grown.notes);
         draft.steps.extend(grown.steps);
 
         let moves = draft.database(&view, &region, params, choice)?;
