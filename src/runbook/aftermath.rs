@@ -20,7 +20,6 @@ pub struct Aftermath {
     /// The global cluster.
     pub global: GlobalClusterId,
     /// What.
-    #[serde(flatten)]
     pub told: Told,
 }
 
