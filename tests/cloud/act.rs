@@ -149,14 +149,21 @@ async fn what_is_not_approved_is_not_sent() {
 async fn a_check_is_pinned_by_its_version_and_only_by_it() {
     let (world, acting) = hands("calm");
     let check = check(&world, 0);
-    let seen = version(&acting, &check).await;
     let pin = |version| Operation::SetHealthCheck {
         check: check.clone(),
         steers: east(),
-        version: Some(version),
+        version,
         inverted: true,
         disabled: true,
     };
+    // Without a version it is set whatever it was; 0 is none.
+    let refused = apply(&world, &acting, &pin(Some(0))).await.unwrap_err();
+    assert!(matches!(refused, ActFailure::Refused { .. }), "{refused:?}");
+    apply(&world, &acting, &pin(None)).await.unwrap();
+    pass(&world, 60).await;
+    assert!(!view(&world, 0).0);
+    let seen = version(&acting, &check).await;
+    let pin = |version| pin(Some(version));
     let id = apply(&world, &acting, &pin(seen)).await.unwrap();
     assert!(id.is_some(), "the request id is kept");
     pass(&world, 60).await;

@@ -140,6 +140,22 @@ fn what_was_only_learnt_is_told_by_what_it_changed() {
         ["freeze blocks now", "headroom no longer warns"],
         "and nothing of the fact"
     );
+    // A step that does what it did, from a value that is known now.
+    let step = |from: &'static str, to: &'static str| {
+        let mut stage = armed();
+        let (ticket, params) = open(&mut stage, "shift-d");
+        let with = |change: &str| {
+            let mut plan = plans::drain(&params);
+            plan.steps[0].changes = vec![change.into()];
+            plan
+        };
+        stage.planned(ticket, Basis::Known, Ok(with(from)));
+        stage.planned(ticket, Basis::Read, Ok(with(to)));
+        dialog(&stage).differs.len()
+    };
+    assert_eq!(step("min not known -> 8", "min 4 -> 8"), 0, "the same is done");
+    assert_eq!(step("min not known -> 8", "min 4 -> 9"), 2, "another value is news");
+    assert_eq!(step("min 2 -> 8", "min 4 -> 8"), 2);
 }
 
 #[test]

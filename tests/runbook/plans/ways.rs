@@ -3,7 +3,7 @@
 use switchtower::domain::evacuation::EvacuationMethod::{
     self, HealthCheck, Record, RoutingControl, SwitchMetric, SwitchObject,
 };
-use switchtower::domain::ids::Region;
+use switchtower::domain::ids::{HealthCheckId, Region};
 use switchtower::domain::observation::ErrorKind;
 use switchtower::domain::snapshot::HealthCheckConfig;
 use switchtower::domain::topology::{
@@ -87,7 +87,7 @@ fn a_switch_that_the_records_check_does_not_count_is_no_way() {
 fn off_is_both_flags_and_undo_is_what_was_saved() {
     let mut stage = Stage::healthy();
     stage.read(Fact::HealthCheck("hc-us".into()), Known::HealthCheck(check_config(true, false)));
-    let ways = ways(&failover(&stage));
+    let found = ways(&failover(&stage));
     let set = |version, inverted, disabled| Operation::SetHealthCheck {
         check: "hc-us".into(),
         steers: Region::new("us-east-1"),
@@ -95,8 +95,16 @@ fn off_is_both_flags_and_undo_is_what_was_saved() {
         inverted,
         disabled,
     };
-    assert_eq!(ways[0].calls, [set(Some(3), true, true)]);
-    assert_eq!(ways[0].undo, [set(Some(4), false, true)]);
+    assert_eq!(found[0].calls, [set(Some(3), true, true)]);
+    assert_eq!(found[0].undo, [set(Some(4), false, true)]);
+    // What nobody could read is pinned all the same; AWS refuses a version of 0.
+    let mut unread = Stage::spoilt(|world| {
+        world.dns.health_checks.remove(&HealthCheckId::from("hc-us"));
+    });
+    unread.time_out(Fact::HealthCheck("hc-us".into()));
+    let blind = ways(&failover(&unread));
+    let blind = blind.iter().find(|way| way.method == Some(HealthCheck)).unwrap();
+    assert_eq!((&blind.calls[..], &blind.undo[..]), (&[set(None, true, true)][..], &[][..]));
 }
 
 #[test]
