@@ -8,9 +8,11 @@ mod signals;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{PlanError, Runbook, RunbookSpec, Situation, promotion};
 use crate::domain::Topology;
-use crate::domain::ids::{HostName, Region};
+use crate::domain::ids::{HostName, Region, ServiceKey};
 use crate::domain::synthetic::TOKEN;
 use crate::domain::text::Text;
 use crate::domain::topology::AuroraGlobal;
@@ -59,13 +61,18 @@ impl Runbook for Failover {
         asked::facts(topology, params)
     }
 
+    fn confirmed_by(
+        &self,
+        topology: &Topology,
+        params: &Params,
+        now: Timestamp,
+    ) -> Result<Vec<Text>, PlanError> {
+        Ok(vec![wished(topology, params, now)?.as_str().into()])
+    }
+
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
         let view = situation.view();
-        let region = asked::region(view.topology, params)?;
-        if let Some(since) = params.since.filter(|since| *since > situation.now) {
-            let words = format!("--since {since} is in the future; now is {:.0}", situation.now);
-            return Err(PlanError::Params(words.into()));
-        }
+        let region = wished(view.topology, params, situation.now)?;
         let survivors = view.survivors(&region);
         let needs = view.needs(&region, &survivors);
         let evacuation = evacuation::ways(&view, &region, PATIENCE);
@@ -173,6 +180,45 @@ impl Runbook for Failover {
     }
 }
 
+/// The region that fails, where nothing else that was asked for is wrong by the topology alone.
+fn wished(topology: &Topology, params: &Params, now: Timestamp) -> Result<Region, PlanError> {
+    let region = asked::region(topology, params)?;
+    let wrong = |words: String| Err(PlanError::Params(words.into()));
+    if let Some(since) = params.since.filter(|since| *since > now) {
+        return wrong(format!("--since {since} is in the future; now is {now:.0}"));
+    }
+    let here = |at: &Region| {
+        let mut members = topology.aurora.iter().flat_map(|global| &global.members);
+        members.any(|member| &member.region == at)
+    };
+    if let Some(choice) = params.database.filter(|choice| *choice != DatabaseChoice::Leave) {
+        if !here(&region) {
+            return wrong(nothing_to_do(&region, choice));
+        }
+        if let Some(to) = params.to.as_ref().filter(|to| !here(to)) {
+            return wrong(format!("no global database has a member in {to} that could become its writer"));
+        }
+    }
+    let others = topology.regions.iter().filter(|entry| entry.name != region);
+    let keys: Vec<&ServiceKey> =
+        others.flat_map(|entry| &entry.services).map(|service| &service.key).collect();
+    for name in &params.redeploy {
+        if !keys.iter().any(|key| called(key, name)) {
+            return wrong(format!("no survivor runs a service {name} that could be deployed anew"));
+        }
+    }
+    Ok(region)
+}
+
+fn nothing_to_do(region: &Region, choice: DatabaseChoice) -> String {
+    format!("no database writes in {region}: --database {} has nothing to do", choice.word())
+}
+
+/// Whether a service is meant by this name: its own, or with its cluster's before it.
+fn called(key: &ServiceKey, name: &Text) -> bool {
+    key.to_string() == name.as_str() || key.service.as_str() == name.as_str()
+}
+
 /// Databases whose writer is in the region, or may be: nobody has told where it is.
 fn affected<'v>(view: &'v View<'_>, region: &'v Region) -> impl Iterator<Item = &'v AuroraGlobal> {
     view.topology.aurora.iter().filter(move |global| match view.writer(global) {
@@ -199,9 +245,7 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
     match params.database {
         Some(DatabaseChoice::Leave) => return Ok(DatabaseChoice::Leave),
         Some(choice) if affected.is_empty() => {
-            let message =
-                format!("no database writes in {region}: --database {} has nothing to do", choice.word());
-            return Err(PlanError::Params(message.into()));
+            return Err(PlanError::Params(nothing_to_do(region, choice).into()));
         }
         Some(choice) => return Ok(choice),
         None if affected.is_empty() => return Ok(DatabaseChoice::Leave),
@@ -378,9 +422,6 @@ impl Draft {
         after: &[StepId],
         names: &[HostName],
     ) -> Result<(), PlanError> {
-        let called = |key: &crate::domain::ids::ServiceKey, name: &Text| {
-            key.to_string() == name.as_str() || key.service.as_str() == name.as_str()
-        };
         for name in &params.redeploy {
             let known =
                 survivors.iter().flat_map(|region| view.services(region)).any(|s| called(&s.key, name));
