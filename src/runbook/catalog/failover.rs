@@ -256,10 +256,15 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
     }
     let mut question = String::new();
     let mut best = Vec::new();
-    // Where the writer may be alive elsewhere, a promotion would lose data for nothing.
+    // Where the writer may be alive, here or elsewhere, a promotion would lose data for nothing.
     let known = affected.iter().all(|global| view.writer(global).is_some());
+    let life = if known { signals::of_life(view, region) } else { Vec::new() };
+    let alive = !life.is_empty();
     for global in affected {
         let writes = match view.writer(global) {
+            Some(_) if alive => {
+                format!("{} writes in {region}, where RDS does not call it available now", global.id)
+            }
             Some(_) => format!("{} writes in {region}, which does not answer as available", global.id),
             None => format!("where {} writes is not known", global.id),
         };
@@ -268,25 +273,33 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
         question = format!("{question}{writes}; {lags}. ");
         best.push(lag_words(view, &promotion::target(view, global, region, params)?));
     }
+    if alive {
+        question = format!("{question}But {region} looks alive: {}. ", words::list(&life));
+    }
     let named = |choice: DatabaseChoice, words: String| (Text::from(choice.word()), Text::from(words));
-    let mut choices = vec![named(
-        DatabaseChoice::Leave,
+    let leave = if alive {
+        format!(
+            "nothing is lost: users move now, and writes go on to {region} as long as the writer lives; decide later"
+        )
+    } else {
         "nothing is lost: move users now and decide later; where the primary is down, writes fail until then"
-            .into(),
-    )];
+            .into()
+    };
+    let mut choices = vec![named(DatabaseChoice::Leave, leave)];
     if known {
         let words = "nothing is lost, but it cannot complete before the primary answers again";
         choices.push(named(DatabaseChoice::Switchover, words.into()));
     }
+    let why_not = if alive { format!(", though {region} looks alive") } else { String::new() };
     choices.push(named(
         DatabaseChoice::Failover,
-        format!("promote {}; writes that have not reached it are lost", words::list(best)),
+        format!("promote {}; writes that have not reached it are lost{why_not}", words::list(best)),
     ));
     choices.push(named(
         DatabaseChoice::Detach,
         "the last resort, when failover is refused: the survivor leaves the global cluster for good".into(),
     ));
-    let proposed = if known { DatabaseChoice::Failover } else { DatabaseChoice::Leave };
+    let proposed = if known && !alive { DatabaseChoice::Failover } else { DatabaseChoice::Leave };
     Err(PlanError::Choose {
         question: question.trim_end_matches([' ', '.']).into(),
         flag: "--database",
@@ -385,6 +398,17 @@ impl Draft {
             };
             let planned = choice == DatabaseChoice::Switchover;
             if !planned {
+                let life = signals::of_life(view, region);
+                if view.writer(global).is_some() && !life.is_empty() {
+                    let message = format!(
+                        "{} is promoted away from {region}, which looks alive: {}",
+                        global.id,
+                        words::list(&life)
+                    );
+                    let next =
+                        "leave the database, or switch it over once RDS answers there: that loses nothing";
+                    self.findings.push(GuardFinding::warn(GuardId::Runbook, message).next(next));
+                }
                 let detach = choice == DatabaseChoice::Detach;
                 let lost = promotion::lost(view, global, region, &to, detach);
                 self.irreversible.extend(lost.into_iter().map(Text::from));
