@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::{Acting, answers, reads, routing};
 use crate::cloud::elb::DESCRIBE_LOAD_BALANCERS;
-use crate::cloud::{ARC_SCOPE, Budget, DNS_SCOPE, Each, LEASE_SCOPE, calls, limits};
+use crate::cloud::{ARC_SCOPE, Budget, DNS_SCOPE, Each, LEASE_SCOPE, calls, ec2, limits};
 use crate::domain::ids::{AlarmName, ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, Source, SourceKind};
 use crate::domain::probes::OUR_REQUEST;
@@ -79,7 +79,8 @@ struct Shared {
     scaling: BTreeMap<Region, Vec<ServiceKey>>,
     checks: BTreeSet<HealthCheckId>,
     records: BTreeMap<ZoneId, Vec<HostName>>,
-    definitions: BTreeSet<(Region, ServiceKey)>,
+    definitions: BTreeMap<(Region, ClusterName), BTreeSet<ServiceKey>>,
+    subnets: BTreeMap<(Region, ClusterName), Vec<ServiceKey>>,
     alarms: BTreeMap<Region, Vec<AlarmName>>,
     traffic: BTreeSet<Region>,
 }
@@ -127,7 +128,12 @@ impl Acting {
                     shared.records.entry(zone.clone()).or_default().push(name.clone());
                 }
                 Fact::Dependencies(region, key) | Fact::TaskSize(region, key) => {
-                    shared.definitions.insert((region.clone(), key.clone()));
+                    let place = (region.clone(), key.cluster.clone());
+                    shared.definitions.entry(place).or_default().insert(key.clone());
+                }
+                Fact::Subnets(region, key) => {
+                    let place = (region.clone(), key.cluster.clone());
+                    shared.subnets.entry(place).or_default().push(key.clone());
                 }
                 Fact::Alarm(region, name) => {
                     shared.alarms.entry(region.clone()).or_default().push(name.clone());
@@ -179,17 +185,36 @@ impl Acting {
                 }));
             }
         }
-        for (region, key) in shared.definitions {
-            let place = self.cloud.at(&region);
-            let source = source(SourceKind::Services, reads::DESCRIBE_TASK_DEFINITION, Some(&region));
-            let facts =
-                vec![Fact::Dependencies(region.clone(), key.clone()), Fact::TaskSize(region, key.clone())];
-            reads.push(self.each(facts, source, DEADLINE, async move {
-                match place.made_of(&key).await {
-                    Ok((needed, size)) => vec![Ok(Known::Dependencies(needed)), Ok(Known::TaskSize(size))],
-                    Err(error) => vec![Err(error.clone()), Err(error)],
-                }
-            }));
+        for ((region, cluster), keys) in shared.definitions {
+            let keys: Vec<ServiceKey> = keys.into_iter().collect();
+            for keys in keys.chunks(limits::SERVICES_PER_CALL).map(<[ServiceKey]>::to_vec) {
+                let (place, cluster) = (self.cloud.at(&region), cluster.clone());
+                let source = source(SourceKind::Services, reads::DESCRIBE_TASK_DEFINITION, Some(&region));
+                let both = |key: &ServiceKey| {
+                    let (region, key) = (region.clone(), key.clone());
+                    [Fact::Dependencies(region.clone(), key.clone()), Fact::TaskSize(region, key)]
+                };
+                let facts = keys.iter().flat_map(both).collect();
+                reads.push(self.each(facts, source, DEADLINE, async move {
+                    let told = place.made_of(&cluster, &keys).await.into_iter();
+                    told.flat_map(|made| match made {
+                        Ok((needed, size)) => [Ok(Known::Dependencies(needed)), Ok(Known::TaskSize(size))],
+                        Err(error) => [Err(error.clone()), Err(error)],
+                    })
+                    .collect()
+                }));
+            }
+        }
+        for ((region, cluster), keys) in shared.subnets {
+            for keys in keys.chunks(limits::SERVICES_PER_CALL).map(<[ServiceKey]>::to_vec) {
+                let (place, cluster) = (self.cloud.at(&region), cluster.clone());
+                let source = source(SourceKind::Services, ec2::DESCRIBE_SUBNETS, Some(&region));
+                let facts = keys.iter().map(|key| Fact::Subnets(region.clone(), key.clone())).collect();
+                reads.push(self.each(facts, source, DEADLINE, async move {
+                    let told = place.subnets_of(&cluster, &keys).await.into_iter();
+                    told.map(|subnets| subnets.map(Known::Subnets)).collect()
+                }));
+            }
         }
         for (region, names) in shared.alarms {
             for names in names.chunks(limits::ALARMS_PER_CALL).map(<[AlarmName]>::to_vec) {
@@ -381,6 +406,7 @@ impl Acting {
             | Fact::Scaling(..)
             | Fact::Dependencies(..)
             | Fact::TaskSize(..)
+            | Fact::Subnets(..)
             | Fact::HealthCheck(..)
             | Fact::Records(..)
             | Fact::Alarm(..)

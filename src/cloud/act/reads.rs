@@ -4,16 +4,17 @@
 //! What it must not do: tell a thing that is gone from one that could not be asked by anything but AWS's word.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::types::Stack;
 use aws_sdk_ecs::types::{
-    CapacityProviderStrategyItem, ContainerDefinition, LaunchType, LogConfiguration, RepositoryCredentials,
-    Secret, Service,
+    AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerDefinition, LaunchType, LogConfiguration,
+    NetworkConfiguration, RepositoryCredentials, Secret, Service,
 };
 use aws_sdk_elasticloadbalancingv2::types::TagDescription;
 use aws_sdk_rds::types::{DbClusterMember, DbInstance, Filter};
 use aws_sdk_route53::types::{ResourceTagSet, TagResourceType};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::cloud::ecs::DESCRIBE_SERVICES;
@@ -21,10 +22,12 @@ use crate::cloud::elb::DESCRIBE_TARGET_GROUPS;
 use crate::cloud::rds::DESCRIBE_DB_CLUSTERS;
 use crate::cloud::time::{date_time, stamp};
 use crate::cloud::{Budget, Place};
-use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId, Region, ServiceKey};
+use crate::domain::ids::{
+    Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId, Region, ServiceKey, SubnetId,
+};
 use crate::domain::observation::{ErrorKind, ProbeError};
 use crate::domain::text::Text;
-use crate::runbook::{Dependency, Known, RdsEvent, RunsOn, TaskSize};
+use crate::runbook::{Dependency, Known, RdsEvent, RunsOn, Subnet, TaskSize};
 
 pub(super) const HEAD_OBJECT: &str = "s3:HeadObject";
 pub(super) const LIST_VERSIONS: &str = "s3:ListObjectVersions";
@@ -218,14 +221,56 @@ impl Place {
         Ok(if answer.db_instances().is_empty() { Known::Absent } else { Known::Present })
     }
 
-    /// What a service's tasks are made of: where their images and secrets come from, and what one takes of the quota.
-    pub(super) async fn made_of(&self, key: &ServiceKey) -> Result<(Vec<Dependency>, TaskSize), ProbeError> {
-        let client = self.ecs().await;
-        let request = client.describe_services().cluster(key.cluster.as_str()).services(key.service.as_str());
-        let answer = self.ask(DESCRIBE_SERVICES, request.send()).await?;
-        let Some(service) = answer.services().first() else {
-            return Err(self.absent(DESCRIBE_SERVICES, "this service is gone"));
+    /// What the tasks of services of one cluster are made of, at most ten of them: where their images and secrets come
+    /// from, and what one takes of the quota.
+    pub(super) async fn made_of(
+        &self,
+        cluster: &ClusterName,
+        keys: &[ServiceKey],
+    ) -> Vec<Result<(Vec<Dependency>, TaskSize), ProbeError>> {
+        let told = self.described(cluster, keys).await;
+        join_all(told.into_iter().map(async |service| self.definition_of(&service?).await)).await
+    }
+
+    /// The subnets from which tasks of services of one cluster take their addresses, at most ten services.
+    pub(super) async fn subnets_of(
+        &self,
+        cluster: &ClusterName,
+        keys: &[ServiceKey],
+    ) -> Vec<Result<Vec<Subnet>, ProbeError>> {
+        let told = self.described(cluster, keys).await;
+        let named: BTreeSet<SubnetId> = told.iter().flatten().flat_map(subnets).collect();
+        let found = match self.subnets(&named).await {
+            Ok(found) => found,
+            Err(error) => return told.into_iter().map(|service| service.and(Err(error.clone()))).collect(),
         };
+        let of = |service: &Service| subnets(service).filter_map(|id| found.get(&id).cloned()).collect();
+        told.iter().map(|service| service.as_ref().map(of).map_err(ProbeError::clone)).collect()
+    }
+
+    /// Services of one cluster as ECS describes them, at most ten, in their order.
+    async fn described(
+        &self,
+        cluster: &ClusterName,
+        keys: &[ServiceKey],
+    ) -> Vec<Result<Service, ProbeError>> {
+        let client = self.ecs().await;
+        let names = keys.iter().map(|key| key.service.as_str().to_owned()).collect();
+        let request = client.describe_services().cluster(cluster.as_str()).set_services(Some(names));
+        let answer = match self.ask(DESCRIBE_SERVICES, request.send()).await {
+            Ok(answer) => answer,
+            Err(error) => return keys.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let found = |key: &ServiceKey| {
+            let mut services = answer.services().iter();
+            let found = services.find(|service| service.service_name() == Some(key.service.as_str()));
+            found.cloned().ok_or_else(|| self.absent(DESCRIBE_SERVICES, "this service is gone"))
+        };
+        keys.iter().map(found).collect()
+    }
+
+    async fn definition_of(&self, service: &Service) -> Result<(Vec<Dependency>, TaskSize), ProbeError> {
+        let client = self.ecs().await;
         let named = service.task_definition().unwrap_or_default();
         let request = client.describe_task_definition().task_definition(named);
         let answer = self.ask(DESCRIBE_TASK_DEFINITION, request.send()).await?;
@@ -374,6 +419,12 @@ impl Place {
 /// The service field of an ARN.
 fn service(arn: &Arn) -> &str {
     arn.as_str().split(':').nth(2).unwrap_or_default()
+}
+
+/// Subnets of a service whose tasks have addresses of their own (network mode `awsvpc`).
+fn subnets(service: &Service) -> impl Iterator<Item = SubnetId> {
+    let vpc = service.network_configuration().and_then(NetworkConfiguration::awsvpc_configuration);
+    vpc.into_iter().flat_map(AwsVpcConfiguration::subnets).map(SubnetId::new)
 }
 
 /// Where a service's tasks run. With a capacity provider strategy AWS tells no launch type.
