@@ -13,6 +13,8 @@ mod wants;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use self::chain::Chain;
 use super::known::{guarded, identities, known, listed, why_not};
 use super::{PlanError, Runbook, RunbookSpec, Situation};
@@ -78,6 +80,16 @@ impl Runbook for Cleanup {
         let mut wants = identities(topology);
         wants.extend(wants::wants(topology, params.region.as_ref()));
         wants
+    }
+
+    fn confirmed_by(
+        &self,
+        topology: &Topology,
+        params: &Params,
+        _: Timestamp,
+    ) -> Result<Vec<Text>, PlanError> {
+        regions(topology, params)?;
+        Ok(vec![topology.application.clone()])
     }
 
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
@@ -152,9 +164,9 @@ fn watching(situation: &Situation<'_>, regions: &[&RegionEntry]) -> BTreeMap<(Re
     watching
 }
 
-fn scope<'a>(situation: &Situation<'a>, params: &Params) -> Result<Scope<'a>, PlanError> {
-    let topology = situation.topology;
-    let regions: Vec<&RegionEntry> = match &params.region {
+/// The regions that are taken away.
+fn regions<'a>(topology: &'a Topology, params: &Params) -> Result<Vec<&'a RegionEntry>, PlanError> {
+    Ok(match &params.region {
         None => topology.regions.iter().collect(),
         Some(region) => {
             let entry = topology
@@ -166,7 +178,12 @@ fn scope<'a>(situation: &Situation<'a>, params: &Params) -> Result<Scope<'a>, Pl
             }
             vec![entry]
         }
-    };
+    })
+}
+
+fn scope<'a>(situation: &Situation<'a>, params: &Params) -> Result<Scope<'a>, PlanError> {
+    let topology = situation.topology;
+    let regions = regions(topology, params)?;
     let watching = if params.region.is_some() { watching(situation, &regions) } else { BTreeMap::new() };
     Ok(Scope {
         topology,

@@ -9,6 +9,7 @@ use switchtower::domain::policy::Freeze;
 use switchtower::domain::snapshot::{
     DbClusterState, HealthCheckConfig, Identity, ScalableTarget, ServiceState,
 };
+use switchtower::domain::text::Text;
 use switchtower::domain::topology::{FrontDoor, LeaseSettings};
 use switchtower::runbook::guards::drift;
 use switchtower::runbook::{
@@ -594,6 +595,71 @@ fn where_a_promotion_can_hardly_succeed_is_said() {
     for (spoil, words) in cases {
         assert_eq!(told(&Stage::healthy(), words), None, "{words}");
         assert_eq!(told(&Stage::spoilt(spoil), words), Some(Force::Warn), "{words}");
+    }
+}
+
+/// RDS does not answer in the writer's region: is a promotion proposed, and what is said for the writer?
+#[test]
+fn a_promotion_is_proposed_only_where_nothing_speaks_for_the_region() {
+    type Spoil = fn(&mut World);
+    let unprobed: Spoil = |world| world.regions[0].probes.clear();
+    let unmeasured: Spoil = |world| {
+        let long_ago = SignedDuration::from_hours(5);
+        world.regions[0].metrics.values_mut().for_each(|series| age(series, long_ago));
+    };
+    let failing: Spoil = |world| {
+        let alb = "app/prod-us/50dc6c495c0c9188";
+        world.set(0, Metric::AlbElb5xx, &[alb], flat(30_000.0));
+    };
+    let lagging: Spoil = |world| world.set(1, Metric::AuroraRpoLag, &["my-db-eu-west-1"], flat(200_000.0));
+    let (probed, measured, sent) = (
+        "our own request is answered with 200",
+        "of its requests end in 5XX (",
+        "the writer of my-global-db reached a secondary ",
+    );
+    let cases: [(&[Spoil], &str, &[&str]); 8] = [
+        (&[], "leave", &[probed, measured, sent]),
+        (&[lagging], "leave", &[probed, measured]),
+        (&[unprobed], "leave", &[measured, sent]),
+        (&[unprobed, unmeasured], "leave", &[sent]),
+        (&[unprobed, unmeasured, lagging], "failover", &[]),
+        (&[|world| refused(world, 0)], "failover", &[]),
+        (&[|world| unhealthy(world, 0)], "failover", &[]),
+        (&[failing], "failover", &[]),
+    ];
+    for (index, (spoils, expected, signs)) in cases.into_iter().enumerate() {
+        let stage = Stage::spoilt(|world| {
+            let now = world.now;
+            let ill = &mut world.regions[0];
+            ill.db_clusters.values_mut().for_each(|cluster| cluster.fail(error(ErrorKind::ServiceDown, now)));
+            spoils.iter().for_each(|spoil| spoil(world));
+        });
+        let Err(PlanError::Choose { question, choices, proposed, .. }) =
+            stage.plan("failover", &of("us-east-1"))
+        else {
+            panic!("{index}: nothing is asked");
+        };
+        assert_eq!(proposed.as_ref().map(Text::as_str), Some(expected), "{index}: {question}");
+        assert_eq!(choices[0].0.as_str(), "leave", "{index}: what loses nothing stands first");
+        assert_eq!(
+            question.as_str().contains("us-east-1 looks alive"),
+            !signs.is_empty(),
+            "{index}: {question}"
+        );
+        for sign in [probed, measured, sent] {
+            let wanted = signs.contains(&sign);
+            assert_eq!(question.as_str().contains(sign), wanted, "{index}: {sign}: {question}");
+        }
+        // Whoever promotes all the same reads what it is done in spite of.
+        let params = Params { database: Some(DatabaseChoice::Failover), ..of("us-east-1") };
+        let plan = stage.plan("failover", &params).unwrap();
+        let told = plan.findings.iter().filter(|one| one.message.as_str().contains("which looks alive: "));
+        assert_eq!(told.count(), usize::from(!signs.is_empty()), "{index}");
+        assert!(
+            plan.findings.iter().all(|finding| finding.force == Force::Warn),
+            "{index}: {:?}",
+            found(&plan)
+        );
     }
 }
 
