@@ -28,7 +28,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError, try_data};
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, USER_AGENT};
 
 use super::Place;
 use super::config::{self, EC2};
@@ -164,7 +164,10 @@ fn request(form: String) -> Result<HttpRequest, BoxError> {
     let mut request = HttpRequest::new(SdkBody::from(form));
     request.set_method("POST")?;
     request.set_uri("/")?;
-    request.headers_mut().insert(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded; charset=utf-8");
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded; charset=utf-8");
+    // CloudTrail shows who asked.
+    headers.insert(USER_AGENT.as_str(), concat!("switchtower/", env!("CARGO_PKG_VERSION")));
     Ok(request)
 }
 

@@ -87,12 +87,7 @@ fn the_picture_of_a_failover_is_true() {
     // How many of the fence's steps a dark region lets through is a matter of luck.
     let counted = |done| proof.contains(&format!("{done} of 18 done, {} passed", 18 - done));
     assert!((13..18).any(counted), "steps are missing on\n{proof}");
-    for words in [
-        "(RTO)",
-        "not measured",
-        "in DNS",
-        "none of 60 answers leads to us-east-1",
-    ] {
+    for words in ["(RTO)", "not measured", "in DNS", "none of 60 answers leads to us-east-1"] {
         assert!(proof.contains(words), "{words} is not on\n{proof}");
     }
 }
