@@ -12,6 +12,7 @@ mod discover;
 mod errors;
 pub(crate) mod fixture;
 mod lease;
+mod subnets;
 pub(crate) mod sweep;
 mod tested;
 mod zones;

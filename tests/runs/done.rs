@@ -74,6 +74,18 @@ fn drained() {
 
     assert!(told.iter().all(|entry| entry["schema"] == "switchtower.event/1"), "{:#?}", told[0]);
 
+    // Its users are carried by the survivor already: whoever plans again asks for no more.
+    let again = bastion.run(&["plan", "failover", "--region", LEAVING, "--database", "leave", "--json"]);
+    let again: Value = serde_json::from_str(&again.out).unwrap();
+    let served = |plan: &Value| -> Vec<String> {
+        let steps = plan["steps"].as_array().unwrap().iter();
+        let titles = steps.filter_map(|step| step["title"].as_str()).map(str::to_owned);
+        titles.filter(|title| title.contains(" serves with ")).collect()
+    };
+    assert_eq!(served(&again), served(&document), "{again:#}");
+    let once = "eu-west-1 runs tasks for users of us-east-1 already, or did a short while ago: they are counted once";
+    assert!(again["notes"].as_array().unwrap().contains(&json!(once)), "{again:#}");
+
     // What has ended takes no word any more, and nothing is said as if it did.
     let words: [&[&str]; 5] = [
         &["retry"],

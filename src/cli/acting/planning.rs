@@ -4,6 +4,7 @@
 //! reads everything at the same time. What it must not do: wait for a dark region where an emergency is planned, or
 //! change anything.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -18,11 +19,13 @@ use crate::domain::text::Text;
 use crate::files::Baseline;
 use crate::poll;
 use crate::ports::Clock;
-use crate::runbook::catalog::{self, LeaseState, Peaks, PlanError, Situation};
+use crate::runbook::catalog::{self, LeaseState, Lent, Peaks, PlanError, Situation};
 use crate::runbook::engine;
 use crate::runbook::journal::{self, Past, RunSummary};
 use crate::runbook::situation::scopes;
-use crate::runbook::{Entry, Fact, Facts, GuardFinding, GuardId, Params, Plan, RunId, Runbook, guards};
+use crate::runbook::{
+    Entry, Event, Fact, Facts, GuardFinding, GuardId, Params, Plan, RunId, Runbook, guards,
+};
 
 /// A belt for reading before a plan. Every fact has a deadline of its own, the longest 8 s, and says so itself when it
 /// is late; this must be longer, since what it cuts off loses every fact.
@@ -213,8 +216,9 @@ impl Desk {
         // A list that cannot be read is told by `runs list`; here it stands in nobody's way.
         let listed = listed.unwrap_or_default();
         let saved = baseline.as_ref().and_then(|baseline| baseline.snapshot(self.session.clock.now()));
+        let lent = self.lent(asked, &listed).await;
         Ground {
-            peaks: self.peaks(baseline.as_ref(), &listed),
+            peaks: Peaks { lent, ..self.peaks(baseline.as_ref(), &listed) },
             saved: saved.map(|saved| Facts::of_fleet(&saved, &self.session.topology)),
             journal,
             unfinished: unfinished(&listed),
@@ -333,6 +337,26 @@ impl Desk {
             }
         }
         peaks
+    }
+
+    /// Whose users others carry by runs of ours, and how many tasks they were to have for those of the region that is
+    /// asked about.
+    async fn lent(&self, asked: Asked<'_>, runs: &[RunSummary]) -> Lent {
+        let regions: Vec<&Region> = self.session.topology.regions.iter().map(|entry| &entry.name).collect();
+        let regions = journal::lent_now(runs, &regions, self.session.clock.now());
+        let run = asked.params.region.as_ref().and_then(|region| journal::in_force(runs, region));
+        let carried = match run {
+            // A record that is slow or damaged tells nothing: then more is counted.
+            Some(run) => match self.session.clock.timeout(PAST, self.told(&run.id)).await {
+                Ok(Ok(told)) => match told.entries.first().map(|entry| &entry.event) {
+                    Some(Event::Opened { plan, .. }) => Lent::asked_by(plan),
+                    _ => BTreeMap::new(),
+                },
+                Ok(Err(_)) | Err(_) => BTreeMap::new(),
+            },
+            None => BTreeMap::new(),
+        };
+        Lent { regions, carried }
     }
 
     /// Who holds the lease, for guards and for `runs`.

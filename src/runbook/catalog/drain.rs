@@ -22,7 +22,7 @@ use crate::runbook::guards::{self, Move, Subject};
 use crate::runbook::operation::{Operation, Suspended};
 use crate::runbook::params::Params;
 use crate::runbook::plan::{Plan, Step, StepId};
-use crate::runbook::situation::{View, groups_of, words};
+use crate::runbook::situation::{View, groups_of, lent_words, words};
 
 /// What it is.
 pub static SPEC: RunbookSpec = RunbookSpec {
@@ -108,6 +108,7 @@ impl Runbook for Drain {
             draft.shape.push(Fact::Service(need.region.clone(), need.service.clone()));
             draft.shape.push(Fact::Scaling(need.region.clone(), need.service.clone()));
         }
+        draft.notes.extend(lent_words(&needs));
         draft.notes.extend(grown.notes);
         draft.steps.extend(grown.steps);
         let ready: Vec<StepId> = alive.into_iter().map(|(_, id)| id).chain(grown.done).collect();

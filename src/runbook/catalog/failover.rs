@@ -25,7 +25,7 @@ use crate::runbook::guards::{self, Move, Subject, lag_words};
 use crate::runbook::operation::Operation;
 use crate::runbook::params::{DatabaseChoice, Params};
 use crate::runbook::plan::{Plan, Step, StepId};
-use crate::runbook::situation::{Liveness, View, words};
+use crate::runbook::situation::{Liveness, View, lent_words, words};
 
 /// What it is.
 pub static SPEC: RunbookSpec = RunbookSpec {
@@ -97,6 +97,7 @@ impl Runbook for Failover {
             draft.shape.push(Fact::Service(need.region.clone(), need.service.clone()));
             draft.shape.push(Fact::Scaling(need.region.clone(), need.service.clone()));
         }
+        draft.notes.extend(lent_words(&needs));
         draft.notes.extend(grown.notes);
         draft.steps.extend(grown.steps);
 

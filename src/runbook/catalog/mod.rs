@@ -12,10 +12,11 @@ mod promotion;
 pub mod restore;
 pub mod switchover;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::condition::Condition;
 use super::event::{Entry, RunId};
 use super::fact::{Fact, Facts};
 use super::guard::GuardFinding;
@@ -91,6 +92,30 @@ pub struct Peaks {
     pub tasks: BTreeMap<(Region, ServiceKey), i32>,
     /// Requests a second a region served at most.
     pub requests: BTreeMap<Region, f64>,
+    /// What regions want now for others' users by runs of ours, which is no need of their own.
+    pub lent: Lent,
+}
+
+/// Users whom runs of ours moved from one region to others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lent {
+    /// Regions that are out, or were until less than an hour ago.
+    pub regions: BTreeSet<Region>,
+    /// Tasks that each service was to run in the end, by the run that took the region of the plan out and holds still.
+    pub carried: BTreeMap<(Region, ServiceKey), i32>,
+}
+
+impl Lent {
+    /// What an evacuation asks of the survivors.
+    pub fn asked_by(plan: &Plan) -> BTreeMap<(Region, ServiceKey), i32> {
+        let asked = plan.steps.iter().filter_map(|step| match &step.verify {
+            Condition::Serving { region, service, tasks, .. } => {
+                Some(((region.clone(), service.clone()), *tasks))
+            }
+            _ => None,
+        });
+        asked.collect()
+    }
 }
 
 /// What a runbook is, in words.

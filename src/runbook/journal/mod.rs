@@ -49,7 +49,7 @@ pub use error::{Failure, JournalError};
 pub use follow::{Follow, Followed};
 pub use handle::{Journal, Recorded};
 pub use import::{import, in_order};
-pub use lent::lent_days;
+pub use lent::{in_force, lent_days, lent_now};
 pub use line::Flaw;
 pub use listing::{RunState, RunSummary, Stand, list, one, stand};
 pub use lock::{Holder, Lock};

@@ -26,7 +26,7 @@ use crate::domain::text::Text;
 use crate::domain::topology::{DNS_REGION, Record, RoutingPolicy, SwitchWire, Topology};
 
 pub use database::{Candidate, Writer};
-pub use need::Need;
+pub use need::{Lent, Need, lent_words};
 
 /// How old may be what says that DNS sends users to a region: verdicts are minutes late by nature.
 const IN_DNS_LIMIT: Duration = Duration::from_mins(10);

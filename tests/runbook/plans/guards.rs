@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use switchtower::domain::Topology;
 use switchtower::domain::ids::Region;
 use switchtower::domain::metric::Metric;
-use switchtower::domain::observation::ErrorKind;
+use switchtower::domain::observation::{ErrorKind, Observed, Source, SourceKind};
 use switchtower::domain::policy::Freeze;
 use switchtower::domain::snapshot::{
     DbClusterState, HealthCheckConfig, Identity, ScalableTarget, ServiceState,
@@ -14,7 +14,7 @@ use switchtower::domain::topology::{FrontDoor, LeaseSettings};
 use switchtower::runbook::guards::drift;
 use switchtower::runbook::{
     Arming, Claim, DatabaseChoice, Dependency, Fact, Force, Known, LeaseState, LeaseView, Params, Plan,
-    PlanError, RunId, RunsOn, TaskSize,
+    PlanError, RunId, RunsOn, Subnet, TaskSize,
 };
 
 use super::stage::{Stage, of};
@@ -88,6 +88,30 @@ fn quota(vcpus: f64, size: Option<TaskSize>) -> Stage {
     if let Some(size) = size {
         stage.read(Fact::TaskSize(survivor, key), Known::TaskSize(size));
     }
+    stage
+}
+
+/// What is free in the subnets of the survivor's one service, which runs four of the eight tasks that are needed.
+fn free(subnets: &[Option<u32>]) -> Stage {
+    let mut stage = Stage::healthy();
+    let Fact::Service(survivor, key) = service(&stage, "eu-west-1") else { unreachable!() };
+    let zones = "abcdef".chars().zip(subnets);
+    let subnets = zones.map(|(zone, free)| Subnet {
+        id: format!("subnet-{zone}").as_str().into(),
+        zone: format!("eu-west-1{zone}").into(),
+        free: *free,
+    });
+    stage.read(Fact::Subnets(survivor, key), Known::Subnets(subnets.collect()));
+    stage
+}
+
+/// Nobody could say what is free.
+fn denied() -> Stage {
+    let mut stage = Stage::healthy();
+    let Fact::Service(survivor, key) = service(&stage, "eu-west-1") else { unreachable!() };
+    let error = error(ErrorKind::Denied, stage.now);
+    let source = Source::new(SourceKind::Services, "ec2:DescribeSubnets", Some(survivor.clone()));
+    stage.facts.insert(Fact::Subnets(survivor, key), Observed::failed(source, error));
     stage
 }
 
@@ -279,6 +303,13 @@ const ROWS: &[Row] = &[
         &["w headroom"],
     ),
     ("a definition that was never read", || quota(1.0, None), &["w headroom"], &["w headroom"]),
+    ("addresses are free", || free(&[Some(2), Some(2)]), &[], &[]),
+    ("addresses run out", || free(&[Some(2), Some(1)]), &["b headroom"], &["w headroom"]),
+    ("no address at all", || free(&[Some(0)]), &["b headroom"], &["w headroom"]),
+    ("one zone is full", || free(&[Some(0), Some(9)]), &["w headroom"], &["w headroom"]),
+    ("a subnet of IPv6 alone does not run out", || free(&[Some(2), None]), &[], &[]),
+    ("tasks with the address of their machine", || free(&[]), &[], &[]),
+    ("free addresses could not be read", denied, &["w headroom"], &["w headroom"]),
     (
         "scaling limits were never read",
         || {

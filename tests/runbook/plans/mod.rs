@@ -2,6 +2,7 @@
 
 mod golden;
 mod guards;
+mod lent;
 mod random;
 mod show;
 mod stage;
