@@ -179,7 +179,7 @@ fn basis(page: &mut Page, app: &App, dialog: &PlanDialog, room: u16, theme: Them
         Some(Basis::Known) => "on what was known; reading it anew".to_owned(),
         Some(Basis::Partly { waits }) => {
             let waits: Vec<&str> = waits.iter().map(Text::as_str).collect();
-            format!("read anew but for {}; of them on what was known", waits.join(", "))
+            format!("read anew; still as it was known: {}", waits.join(", "))
         }
         Some(Basis::Renewed) => "renewed by itself, on what is watched; r reads everything anew".to_owned(),
         Some(Basis::Read) | None => return,
