@@ -12,7 +12,7 @@ use super::sight::{RegionView, Sight};
 use crate::domain::changes::Change;
 use crate::domain::checks;
 use crate::domain::ids::Region;
-use crate::domain::{FleetSnapshot, Health, Severity, Topology, Verdict};
+use crate::domain::{FleetSnapshot, Standing, Topology, Verdict};
 
 /// When nothing new has arrived for so long, the verdict is drawn again from what is there, so that a
 /// feed that died ends in Unknown and not in an old Healthy.
@@ -20,26 +20,6 @@ const JUDGE_AGAIN: SignedDuration = SignedDuration::from_secs(15);
 
 /// From so many regions on they are listed worst first.
 const WORST_FIRST_FROM: usize = 7;
-
-/// How a region stands, worst first: a verdict in one word more, for whoever must act. A region that fails
-/// its users is another case than one that serves them while its copies of the data fall behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
-    /// Critical, and users feel it: requests, targets, tasks or DNS.
-    Failing,
-    /// Critical otherwise.
-    Impaired,
-    /// Not known.
-    Unknown,
-    /// It serves users, but replication between regions is critically behind.
-    Lagging,
-    /// A warning.
-    Degraded,
-    /// Out of service by our own act, and nothing worse.
-    Pinned,
-    /// Well.
-    Healthy,
-}
 
 /// Topology, newest sight, and now.
 pub struct Fleet {
@@ -142,15 +122,12 @@ impl Fleet {
     /// What follows from a new verdict, once and not at every frame.
     fn judged(&mut self) {
         let Some(verdict) = self.verdict() else { return };
-        let standings = verdict.regions.iter();
         let pins = &self.sight.snapshot.pins;
-        let standings = standings
-            .map(|(region, health)| {
-                let standing = match standing(verdict, region, *health) {
-                    Standing::Degraded | Standing::Healthy if pins.of(region).is_some() => Standing::Pinned,
-                    other => other,
-                };
-                (region.clone(), standing)
+        let regions = verdict.regions.iter().map(|(region, _)| region);
+        let standings = regions
+            .filter_map(|region| {
+                let standing = Standing::of(verdict, region, pins.of(region).is_some())?;
+                Some((region.clone(), standing))
             })
             .collect();
         let mut blind = verdict.findings.iter().filter(|finding| finding.blind).peekable();
@@ -187,25 +164,5 @@ impl Fleet {
             settling: self.is_settling(),
             standing: self.standing(region),
         })
-    }
-}
-
-/// In which way a region is ill.
-fn standing(verdict: &Verdict, region: &Region, health: Health) -> Standing {
-    let critical = verdict
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Critical && finding.region.as_ref() == Some(region));
-    let panes: Vec<Option<PaneId>> = critical.map(|finding| PaneId::of_code(finding.pane())).collect();
-    let users = panes.iter().flatten().any(|pane| pane.serves_users());
-    let data = !panes.is_empty() && panes.iter().all(|pane| pane.is_some_and(PaneId::replicates_data));
-    match health {
-        Health::Unknown => Standing::Unknown,
-        Health::Impaired if users => Standing::Failing,
-        // Also of a region that is well itself: what it holds of the others' data is old.
-        Health::Impaired | Health::Degraded | Health::Healthy if data => Standing::Lagging,
-        Health::Healthy => Standing::Healthy,
-        Health::Impaired => Standing::Impaired,
-        Health::Degraded => Standing::Degraded,
     }
 }

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 pub use acting::Acting;
 pub use command::Direction;
 pub use event::{Effect, Event, Start};
-pub use fleet::{Fleet, Standing};
+pub use fleet::Fleet;
 pub use pane::PaneId;
 pub use screen::Screen;
 pub use sight::{RegionView, Sight};

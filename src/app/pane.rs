@@ -80,16 +80,6 @@ impl PaneId {
         }
     }
 
-    /// Whether users feel at once what is critical here.
-    pub const fn serves_users(self) -> bool {
-        matches!(self, Self::Alb | Self::Ecs | Self::Route53 | Self::Probe)
-    }
-
-    /// Whether this is about copies of data in several regions.
-    pub const fn replicates_data(self) -> bool {
-        matches!(self, Self::DynamoDb | Self::Aurora | Self::S3)
-    }
-
     /// The pane that findings with this first word belong to; `None` for `region`, `fleet` and the like.
     pub fn of_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|pane| pane.code() == code)

@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::fleet::Standing;
 use super::pane::PaneId;
 use crate::domain::changes::{Change, Timeline};
 use crate::domain::checks::{self, RegionRows, Rows};
 use crate::domain::ids::Region;
 use crate::domain::snapshot::{DnsSnapshot, FleetSnapshot, RegionSnapshot, Usage};
-use crate::domain::{Finding, Health, Topology, Verdict};
+use crate::domain::{Finding, Health, Standing, Topology, Verdict};
 
 /// A snapshot, its rows, its verdict, and what moved lately.
 pub struct Sight {
@@ -117,13 +116,14 @@ impl<'a> RegionView<'a> {
         (health != Health::Unknown || !self.settling).then_some(health)
     }
 
-    /// The verdict in a word; of an impaired region, in which way it is.
+    /// How the region stands, in the word that the banner uses too. Of a pinned region its health: that it is out
+    /// by our own act stands beside it.
     pub fn word(&self) -> &'static str {
         match (self.health(), self.standing) {
-            (Some(Health::Impaired), Some(Standing::Failing)) => "failing",
-            (Some(Health::Impaired | Health::Degraded), Some(Standing::Lagging)) => "data lags",
-            (Some(health), _) => health.word(),
             (None, _) => "waiting",
+            (Some(_), Some(Standing::Failing)) => "failing",
+            (Some(_), Some(Standing::Lagging)) => "data lags",
+            (Some(health), _) => health.word(),
         }
     }
 

@@ -29,12 +29,13 @@ use crate::domain::ids::Region;
 use crate::ports::Clock;
 
 /// Service ids as `AWS_ENDPOINT_URL_<SERVICE>` spells them, of every service asked here.
-const SERVICES: [&str; 13] = [
+const SERVICES: [&str; 14] = [
     "ROUTE_53",
     "CLOUDWATCH",
     "DYNAMODB",
     "RDS",
     "ECS",
+    EC2,
     "ELASTIC_LOAD_BALANCING_V2",
     "APPLICATION_AUTO_SCALING",
     "STS",
@@ -47,6 +48,9 @@ const SERVICES: [&str; 13] = [
 
 /// The service of routing controls, which has no endpoint of its own but those of each cluster.
 const ROUTING: &str = "ROUTE53_RECOVERY_CLUSTER";
+
+/// The one service whose requests are not written by its SDK crate.
+pub(super) const EC2: &str = "EC2";
 
 /// Which AWS is asked.
 #[derive(Debug)]
@@ -299,6 +303,16 @@ fn endpoint_of(config: &SdkConfig) -> Option<String> {
 /// True when routing controls are to be asked at a custom endpoint instead of their cluster's.
 pub(super) fn moves_routing(config: &SdkConfig) -> bool {
     config.endpoint_url().is_some() || endpoint_of_service(config, ROUTING).is_some()
+}
+
+/// The custom endpoint of a service that no SDK client stands for; in the SDK's order, so that a flag goes before a
+/// service's own variable, and that before the general one.
+pub(super) fn custom_endpoint_of(config: &SdkConfig, service: &str) -> Option<String> {
+    let general = config.endpoint_url().map(str::to_owned);
+    if config.get_origin("endpoint_url").is_client_config() {
+        return general;
+    }
+    endpoint_of_service(config, service).or(general)
 }
 
 fn endpoint_of_service(config: &SdkConfig, service: &str) -> Option<String> {

@@ -29,6 +29,16 @@ impl Place {
         cluster: &ClusterName,
         keys: &[ServiceKey],
     ) -> Each<ServiceKey, ServiceState> {
+        let told = self.described(cluster, keys).await.into_iter();
+        told.map(|(key, service)| (key, service.map(|service| service_state(&service)))).collect()
+    }
+
+    /// The same services in ECS's own words.
+    pub(super) async fn described(
+        &self,
+        cluster: &ClusterName,
+        keys: &[ServiceKey],
+    ) -> Each<ServiceKey, Service> {
         let client = self.ecs().await;
         let names = keys.iter().map(|key| key.service.as_str().to_owned()).collect();
         let request = client.describe_services().cluster(cluster.as_str()).set_services(Some(names));
@@ -36,25 +46,28 @@ impl Place {
             Ok(answer) => answer,
             Err(error) => return keys.iter().map(|key| (key.clone(), Err(error.clone()))).collect(),
         };
+        let failures = answer.failures.unwrap_or_default();
+        let mut services = answer.services.unwrap_or_default();
         keys.iter()
             .map(|key| {
                 let name = key.service.as_str();
-                let found = answer.services().iter().find(|service| service.service_name() == Some(name));
-                let state = found.map(service_state).ok_or_else(|| {
-                    let failure = answer.failures().iter().find(|failure| {
+                let found = services.iter().position(|service| service.service_name() == Some(name));
+                let service = found.map(|index| services.swap_remove(index)).ok_or_else(|| {
+                    let failure = failures.iter().find(|failure| {
                         failure.arn().is_some_and(|arn| arn.rsplit('/').next() == Some(name))
                     });
                     let reason = failure.and_then(|failure| failure.reason()).unwrap_or("MISSING");
                     let detail = failure.and_then(|failure| failure.detail()).unwrap_or_default();
                     self.error(ErrorKind::NotFound, DESCRIBE_SERVICES, format!("{reason} {detail}").trim())
                 });
-                (key.clone(), state)
+                (key.clone(), service)
             })
             .collect()
     }
 }
 
-fn service_state(service: &Service) -> ServiceState {
+/// A service as the console shows it.
+pub(super) fn service_state(service: &Service) -> ServiceState {
     let mut deployments: Vec<Deployment> = service.deployments().iter().map(deployment).collect();
     deployments.sort_by_key(|deployment| deployment.status.as_str() != "PRIMARY");
     let mut events: Vec<(Timestamp, &SdkEvent)> =

@@ -12,7 +12,7 @@
 //! | `config`, `credentials`, `source` | profiles, roles and endpoints; one load of credentials for all who need them |
 //! | `errors`, `budget` | what went wrong; what watching may take and takes |
 //! | `place` | one scope in one region: its clients, its way of asking |
-//! | `elb` … `sts` | one service each |
+//! | `ec2`, `elb` … `sts` | one service each |
 //! | `discover` | from hostnames to a topology |
 //! | `act` | what runbooks observe and send: the engine's `Executor` |
 //! | `lease` | the lease of runs, in a DynamoDB table |
@@ -25,6 +25,7 @@ mod connect;
 mod credentials;
 pub mod discover;
 mod dynamodb;
+mod ec2;
 mod ecs;
 mod elb;
 mod errors;

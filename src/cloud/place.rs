@@ -46,7 +46,7 @@ pub(super) struct Seat {
 
 /// Each client has retry tokens of its own. The SDK's default keeps them for the whole process, where the
 /// failures of one place would use up the retries of another.
-const RETRIES: &str = "switchtower";
+pub(super) const RETRIES: &str = "switchtower";
 
 /// Time for a connection of a call that is sent once.
 const CONNECT: Duration = Duration::from_millis(3_100);
@@ -217,12 +217,20 @@ impl Place {
             .operation_attempt_timeout(limit)
             .operation_timeout(limit + SLACK)
             .build();
-        let config = config.retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+        self.on_time(config.retry_config(RetryConfig::disabled()).timeout_config(timeouts).build())
+    }
+
+    /// The configuration for a call that no client of the SDK makes: with its retries, and signed by AWS's clock.
+    pub(super) async fn by_hand(&self) -> SdkConfig {
+        self.on_time(self.access().await.config.clone())
+    }
+
+    fn on_time(&self, config: SdkConfig) -> SdkConfig {
         let ahead = self.cloud.clock_ahead();
         if ahead.abs() < SKEWED {
-            return config.build();
+            return config;
         }
-        config.time_source(Shifted(self.cloud.0.clock, ahead)).build()
+        config.into_builder().time_source(Shifted(self.cloud.0.clock, ahead)).build()
     }
 
     /// The same for S3.

@@ -90,6 +90,8 @@ ids! {
     ClusterName;
     /// An ECS service name.
     ServiceName;
+    /// A subnet id, `subnet-…`.
+    SubnetId;
     /// A DynamoDB table name.
     TableName;
     /// An Aurora global cluster identifier.

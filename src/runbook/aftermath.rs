@@ -25,7 +25,7 @@ pub struct Aftermath {
 
 /// What RDS tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "told", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Told {
     /// Writes at the old primary's storage are blocked.
     Blocked {

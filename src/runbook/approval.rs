@@ -97,13 +97,7 @@ impl Approval {
         if !arming.holds(now) {
             return Err(ApprovalError::Disarmed);
         }
-        let expected = plan.confirm.clone();
-        if typed.trim() != expected.as_str() {
-            return Err(ApprovalError::NotConfirmed { expected, typed: typed.trim().into() });
-        }
-        if reason.trim().is_empty() {
-            return Err(ApprovalError::NoReason);
-        }
+        Self::worded(std::slice::from_ref(&plan.confirm), typed, reason)?;
         let blocks =
             |finding: &&GuardFinding| finding.force == Force::Block && !(overrides && finding.may_override);
         let blocking: Vec<GuardFinding> = plan.findings.iter().filter(blocks).cloned().collect();
@@ -116,6 +110,22 @@ impl Approval {
             reason: reason.trim().into(),
             overrides: plan.findings.clone(),
         })
+    }
+
+    /// Whether the words would do: one of the `expected` names typed, and a reason given.
+    pub fn worded(expected: &[Text], typed: &str, reason: &str) -> Result<(), ApprovalError> {
+        let typed = typed.trim();
+        if !expected.iter().any(|name| name.as_str() == typed) {
+            let names: Vec<&str> = expected.iter().map(Text::as_str).collect();
+            return Err(ApprovalError::NotConfirmed {
+                expected: names.join(" or ").into(),
+                typed: typed.into(),
+            });
+        }
+        if reason.trim().is_empty() {
+            return Err(ApprovalError::NoReason);
+        }
+        Ok(())
     }
 
     /// The plan's digest.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{
     AlarmName, Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId, HealthCheckId, HostName, Region,
-    ServiceKey, TableName, ZoneId,
+    ServiceKey, SubnetId, TableName, ZoneId,
 };
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, Reading, Source};
 use crate::domain::snapshot::{
@@ -88,6 +88,8 @@ pub enum Fact {
     Dependencies(Region, ServiceKey),
     /// What a task of a service takes of the Fargate quota (DescribeServices, DescribeTaskDefinition).
     TaskSize(Region, ServiceKey),
+    /// The subnets that a service's tasks take their addresses from (DescribeServices, EC2 DescribeSubnets).
+    Subnets(Region, ServiceKey),
     /// Fargate vCPU quota (Service Quotas GetServiceQuota).
     VcpuQuota(Region),
     /// Tags of a resource; also proves that it exists.
@@ -154,6 +156,8 @@ pub enum Known {
     Dependencies(Vec<Dependency>),
     /// What a task takes.
     TaskSize(TaskSize),
+    /// Subnets; none where tasks share the address of the machine that they run on.
+    Subnets(Vec<Subnet>),
     /// Tags.
     Tags(BTreeMap<String, String>),
     /// A word: a stack's status, a VPC's id.
@@ -184,6 +188,7 @@ impl Fact {
             | Self::KeepAlive(region, _)
             | Self::Dependencies(region, _)
             | Self::TaskSize(region, _)
+            | Self::Subnets(region, _)
             | Self::VcpuQuota(region)
             | Self::Tags(region, _)
             | Self::Alarm(region, _)
@@ -271,6 +276,17 @@ pub struct TaskSize {
     pub vcpus: Option<f64>,
 }
 
+/// A subnet, and how many addresses it has left for new tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet {
+    /// Its id.
+    pub id: SubnetId,
+    /// Its availability zone, `eu-west-1a`.
+    pub zone: Text,
+    /// Free IPv4 addresses; `None` for a subnet of IPv6 alone, which does not run out.
+    pub free: Option<u32>,
+}
+
 /// Where tasks run, as far as the quota of Fargate On-Demand goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -345,6 +361,8 @@ typed! {
     dependencies(Dependencies) -> Vec<Dependency>;
     /// What a task takes.
     task_size(TaskSize) -> TaskSize;
+    /// The subnets.
+    subnets(Subnets) -> Vec<Subnet>;
     /// The tags.
     tags(Tags) -> BTreeMap<String, String>;
     /// The word.

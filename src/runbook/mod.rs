@@ -59,7 +59,7 @@ pub use catalog::{LeaseState, Peaks, PlanError, Runbook, RunbookSpec, Situation}
 pub use condition::{Condition, Judgement, Moment};
 pub use event::{ActFailure, Decision, Entry, Event, LeaseOutcome, Opening, Outcome, RunId};
 pub use executor::{Executor, Receipt};
-pub use fact::{Answer, Dependency, Fact, Facts, Known, RdsEvent, RunsOn, TaskSize};
+pub use fact::{Answer, Dependency, Fact, Facts, Known, RdsEvent, RunsOn, Subnet, TaskSize};
 pub use guard::{Force, GuardFinding, GuardId};
 pub use lease::{Claim, HEARTBEAT, LEASE_LIFE, Lease, LeaseError, LeaseStore, LeaseView};
 pub use operation::{FailureDomain, Operation, RecordAction, RecordChange, Resend, Steering, Suspended};

@@ -34,6 +34,7 @@ fn limit(service: &str, operation: &str) -> (&'static str, f64, f64) {
         ("monitoring", "DescribeAlarms") => ("cloudwatch/alarms", 9.0, 9.0),
         ("monitoring", "DescribeAlarmHistory") => ("cloudwatch/history", 20.0, 20.0),
         ("monitoring", _) => ("cloudwatch", 400.0, 400.0),
+        ("ec2", _) => ("ec2/describe", 100.0, 20.0),
         ("sns", "Publish") => ("sns/publish", 300.0, 300.0),
         ("sns", _) => ("sns", 30.0, 30.0),
         ("sts", _) => ("sts", 600.0, 600.0),

@@ -96,6 +96,8 @@ pub struct SimOptions {
     pub linked_checks: Vec<Region>,
     /// Fargate vCPUs that the account may use in each region.
     pub vcpus: f64,
+    /// Addresses for tasks in each subnet; a task that finds none does not start.
+    pub addresses: u32,
 }
 
 impl Default for SimOptions {
@@ -114,6 +116,7 @@ impl Default for SimOptions {
             images_in: None,
             linked_checks: Vec::new(),
             vcpus: 256.0,
+            addresses: 250,
         }
     }
 }
@@ -209,6 +212,7 @@ impl Sim {
         fleet.images_in = options.images_in.map(|region| region.to_string());
         fleet.linked = options.linked_checks.iter().map(Region::to_string).collect();
         fleet.vcpus = options.vcpus;
+        fleet.addresses = options.addresses;
         let sim = Self {
             inner: Arc::new(Inner {
                 world: World::new(fleet, wiring, pace, started),

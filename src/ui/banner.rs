@@ -15,10 +15,10 @@ use super::panes::finding_mark;
 use super::pen::{Pen, fit, width};
 use super::theme::{Mark, Theme};
 use super::value::Lens;
-use crate::app::{App, PaneId, Standing};
+use crate::app::{App, PaneId};
 use crate::domain::ids::Region;
 use crate::domain::snapshot::Identity;
-use crate::domain::{ErrorKind, Finding, Health, Observed, derive};
+use crate::domain::{ErrorKind, Finding, Health, Observed, Standing, derive};
 
 /// How many lines the banner takes on a screen of this height.
 pub(super) fn height(screen: u16) -> u16 {
@@ -95,21 +95,31 @@ fn summary(app: &App) -> String {
             _ => regions,
         };
     }
-    let standing = |wanted: Standing| -> Vec<&str> {
-        let regions = app.fleet.regions().filter(|region| app.fleet.standing(region) == Some(wanted));
-        regions.map(Region::as_str).collect()
+    let pins = &app.fleet.snapshot().pins;
+    let out = |region: &Region| pins.of(region).is_some();
+    let standing = |wanted: Standing, lags_out: bool| -> Vec<&str> {
+        let stands = |region: &&Region| {
+            app.fleet.standing(region) == Some(wanted)
+                && (wanted != Standing::Lagging || out(region) == lags_out)
+        };
+        app.fleet.regions().filter(stands).map(Region::as_str).collect()
     };
+    // What was not read yet is told in the word of the regions' headings.
+    let (one, several) =
+        if app.fleet.is_settling() { ("is waiting", "waiting") } else { ("is unknown", "unknown") };
     let mut clauses = Vec::new();
-    for (wanted, one, several) in [
-        (Standing::Failing, "is failing", "failing"),
-        (Standing::Impaired, "is impaired", "impaired"),
-        (Standing::Unknown, "is unknown", "unknown"),
-        (Standing::Lagging, "serves, data lags", "serve, data lags"),
-        (Standing::Degraded, "is degraded", "degraded"),
-        (Standing::Pinned, "is ⊘ pinned", "⊘ pinned"),
-        (Standing::Healthy, "is healthy", "healthy"),
+    for (wanted, lags_out, one, several) in [
+        (Standing::Failing, false, "is failing", "failing"),
+        (Standing::Impaired, false, "is impaired", "impaired"),
+        (Standing::Unknown, false, one, several),
+        (Standing::Lagging, false, "serves, data lags", "serve, data lags"),
+        // A region that is out by our own act serves nobody.
+        (Standing::Lagging, true, "⊘ pinned, data lags", "⊘ pinned, data lags"),
+        (Standing::Degraded, false, "is degraded", "degraded"),
+        (Standing::Pinned, false, "is ⊘ pinned", "⊘ pinned"),
+        (Standing::Healthy, false, "is healthy", "healthy"),
     ] {
-        let regions = standing(wanted);
+        let regions = standing(wanted, lags_out);
         let names = regions.join(", ");
         clauses.push(match (all, regions.len()) {
             (_, 0) => continue,

@@ -11,12 +11,13 @@
 //!          │ 5XX 62.1 %    p99 1.2 s ▁▁▁▂▆█  30s  │   5XX 0.02 % p99 184 ms ▁▁▁▁▁▁  30s
 //! ```
 
-use super::panes::{self, Row, Slot, mark, row_mark};
+use super::panes::{self, Row, Slot, mark, region_mark, row_mark};
 use super::pen::{Pen, width};
 use super::slot;
 use super::theme::{Mark, Theme};
 use super::value::Lens;
-use crate::app::{App, PaneId, RegionView, Standing};
+use crate::app::{App, PaneId, RegionView};
+use crate::domain::Standing;
 
 /// The width of the pane's names at the left.
 pub(super) const GUTTER: u16 = 9;
@@ -100,7 +101,7 @@ pub(super) fn region_heading(pen: &mut Pen<'_>, app: &App, view: &RegionView<'_>
     let here = *view.region == app.focus.region;
     let name = format!(" {number} {} ", view.region);
     let style = if here { theme.cursor() } else { theme.strong() };
-    let mark = Mark::of_health(view.health());
+    let mark = region_mark(view);
     let word = view.word();
     let word_room = width(word) + 3;
     let long = width(&name) + word_room + 12 <= wide;

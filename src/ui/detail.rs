@@ -7,7 +7,7 @@
 use super::chart;
 use super::format;
 use super::page::Page;
-use super::panes::{self, Table, finding_mark, row_mark};
+use super::panes::{self, Table, finding_mark, region_mark, row_mark};
 use super::pen::{Pen, fit, width};
 use super::table;
 use super::theme::{Mark, Theme};
@@ -41,7 +41,7 @@ pub(super) fn paint(pen: &mut Pen<'_>, app: &App, detail: &Detail, theme: Theme)
 
 fn heading(pen: &mut Pen<'_>, app: &App, view: &RegionView<'_>, theme: Theme) {
     super::timeline::rule(pen, 0, &format!("{} in {}", app.focus.pane.title(), view.region), theme);
-    let mark = Mark::of_health(view.health());
+    let mark = region_mark(view);
     let word = view.word();
     let (dns, dns_style) = super::columns::dns(view, theme, true);
     let end = pen.width().saturating_sub(1);

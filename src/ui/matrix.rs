@@ -9,11 +9,12 @@
 //! ```
 
 use super::columns;
-use super::panes::{self, mark};
+use super::panes::{self, mark, region_mark};
 use super::pen::{Pen, fit, width};
 use super::theme::{Mark, Theme};
 use super::value::{Lens, Trust, Value, short, tiny};
-use crate::app::{App, RegionView, Standing};
+use crate::app::{App, RegionView};
+use crate::domain::Standing;
 
 const NAME: u16 = 17;
 const DNS: u16 = 4;
@@ -127,7 +128,7 @@ fn region(
     name: u16,
     theme: Theme,
 ) {
-    let mark = Mark::of_health(view.health());
+    let mark = region_mark(view);
     if view.standing == Some(Standing::Pinned) {
         pen.put(0, y, 1, "⊘", theme.strong());
     } else {

@@ -84,6 +84,57 @@ fn a_run_that_is_not_there_is_wrong_usage() {
 }
 
 #[test]
+fn what_is_wrong_by_itself_is_refused_before_anybody_is_asked() {
+    let (home, sim) = stage();
+    let drain = ["run", "drain", "--region", "eu-west-1"];
+    let failover = ["run", "failover", "--region", "us-east-1"];
+    let switchover = ["run", "switchover"];
+    let sure = ["--confirm", "us-east-1", "--reason", "x"];
+    let cases: &[(&[&str], &[&str], &str)] = &[
+        (
+            &drain,
+            &["--confirm", "us-east-1", "--reason", "x"],
+            "nothing was done: type eu-west-1 to confirm, not \"us-east-1\"",
+        ),
+        (&drain, &["--confirm", "eu-west-1", "--reason", " "], "nothing was done: a reason is needed"),
+        (&drain, &["--confirm", "eu-west-1"], "--reason <TEXT>"),
+        (&drain, &["--reason", "x"], "--confirm <NAME>"),
+        (&["run", "drain", "--region", "eu-west-9"], &sure, "there is no region eu-west-9"),
+        (&["run", "drain"], &sure, "say which region with --region; there are us-east-1, eu-west-1"),
+        (&failover, &["--database", "promote", "--confirm", "us-east-1", "--reason", "x"], "'promote'"),
+        (
+            &failover,
+            &["--database", "failover", "--to", "us-east-1", "--confirm", "us-east-1", "--reason", "x"],
+            "--to us-east-1 is the region that is to go",
+        ),
+        (
+            &failover,
+            &["--redeploy", "nothing", "--confirm", "us-east-1", "--reason", "x"],
+            "no survivor runs a service nothing",
+        ),
+        (
+            &switchover,
+            &["--confirm", "orders", "--reason", "x"],
+            "type us-east-1 or eu-west-1 to confirm, not \"orders\"",
+        ),
+        (&["run", "switchover", "--to", "eu-west-9"], &sure, "no global database has a cluster in eu-west-9"),
+        (&["run", "restore"], &sure, "name the region to restore"),
+        (&["run", "restore", "--region", "eu-west-9"], &sure, "the topology names no region eu-west-9"),
+        (&["run", "cleanup", "--region", "eu-west-9"], &sure, "the topology names no region eu-west-9"),
+        (&["run", "cleanup"], &sure, "type orders to confirm, not \"us-east-1\""),
+        (&["run", "cleanup", "--now"], &sure, "cleanup takes no --now"),
+        (&["plan", "drain", "--region", "eu-west-9"], &[], "there is no region eu-west-9"),
+    ];
+    sim.forget_calls();
+    for (what, how, words) in cases {
+        let ran = ask(&home, &sim, &[*what, *how].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{what:?} {how:?}: {ran:?}");
+        assert!(ran.err.contains(words), "{what:?} {how:?}: {}", ran.err);
+        assert_eq!(sim.calls().len(), 0, "{what:?} {how:?}");
+    }
+}
+
+#[test]
 fn credentials_that_nobody_takes_are_why_there_is_no_plan() {
     let (home, calm) = stage();
     drop(calm);

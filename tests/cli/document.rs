@@ -71,6 +71,27 @@ fn every_measured_field_has_the_promised_shape() {
 }
 
 #[test]
+fn a_region_whose_data_lags_is_not_just_healthy() {
+    let document = observe("regional-outage");
+    let told: Vec<(&str, &str)> = document["regions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|region| (region["health"].as_str().unwrap(), region["standing"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [("impaired", "failing"), ("healthy", "lagging")]);
+    let table = text::table(&document, true);
+    let line = |words: &str| table.lines().find(|line| line.contains(words)).unwrap_or_default().to_owned();
+    assert!(line("it fails its users").contains("impaired"), "{table}");
+    let lags = line("it serves; data lags");
+    assert!(lags.contains("eu-west-1") && lags.contains("healthy"), "{table}");
+    assert!(!lags.contains("\x1b[32m"), "not in the colour of health: {lags:?}");
+    let calm = observe("calm");
+    assert!(calm["regions"].as_array().unwrap().iter().all(|region| region["standing"] == "healthy"));
+    assert!(!text::table(&calm, false).contains("lags"));
+}
+
+#[test]
 fn the_table_has_findings_first_and_the_summary_last() {
     let document = observe("regional-outage");
     let table = text::table(&document, false);

@@ -1,10 +1,12 @@
 //! The built program as a child, in a home of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long one run may take on a loaded machine.
@@ -132,6 +134,17 @@ impl Sim {
         assert!(url.starts_with("http://127.0.0.1:"), "{line:?}");
         Self { child, url }
     }
+
+    /// Every call to AWS since the last time that they were forgotten.
+    pub(crate) fn calls(&self) -> Vec<Value> {
+        let Value::Array(calls) = ask(&self.url, "GET", "/_sim/calls", "") else { panic!("no calls") };
+        calls
+    }
+
+    /// Empties the log of calls.
+    pub(crate) fn forget_calls(&self) {
+        ask(&self.url, "DELETE", "/_sim/calls", "");
+    }
 }
 
 impl Drop for Sim {
@@ -139,6 +152,23 @@ impl Drop for Sim {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A request to a served world about itself, and its answer.
+pub(crate) fn ask(url: &str, method: &str, path: &str, body: &str) -> Value {
+    let host = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!(head.split(' ').nth(1), Some("200"), "{answer}");
+    serde_json::from_str(body).unwrap()
 }
 
 /// Compares with a file beside this one; `UPDATE_GOLDEN=1` accepts what was found.

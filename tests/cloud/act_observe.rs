@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use switchtower::cloud::Cloud;
 use switchtower::domain::ids::{Arn, HealthCheckId, HostName, Region, ServiceKey};
-use switchtower::domain::observation::ErrorKind;
+use switchtower::domain::observation::{ErrorKind, Observed};
 use switchtower::runbook::{Executor, Fact, Facts, Known, RunsOn, TaskSize};
-use switchtower::sim::{Mode, SimOptions};
+use switchtower::sim::{FaultKind, InjectedFault, Mode, SimOptions};
 
 use super::act::{acting, api, apply, desired, east, hands, know, pass, west};
 use super::fixture::{World, epoch, with};
@@ -30,6 +30,7 @@ fn everything(world: &World) -> Vec<Fact> {
                 Fact::Scaling(at(), key()),
                 Fact::Dependencies(at(), key()),
                 Fact::TaskSize(at(), key()),
+                Fact::Subnets(at(), key()),
             ]);
         }
         for balancer in &entry.load_balancers {
@@ -99,6 +100,7 @@ fn only(fact: &Fact) -> Option<String> {
         | Fact::KeepAlive(region, _)
         | Fact::Dependencies(region, _)
         | Fact::TaskSize(region, _)
+        | Fact::Subnets(region, _)
         | Fact::RdsEvents(region, _)
         | Fact::VcpuQuota(region)
         | Fact::Tags(region, _)
@@ -130,7 +132,8 @@ async fn every_fact_of_a_calm_world_is_known_at_once() {
     let calls = world.sim.calls();
     let count = |operation: &str| calls.iter().filter(|call| call.operation == operation).count();
     assert_eq!((count("DescribeScalableTargets"), count("DescribeAlarms")), (2, 2));
-    assert_eq!(count("DescribeServices"), 2 + 6, "one a region, and one a service for its dependencies");
+    assert_eq!(count("DescribeServices"), 2, "one a region for all that it tells of three services");
+    assert_eq!(count("DescribeSubnets"), 2, "those of all services of a region together");
     assert_eq!(count("GetMetricData"), 2 + 1, "one a region for its traffic, one for the lag");
     assert!(!calls.iter().any(|call| call.mutating));
 }
@@ -347,6 +350,47 @@ async fn what_a_task_takes_of_the_quota_is_read_from_its_definition() {
     let (_, acting) = hands("calm");
     let size = know(&acting, &Fact::TaskSize(west(), api())).await;
     assert_eq!(size, Known::TaskSize(TaskSize { runs_on: RunsOn::Fargate, vcpus: Some(1.0) }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn free_addresses_are_told_subnet_by_subnet() {
+    let (_, acting) = hands("calm");
+    let Known::Subnets(told) = know(&acting, &Fact::Subnets(west(), api())).await else { panic!() };
+    let told: Vec<_> = told.iter().map(|subnet| (subnet.zone.as_str(), subnet.free)).collect();
+    assert_eq!(told, [("eu-west-1a", Some(244)), ("eu-west-1b", Some(246)), ("eu-west-1c", Some(246))]);
+}
+
+/// What becomes of the question for free addresses when this befalls the first call of it, or (0) all of them.
+async fn addresses_with(kind: FaultKind, nth: u32) -> (Observed<Known>, usize) {
+    let (world, acting) = hands("calm");
+    world.sim.inject(InjectedFault::next("ec2", "DescribeSubnets", kind).on(nth));
+    let fact = Fact::Subnets(west(), api());
+    let facts = acting.observe(std::slice::from_ref(&fact)).await;
+    let asked = world.sim.calls().iter().filter(|call| call.operation == "DescribeSubnets").count();
+    (facts.get(&fact).unwrap().clone(), asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ec2_refuses_is_told_apart_and_asked_again_as_with_any_other_service() {
+    let refused = |status, code: &str| FaultKind::Refuse { status, code: code.into() };
+    for (kind, nth, wanted, calls) in [
+        (FaultKind::Throttle, 1, None, 2),
+        (refused(503, "Unavailable"), 1, None, 2),
+        (FaultKind::Throttle, 0, Some(ErrorKind::Throttled), 2),
+        (refused(500, "InternalError"), 0, Some(ErrorKind::ServiceDown), 2),
+        (refused(403, "UnauthorizedOperation"), 0, Some(ErrorKind::Denied), 1),
+        (refused(400, "RequestExpired"), 0, Some(ErrorKind::Expired), 1),
+        (FaultKind::Hang, 0, Some(ErrorKind::TimedOut), 1),
+    ] {
+        let (told, asked) = addresses_with(kind.clone(), nth).await;
+        assert_eq!(told.error().map(|error| error.kind), wanted, "{kind:?}: {:?}", told.error());
+        assert_eq!(told.value().is_some(), wanted.is_none(), "{kind:?}");
+        assert_eq!(asked, calls, "{kind:?}");
+    }
+    let (told, _) = addresses_with(refused(403, "UnauthorizedOperation"), 0).await;
+    let error = told.error().unwrap();
+    assert_eq!((error.call.as_ref(), error.request_id.is_some()), ("ec2:DescribeSubnets", true));
+    assert!(error.next_step.as_str().contains("ec2:DescribeSubnets"), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Fake, SHARED_STATUS, Seeded};
 use crate::json::{count, equals, equals_at, failed, measured, row, seeded};
+use crate::process;
 use crate::{Case, case};
 
 /// The cases, one a pane.
@@ -19,6 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
         of("percentiles_fail_alone", percentiles_fail_alone),
         of("ecs", ecs),
         of("scaling", scaling),
+        of("free_addresses", free_addresses),
         of("route53", route53),
         of("s3", s3),
         of("aurora", aurora),
@@ -150,6 +152,31 @@ fn scaling(fake: &Seeded) -> Result<(), String> {
             equals(ecs, "max", &seed["max"])?;
             equals(ecs, "scaling_suspended", &seed["suspended"][0])?;
         }
+    }
+    Ok(())
+}
+
+/// Of sixteen addresses of a subnet AWS keeps five and others took five; a drain needs eight for new tasks.
+fn free_addresses(fake: &Seeded) -> Result<(), String> {
+    let topology = fake.home.join("t.toml").display().to_string();
+    let asked =
+        ["plan", "drain", "--region", "us-east-1", "--topology", &topology, "--endpoint-url", &fake.url];
+    let plan = process::switchtower(&fake.home, "AKIAADDRESSES", &asked)?;
+    let wanted = "eu-west-1 needs 8 addresses for new tasks (8 more of prod/admin), its subnets have 6 free";
+    let told = plan.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    if !told.contains(wanted) {
+        let guards = plan.stdout.lines().filter(|line| line.contains("headroom"));
+        let guards = guards.collect::<Vec<_>>().join("\n");
+        return Err(format!("nothing of \"{wanted}\": {guards}\n{}", plan.told()));
+    }
+    let calls = fake.calls_of("AKIAADDRESSES")?;
+    let asked: Vec<String> = calls
+        .iter()
+        .filter(|call| call["operation"] == "DescribeSubnets")
+        .map(|call| format!("{} {}", call["region"], call["status"]))
+        .collect();
+    if asked != ["\"eu-west-1\" 200"] {
+        return Err(format!("DescribeSubnets: {asked:?}"));
     }
     Ok(())
 }

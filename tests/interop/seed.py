@@ -95,12 +95,20 @@ class Seeder:
             targets += count
             elb.register_targets(TargetGroupArn=target_group, Targets=[
                 {"Id": f"10.{index}.{position}.{host + 10}", "Port": 8080} for host in range(count)])
-            services.append(self.service(region, name, desired, target_group, subnets, group, index))
+            # The second service of the second region has one narrow subnet to itself, and others took half of it.
+            own = self.narrow(ec2, vpc, index, zones[0]) if self.fake == "moto" and index == position == 1 else subnets
+            services.append(self.service(region, name, desired, target_group, own, group, index))
         self.manifest["regions"][region] |= {
             "load_balancer": {"name": f"api-{region}", "arn": arn, "dns": balancer["DNSName"].lower(),
                               "zone": balancer["CanonicalHostedZoneId"], "dimension": arn.split(":loadbalancer/")[1]},
             "target_groups": [service["target_group"].split(":")[-1] for service in services],
             "targets": targets, "services": services}
+
+    def narrow(self, ec2, vpc, index, zone):
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.{index}.9.0/28", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for _ in range(5):
+            ec2.create_network_interface(SubnetId=subnet)
+        return [subnet]
 
     def service(self, region, name, desired, target_group, subnets, group, index):
         ecs = self.client("ecs", region)

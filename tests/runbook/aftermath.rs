@@ -106,6 +106,13 @@ fn what_aws_says_of_the_fence_is_told_once_and_loudly_where_it_must_be() {
             for (told, expected) in told.iter().zip(expected) {
                 assert!(told.starts_with(expected), "{name}: {told}, not {expected}");
             }
+            for aftermath in heard(&stage) {
+                let json = serde_json::to_value(&aftermath).unwrap();
+                let kinds = ["blocked", "not_blocked", "endpoint_moved", "silent"];
+                assert!(kinds.iter().any(|kind| json["told"]["kind"] == *kind), "{json}");
+                assert!(json["told"].get("told").is_none(), "{json}");
+                assert_eq!(serde_json::from_value::<Aftermath>(json).unwrap(), aftermath);
+            }
             // On the run's screen, in its report, and in what people are told at the end.
             let entries = stage.recorder.entries();
             let run = RunState::of(&entries);

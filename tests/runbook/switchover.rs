@@ -230,8 +230,14 @@ fn where_the_writer_goes() {
             Params { to: Some(region(US)), ..Params::default() },
             "the writer of my-global-db is in us-east-1 already",
         ),
-        (to("sa-east-1"), "my-global-db has no cluster in sa-east-1"),
-        (of_region("sa-east-1"), "the writer of my-global-db is in us-east-1, not in sa-east-1"),
+        (
+            to("sa-east-1"),
+            "no global database has a cluster in sa-east-1; there are some in us-east-1, eu-west-1 and ap-southeast-1",
+        ),
+        (
+            of_region("sa-east-1"),
+            "no global database has a cluster in sa-east-1; there are some in us-east-1, eu-west-1 and ap-southeast-1",
+        ),
         (
             Params { to: Some(region(AP)), ..of_region(EU) },
             "the writer of my-global-db is in us-east-1, not in eu-west-1",

@@ -128,6 +128,11 @@ fn followed_once() {
     let scaled = changes.iter().all(|call| call["operation"] == "RegisterScalableTarget");
     assert!(scaled && changes.len() == 3, "nothing after the word: {changes:#?}");
     assert_eq!(judge::moment(&world.view()), Vec::<String>::new());
+    // A name typed wrong is told before anybody is asked.
+    let asked = world.calls().len();
+    let mistyped = bastion.run(&["runs", "resume", &run, "--confirm", "eu-west-1", "--reason", "on"]);
+    assert_eq!(mistyped.code, Some(2), "{mistyped:?}");
+    assert_eq!(world.calls().len(), asked, "{mistyped:?}");
     // Whoever takes it up is asked again who they are: the account may be another one in this shell.
     bastion.edit("account = \"123456789012\"", "account = \"999999999999\"");
     let resume = ["runs", "resume", &run, "--confirm", LEAVING, "--reason", "on"];

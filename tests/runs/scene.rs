@@ -2,8 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -14,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::cli::program::{Home, Ran, ended, finish};
+use crate::cli::program::{Home, Ran, ask, ended, finish};
 
 /// The region that is left.
 pub(super) const LEAVING: &str = "us-east-1";
@@ -410,20 +409,4 @@ fn read_all(from: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
         let _ = from.map(|mut from| from.read_to_end(&mut bytes));
         String::from_utf8_lossy(&bytes).into_owned()
     })
-}
-
-fn ask(url: &str, method: &str, path: &str, body: &str) -> Value {
-    let host = url.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert_eq!(head.split(' ').nth(1), Some("200"), "{answer}");
-    serde_json::from_str(body).unwrap()
 }

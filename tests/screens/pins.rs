@@ -5,12 +5,13 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use switchtower::app::Effect;
 use switchtower::app::acting::Book;
+use switchtower::domain::metric::Metric;
 use switchtower::domain::pin::{Held, Pin, Pins, Subject, Value};
 use switchtower::runbook::DatabaseChoice;
 
 use super::{LARGE, MIDDLE, SMALL};
 use crate::console::stage::{Stage, calm, many};
-use crate::domain::fixture::{World, check_config, region};
+use crate::domain::fixture::{World, check_config, flat, region};
 
 const SIZES: [(&str, (u16, u16)); 3] = [("80x24", SMALL), ("120x40", MIDDLE), ("200x50", LARGE)];
 
@@ -20,6 +21,16 @@ macro_rules! screen {
             insta::assert_snapshot!($name, $stage.text());
         })
     };
+}
+
+#[test]
+fn a_pinned_region_whose_data_lags_serves_nobody() {
+    let mut world = pinned(calm(), "drain", (true, true));
+    world.set(0, Metric::TableReplicationLatency, &["eu-west-1", "Orders"], flat(40_000.0));
+    let screen = Stage::on(&world, SMALL).text();
+    let banner = screen.lines().next().unwrap();
+    assert!(banner.contains("us-east-1 ⊘ pinned, data lags; eu-west-1 is healthy"), "{screen}");
+    assert!(screen.contains("▲ data lags ⊘ pinned"), "{screen}");
 }
 
 /// The first region of a world was taken out by its check; the flags are these now.

@@ -239,6 +239,25 @@ async fn images_of_a_dark_region_keep_tasks_of_others_from_starting() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tasks_that_find_no_address_do_not_start() {
+    let sim = world_of(SimOptions { addresses: 7, ..SimOptions::default() });
+    pass(&sim, 60).await;
+    assert_eq!(counts(&sim, "eu-west-1").await, (6, 6, 0));
+    // Fourteen tasks in twenty-one addresses: seven more fit, of twelve.
+    desire(&sim, "eu-west-1", 18).await;
+    pass(&sim, 200).await;
+    assert_eq!(counts(&sim, "eu-west-1").await, (18, 13, 5));
+    let service = service(&sim, "eu-west-1").await;
+    let newest = service.events()[0].message().unwrap();
+    assert!(newest.starts_with("(service api) was unable to place a task."), "{newest}");
+    assert!(newest.contains("does not have enough free addresses"), "{newest}");
+    assert_eq!(states(&sim, 1).await.len(), 13);
+    desire(&sim, "eu-west-1", 9).await;
+    pass(&sim, 200).await;
+    assert_eq!(counts(&sim, "eu-west-1").await, (9, 9, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn wrong_names_and_numbers_are_refused() {
     let sim = world("calm");
     let client = ecs(&sim, "eu-west-1");

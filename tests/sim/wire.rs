@@ -40,11 +40,40 @@ async fn unsigned_calls_are_refused_in_so_many_words() {
         assert!(headers.contains_key("x-amzn-requestid"));
         assert!(body.contains("Instance metadata, SSO and web identity are not simulated"), "{body}");
     }
-    let request = signed("POST", "https://ec2.us-east-1.amazonaws.com/", "ec2", "us-east-1");
+    let request = signed("POST", "https://lambda.us-east-1.amazonaws.com/", "lambda", "us-east-1");
     let (status, _, body) = answered(&sim, request.body(Bytes::new()).unwrap()).await;
     assert_eq!(status, 501);
-    assert!(body.contains("no service called ec2"), "{body}");
+    assert!(body.contains("no service called lambda"), "{body}");
     assert!(sim.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn subnets_are_told_in_the_dialect_of_ec2() {
+    let sim = world("calm");
+    let ask = async |form: &str| {
+        let request = signed("POST", "https://ec2.eu-west-1.amazonaws.com/", "ec2", "eu-west-1");
+        answered(&sim, request.body(Bytes::from(format!("{form}&Version=2016-11-15"))).unwrap()).await
+    };
+    let (status, headers, body) = ask("Action=DescribeSubnets").await;
+    let id = headers["x-amzn-requestid"].to_str().unwrap();
+    assert_eq!(status, 200);
+    let start = "<DescribeSubnetsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>";
+    assert!(body.contains(&format!("{start}{id}</requestId><subnetSet><item><subnetId>subnet-0")), "{body}");
+    // Six tasks of api, four of web, four of checkout, in turns over three zones.
+    let count = |free: u32| {
+        body.matches(&format!("<availableIpAddressCount>{free}</availableIpAddressCount>")).count()
+    };
+    assert_eq!((count(244), count(246)), (1, 2), "{body}");
+    let (status, _, body) = ask("Action=DescribeSubnets&SubnetId.1=subnet-0none").await;
+    assert_eq!(status, 400);
+    let error = "<Response><Errors><Error><Code>InvalidSubnetID.NotFound</Code><Message>The subnet ID \
+                 'subnet-0none' does not exist</Message></Error></Errors><RequestID>";
+    assert!(body.replace("&apos;", "'").contains(error), "{body}");
+    let (_, _, body) =
+        ask("Action=DescribeSubnets&Filter.1.Name=subnet-id&Filter.1.Value.1=subnet-0none").await;
+    assert!(body.contains("<subnetSet></subnetSet>"), "{body}");
+    let (status, _, body) = ask("Action=DescribeVpcs").await;
+    assert_eq!((status, body.contains("<Code>InvalidAction</Code>")), (400, true), "{body}");
 }
 
 #[tokio::test(start_paused = true)]

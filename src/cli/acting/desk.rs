@@ -225,6 +225,10 @@ impl Desk {
         let plan = (**plan).clone();
         let arming = Arming::arm(&self.session.topology, clock.now())
             .map_err(|error| Failure::new(Exit::Blocked, error))?;
+        // The reason of the resume covers what the first one covered; drift is what resuming is for. What is typed wrong
+        // is told before anybody is asked.
+        let approval = Approval::mint(&arming, clock.now(), &plan, typed, reason, true)
+            .map_err(|error| not_approved(&error))?;
         // An abort sends nothing, and closing a record must not need anybody's credentials.
         let aborts = matches!(how.decided, Some(Decision::Abort { .. }));
         let findings = if aborts { Vec::new() } else { self.taken_up(&plan).await };
@@ -233,9 +237,6 @@ impl Desk {
         if !blocks.is_empty() {
             return Err(Failure::new(Exit::Blocked, format_args!("nothing was done: {}", blocks.join("; "))));
         }
-        // The reason of the resume covers what the first one covered; drift is what resuming is for.
-        let approval = Approval::mint(&arming, clock.now(), &plan, typed, reason, true)
-            .map_err(|error| not_approved(&error))?;
         let emergency = catalog::by_id(plan.runbook.as_str()).is_some_and(|book| book.spec().emergency);
         let folder = journal::folder_of(&self.runs, run).map_err(unreadable)?;
         // Who goes on with it, and where: the first entry keeps who began.

@@ -20,6 +20,8 @@ pub(in crate::cli) fn run(global: &Global, args: &PlanArgs) -> Result<Exit, Fail
     let runbook = Desk::runbook(&args.runbook)?;
     let params = wished(runbook, &args.wishes)?;
     let session = Session::configured(global)?;
+    let now = session.clock.now();
+    runbook.confirmed_by(&session.topology, &params, now).map_err(|error| refused(error, None))?;
     let runs = session.runs()?;
     let runtime = worker(WORKERS)?;
     let planned = runtime.block_on(async {

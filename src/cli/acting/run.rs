@@ -21,6 +21,10 @@ pub(in crate::cli) fn run(global: &Global, args: &RunArgs) -> Result<Exit, Failu
     let runbook = Desk::runbook(&args.runbook)?;
     let params = plan::wished(runbook, &args.wishes)?;
     let session = Session::configured(global)?;
+    // What is wrong by itself is refused before anybody is asked.
+    let confirmed_by = runbook.confirmed_by(&session.topology, &params, session.clock.now());
+    let confirmed_by = confirmed_by.map_err(|error| plan::refused(error, None))?;
+    Approval::worded(&confirmed_by, &args.confirm, &args.reason).map_err(|error| not_approved(&error))?;
     let runs = session.runs()?;
     let runtime = worker(WORKERS)?;
     let ended = runtime.block_on(async {

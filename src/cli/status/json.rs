@@ -18,7 +18,7 @@ use crate::domain::pin::Pin;
 use crate::domain::snapshot::{FleetSnapshot, Identity};
 use crate::domain::text::Text;
 use crate::domain::topology::{Freshness, RoutingPolicy, Topology};
-use crate::domain::{Finding, Health, Observed, ProbeError, Verdict};
+use crate::domain::{Finding, Health, Observed, ProbeError, Standing, Verdict};
 
 /// The name and version of the format.
 pub const SCHEMA: &str = "switchtower.status/1";
@@ -33,7 +33,10 @@ pub fn document(topology: &Topology, snapshot: &FleetSnapshot, verdict: &Verdict
         .zip(&snapshot.regions)
         .map(|(rows, region)| {
             let mut told = scribe.region(rows, health_of(verdict, &region.region), &region.identity);
-            if let Some(pin) = snapshot.pins.of(&region.region) {
+            let pin = snapshot.pins.of(&region.region);
+            let standing = Standing::of(verdict, &region.region, pin.is_some()).unwrap_or(Standing::Unknown);
+            told["standing"] = json!(standing.word());
+            if let Some(pin) = pin {
                 told["pinned"] = pinned(pin);
             }
             told

@@ -73,9 +73,22 @@ fn finding_line(finding: &Value) -> Line {
 fn region_lines(region: &Value, as_of: Option<Timestamp>, lines: &mut Vec<Line>) {
     let name = word(&region["region"]);
     let health = word(&region["health"]);
+    let mut columns = vec![name.clone(), "region".into(), "-".into(), "health".into(), health.clone()];
+    // In the words of the console's banner, where it says more than the health.
+    let more = match region["standing"].as_str() {
+        Some("failing") => "it fails its users",
+        Some("lagging") if region["pinned"].is_object() => "out of service on purpose; data lags",
+        Some("lagging") => "it serves; data lags",
+        Some("pinned") => "out of service on purpose",
+        _ => "",
+    };
+    let lags = region["standing"] == "lagging";
+    if !more.is_empty() {
+        columns.push(more.into());
+    }
     lines.push(Line {
-        tint: tint_of(&health),
-        columns: vec![name.clone(), "region".into(), "-".into(), "health".into(), health],
+        tint: if lags && health == "healthy" { Tint::Warning } else { tint_of(&health) },
+        columns,
     });
     if let Some(object) = region.as_object() {
         for (key, field) in object.iter().filter(|(_, field)| is_measured(field)) {

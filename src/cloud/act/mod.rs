@@ -6,7 +6,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `observe` | every fact, batched, each with a deadline of its own |
-//! | `reads`, `metrics` | calls that watching does not make |
+//! | `reads`, `services`, `metrics` | calls that watching does not make |
 //! | `requests` | our own requests and writes |
 //! | `answers`, `tested`, `subnets` | what DNS tells clients elsewhere |
 //! | `routing` | routing controls, on any of five endpoints |
@@ -24,6 +24,7 @@ mod reads;
 mod records;
 mod requests;
 mod routing;
+mod services;
 mod subnets;
 mod tested;
 

@@ -19,13 +19,13 @@ use crate::cloud::{ARC_SCOPE, Budget, DNS_SCOPE, Each, LEASE_SCOPE, calls, limit
 use crate::domain::ids::{AlarmName, ClusterName, HealthCheckId, HostName, Region, ServiceKey, ZoneId};
 use crate::domain::observation::{ErrorKind, Observed, ProbeError, Source, SourceKind};
 use crate::domain::probes::OUR_REQUEST;
-use crate::domain::snapshot::{Identity, ServiceState};
+use crate::domain::snapshot::Identity;
 use crate::domain::text::Text;
 use crate::ports::BoxFuture;
 use crate::runbook::{Fact, Facts, Known};
 
 /// How long a fact is waited for.
-const DEADLINE: Duration = Duration::from_secs(4);
+pub(super) const DEADLINE: Duration = Duration::from_secs(4);
 
 /// The same for Route 53, whose calls may have to wait for each other.
 const ROUTE53: Duration = Duration::from_secs(8);
@@ -64,7 +64,7 @@ type Observations = Vec<(Fact, Observed<Known>)>;
 
 /// What is asked by one call or by calls that belong together: what it brings, from where, and until when it is waited
 /// for.
-struct Read<'a> {
+pub(super) struct Read<'a> {
     facts: Vec<Fact>,
     source: Source,
     limit: Duration,
@@ -75,11 +75,10 @@ struct Read<'a> {
 /// Facts that share calls, sorted by the calls that they share.
 #[derive(Default)]
 struct Shared {
-    services: BTreeMap<(Region, ClusterName), Vec<ServiceKey>>,
+    services: BTreeMap<(Region, ClusterName), BTreeSet<ServiceKey>>,
     scaling: BTreeMap<Region, Vec<ServiceKey>>,
     checks: BTreeSet<HealthCheckId>,
     records: BTreeMap<ZoneId, Vec<HostName>>,
-    definitions: BTreeSet<(Region, ServiceKey)>,
     alarms: BTreeMap<Region, Vec<AlarmName>>,
     traffic: BTreeSet<Region>,
 }
@@ -113,9 +112,12 @@ impl Acting {
         let mut reads: Vec<Read<'_>> = Vec::new();
         for fact in wanted.iter().copied() {
             match fact {
-                Fact::Service(region, key) => {
+                Fact::Service(region, key)
+                | Fact::Dependencies(region, key)
+                | Fact::TaskSize(region, key)
+                | Fact::Subnets(region, key) => {
                     let place = (region.clone(), key.cluster.clone());
-                    shared.services.entry(place).or_default().push(key.clone());
+                    shared.services.entry(place).or_default().insert(key.clone());
                 }
                 Fact::Scaling(region, key) => {
                     shared.scaling.entry(region.clone()).or_default().push(key.clone());
@@ -126,9 +128,6 @@ impl Acting {
                 Fact::Records(zone, name) => {
                     shared.records.entry(zone.clone()).or_default().push(name.clone());
                 }
-                Fact::Dependencies(region, key) | Fact::TaskSize(region, key) => {
-                    shared.definitions.insert((region.clone(), key.clone()));
-                }
                 Fact::Alarm(region, name) => {
                     shared.alarms.entry(region.clone()).or_default().push(name.clone());
                 }
@@ -138,7 +137,7 @@ impl Acting {
                 alone => reads.extend(self.alone(alone)),
             }
         }
-        self.together(shared, &mut reads);
+        self.together(shared, wanted, &mut reads);
         reads
     }
 
@@ -154,16 +153,11 @@ impl Acting {
     }
 
     /// Reads that bring several facts each.
-    fn together<'a>(&'a self, shared: Shared, reads: &mut Vec<Read<'a>>) {
+    fn together<'a>(&'a self, shared: Shared, wanted: &BTreeSet<&Fact>, reads: &mut Vec<Read<'a>>) {
         for ((region, cluster), keys) in shared.services {
-            for keys in keys.chunks(limits::SERVICES_PER_CALL).map(<[ServiceKey]>::to_vec) {
-                let (place, cluster) = (self.cloud.at(&region), cluster.clone());
-                let source = source(SourceKind::Services, calls::DESCRIBE_SERVICES, Some(&region));
-                let facts = keys.iter().map(|key| Fact::Service(region.clone(), key.clone())).collect();
-                reads.push(self.each(facts, source, DEADLINE, async move {
-                    let told = place.services(&cluster, &keys).await;
-                    told.into_iter().map(|(_, state)| state.map(service_known)).collect()
-                }));
+            let keys: Vec<ServiceKey> = keys.into_iter().collect();
+            for keys in keys.chunks(limits::SERVICES_PER_CALL) {
+                reads.extend(self.services(&region, &cluster, keys, wanted));
             }
         }
         for (region, keys) in shared.scaling {
@@ -178,18 +172,6 @@ impl Acting {
                     }
                 }));
             }
-        }
-        for (region, key) in shared.definitions {
-            let place = self.cloud.at(&region);
-            let source = source(SourceKind::Services, reads::DESCRIBE_TASK_DEFINITION, Some(&region));
-            let facts =
-                vec![Fact::Dependencies(region.clone(), key.clone()), Fact::TaskSize(region, key.clone())];
-            reads.push(self.each(facts, source, DEADLINE, async move {
-                match place.made_of(&key).await {
-                    Ok((needed, size)) => vec![Ok(Known::Dependencies(needed)), Ok(Known::TaskSize(size))],
-                    Err(error) => vec![Err(error.clone()), Err(error)],
-                }
-            }));
         }
         for (region, names) in shared.alarms {
             for names in names.chunks(limits::ALARMS_PER_CALL).map(<[AlarmName]>::to_vec) {
@@ -381,6 +363,7 @@ impl Acting {
             | Fact::Scaling(..)
             | Fact::Dependencies(..)
             | Fact::TaskSize(..)
+            | Fact::Subnets(..)
             | Fact::HealthCheck(..)
             | Fact::Records(..)
             | Fact::Alarm(..)
@@ -413,7 +396,7 @@ impl Acting {
     }
 
     /// Several facts by one read, which answers in their order.
-    fn each<'a>(
+    pub(super) fn each<'a>(
         &'a self,
         facts: Vec<Fact>,
         source: Source,
@@ -494,13 +477,8 @@ fn only(wanted: &BTreeSet<&Fact>, observations: Observations) -> Facts {
     observed
 }
 
-fn source(kind: SourceKind, call: &'static str, region: Option<&Region>) -> Source {
+pub(super) fn source(kind: SourceKind, call: &'static str, region: Option<&Region>) -> Source {
     Source::new(kind, call, region.cloned())
-}
-
-/// A service that was deleted is described for a while, as inactive: there is none.
-fn service_known(state: ServiceState) -> Known {
-    if state.status.as_str() == "INACTIVE" { Known::Absent } else { Known::Service(state) }
 }
 
 /// An observation, in which AWS's word that a thing does not exist is knowledge and no failure.

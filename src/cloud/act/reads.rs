@@ -1,30 +1,25 @@
 //! Reads that only runbooks make.
 //!
-//! What it is for: attributes, tags, dependencies, quotas, and whether a thing still exists.
+//! What it is for: attributes, tags, quotas, and whether a thing still exists.
 //! What it must not do: tell a thing that is gone from one that could not be asked by anything but AWS's word.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::Stack;
-use aws_sdk_ecs::types::{
-    CapacityProviderStrategyItem, ContainerDefinition, LaunchType, LogConfiguration, RepositoryCredentials,
-    Secret, Service,
-};
 use aws_sdk_elasticloadbalancingv2::types::TagDescription;
 use aws_sdk_rds::types::{DbClusterMember, DbInstance, Filter};
 use aws_sdk_route53::types::{ResourceTagSet, TagResourceType};
 use jiff::Timestamp;
 
-use crate::cloud::ecs::DESCRIBE_SERVICES;
 use crate::cloud::elb::DESCRIBE_TARGET_GROUPS;
 use crate::cloud::rds::DESCRIBE_DB_CLUSTERS;
 use crate::cloud::time::{date_time, stamp};
 use crate::cloud::{Budget, Place};
-use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId, Region, ServiceKey};
+use crate::domain::ids::{Arn, BucketName, ClusterName, DbClusterId, GlobalClusterId};
 use crate::domain::observation::{ErrorKind, ProbeError};
 use crate::domain::text::Text;
-use crate::runbook::{Dependency, Known, RdsEvent, RunsOn, TaskSize};
+use crate::runbook::{Known, RdsEvent};
 
 pub(super) const HEAD_OBJECT: &str = "s3:HeadObject";
 pub(super) const LIST_VERSIONS: &str = "s3:ListObjectVersions";
@@ -218,36 +213,6 @@ impl Place {
         Ok(if answer.db_instances().is_empty() { Known::Absent } else { Known::Present })
     }
 
-    /// What a service's tasks are made of: where their images and secrets come from, and what one takes of the quota.
-    pub(super) async fn made_of(&self, key: &ServiceKey) -> Result<(Vec<Dependency>, TaskSize), ProbeError> {
-        let client = self.ecs().await;
-        let request = client.describe_services().cluster(key.cluster.as_str()).services(key.service.as_str());
-        let answer = self.ask(DESCRIBE_SERVICES, request.send()).await?;
-        let Some(service) = answer.services().first() else {
-            return Err(self.absent(DESCRIBE_SERVICES, "this service is gone"));
-        };
-        let named = service.task_definition().unwrap_or_default();
-        let request = client.describe_task_definition().task_definition(named);
-        let answer = self.ask(DESCRIBE_TASK_DEFINITION, request.send()).await?;
-        let Some(definition) = answer.task_definition() else {
-            let words = "no task definition in the answer";
-            return Err(self.error(ErrorKind::Malformed, DESCRIBE_TASK_DEFINITION, words));
-        };
-        // Units, 1024 a vCPU; a task on Fargate always names them.
-        let units = definition.cpu().and_then(|units| units.parse::<u32>().ok()).filter(|units| *units > 0);
-        let vcpus = units.map(|units| f64::from(units) / 1024.0);
-        let size = TaskSize { runs_on: runs_on(service), vcpus };
-        let mut found: Vec<Dependency> = Vec::new();
-        for container in definition.container_definitions() {
-            for dependency in needs(container, self.region()) {
-                if !found.contains(&dependency) {
-                    found.push(dependency);
-                }
-            }
-        }
-        Ok((found, size))
-    }
-
     /// Whether a cluster is there and in use.
     pub(super) async fn cluster_active(&self, cluster: &ClusterName) -> Result<Known, ProbeError> {
         let client = self.ecs().await;
@@ -308,7 +273,7 @@ impl Place {
             };
         }
         let name = arn.as_str();
-        Ok(match service(arn) {
+        Ok(match service_of(arn) {
             "elasticloadbalancing" => {
                 let request = self.elb().await.describe_tags().resource_arns(name);
                 let answer = self.ask("elasticloadbalancing:DescribeTags", request.send()).await?;
@@ -372,50 +337,6 @@ impl Place {
 }
 
 /// The service field of an ARN.
-fn service(arn: &Arn) -> &str {
+pub(super) fn service_of(arn: &Arn) -> &str {
     arn.as_str().split(':').nth(2).unwrap_or_default()
-}
-
-/// Where a service's tasks run. With a capacity provider strategy AWS tells no launch type.
-fn runs_on(service: &Service) -> RunsOn {
-    match service.launch_type() {
-        Some(LaunchType::Fargate) => return RunsOn::Fargate,
-        Some(LaunchType::Ec2 | LaunchType::External | LaunchType::ManagedInstances) => {
-            return RunsOn::Elsewhere;
-        }
-        Some(_) | None => {}
-    }
-    let names = service.capacity_provider_strategy().iter();
-    let on_demand: Vec<bool> =
-        names.map(CapacityProviderStrategyItem::capacity_provider).map(|name| name == "FARGATE").collect();
-    match (on_demand.is_empty(), on_demand.iter().all(|one| *one), on_demand.contains(&true)) {
-        (false, true, _) => RunsOn::Fargate,
-        (false, _, false) => RunsOn::Elsewhere,
-        _ => RunsOn::Perhaps,
-    }
-}
-
-/// What one container needs at its start. `here` is the region of the task, which plain names mean.
-fn needs(container: &ContainerDefinition, here: &Region) -> Vec<Dependency> {
-    let mut found = Vec::new();
-    if let Some(image) = container.image() {
-        found.push(Dependency { kind: "image".into(), name: image.into(), region: registry_region(image) });
-    }
-    let logging = container.log_configuration().map(LogConfiguration::secret_options).unwrap_or_default();
-    let named = container.secrets().iter().chain(logging).map(Secret::value_from);
-    let credentials = container.repository_credentials().map(RepositoryCredentials::credentials_parameter);
-    for name in named.chain(credentials) {
-        let arn = Arn::new(name);
-        let kind = if service(&arn) == "secretsmanager" { "secret" } else { "parameter" };
-        let region = if arn.partition().is_some() { arn.region() } else { Some(here.clone()) };
-        found.push(Dependency { kind: kind.into(), name: name.into(), region });
-    }
-    found
-}
-
-/// The region of a private registry, `ACCOUNT.dkr.ecr.REGION.amazonaws.com/…`.
-fn registry_region(image: &str) -> Option<Region> {
-    let host = image.split('/').next()?;
-    let (_, rest) = host.split_once(".dkr.ecr.").or_else(|| host.split_once(".dkr.ecr-fips."))?;
-    rest.split_once(".amazonaws.").map(|(region, _)| Region::new(region))
 }

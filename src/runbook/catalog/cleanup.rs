@@ -13,6 +13,8 @@ mod wants;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use self::chain::Chain;
 use super::known::{guarded, identities, known, listed, why_not};
 use super::{PlanError, Runbook, RunbookSpec, Situation};
@@ -89,6 +91,16 @@ impl Runbook for Cleanup {
         let mut wants = identities(topology);
         wants.extend(wants::wants(topology, params.region.as_ref()));
         wants
+    }
+
+    fn confirmed_by(
+        &self,
+        topology: &Topology,
+        params: &Params,
+        _: Timestamp,
+    ) -> Result<Vec<Text>, PlanError> {
+        regions(topology, params)?;
+        Ok(vec![topology.application.clone()])
     }
 
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
@@ -184,9 +196,9 @@ fn watchers(situation: &Situation<'_>, regions: &[&RegionEntry]) -> Vec<Watcher>
     own.chain(global).filter_map(watcher).collect()
 }
 
-fn scope<'a>(situation: &Situation<'a>, params: &Params) -> Result<Scope<'a>, PlanError> {
-    let topology = situation.topology;
-    let regions: Vec<&RegionEntry> = match &params.region {
+/// The regions that are taken away.
+fn regions<'a>(topology: &'a Topology, params: &Params) -> Result<Vec<&'a RegionEntry>, PlanError> {
+    Ok(match &params.region {
         None => topology.regions.iter().collect(),
         Some(region) => {
             let entry = topology
@@ -198,7 +210,12 @@ fn scope<'a>(situation: &Situation<'a>, params: &Params) -> Result<Scope<'a>, Pl
             }
             vec![entry]
         }
-    };
+    })
+}
+
+fn scope<'a>(situation: &Situation<'a>, params: &Params) -> Result<Scope<'a>, PlanError> {
+    let topology = situation.topology;
+    let regions = regions(topology, params)?;
     let (watching, watchers) = if params.region.is_some() {
         (watching(situation, &regions), watchers(situation, &regions))
     } else {

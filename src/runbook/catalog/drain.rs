@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::switchover::preconditions::{self, Wanted, blue_green};
 use super::{PlanError, Runbook, RunbookSpec, Situation, promotion};
 use crate::domain::Topology;
@@ -54,6 +56,15 @@ impl Runbook for Drain {
     fn wants(&self, topology: &Topology, params: &Params) -> Vec<Fact> {
         let demanded = topology.aurora.iter().flat_map(preconditions::facts);
         asked::facts(topology, params).into_iter().chain(demanded).collect()
+    }
+
+    fn confirmed_by(
+        &self,
+        topology: &Topology,
+        params: &Params,
+        _: Timestamp,
+    ) -> Result<Vec<Text>, PlanError> {
+        Ok(vec![asked::region(topology, params)?.as_str().into()])
     }
 
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {

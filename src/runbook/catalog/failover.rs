@@ -8,9 +8,11 @@ mod signals;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{PlanError, Runbook, RunbookSpec, Situation, promotion};
 use crate::domain::Topology;
-use crate::domain::ids::{HostName, Region};
+use crate::domain::ids::{HostName, Region, ServiceKey};
 use crate::domain::synthetic::TOKEN;
 use crate::domain::text::Text;
 use crate::domain::topology::AuroraGlobal;
@@ -59,13 +61,18 @@ impl Runbook for Failover {
         asked::facts(topology, params)
     }
 
+    fn confirmed_by(
+        &self,
+        topology: &Topology,
+        params: &Params,
+        now: Timestamp,
+    ) -> Result<Vec<Text>, PlanError> {
+        Ok(vec![wished(topology, params, now)?.as_str().into()])
+    }
+
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
         let view = situation.view();
-        let region = asked::region(view.topology, params)?;
-        if let Some(since) = params.since.filter(|since| *since > situation.now) {
-            let words = format!("--since {since} is in the future; now is {:.0}", situation.now);
-            return Err(PlanError::Params(words.into()));
-        }
+        let region = wished(view.topology, params, situation.now)?;
         let survivors = view.survivors(&region);
         let needs = view.needs(&region, &survivors);
         let evacuation = evacuation::ways(&view, &region, PATIENCE);
@@ -174,6 +181,45 @@ impl Runbook for Failover {
     }
 }
 
+/// The region that fails, where nothing else that was asked for is wrong by the topology alone.
+fn wished(topology: &Topology, params: &Params, now: Timestamp) -> Result<Region, PlanError> {
+    let region = asked::region(topology, params)?;
+    let wrong = |words: String| Err(PlanError::Params(words.into()));
+    if let Some(since) = params.since.filter(|since| *since > now) {
+        return wrong(format!("--since {since} is in the future; now is {now:.0}"));
+    }
+    let here = |at: &Region| {
+        let mut members = topology.aurora.iter().flat_map(|global| &global.members);
+        members.any(|member| &member.region == at)
+    };
+    if let Some(choice) = params.database.filter(|choice| *choice != DatabaseChoice::Leave) {
+        if !here(&region) {
+            return wrong(nothing_to_do(&region, choice));
+        }
+        if let Some(to) = params.to.as_ref().filter(|to| !here(to)) {
+            return wrong(format!("no global database has a member in {to} that could become its writer"));
+        }
+    }
+    let others = topology.regions.iter().filter(|entry| entry.name != region);
+    let keys: Vec<&ServiceKey> =
+        others.flat_map(|entry| &entry.services).map(|service| &service.key).collect();
+    for name in &params.redeploy {
+        if !keys.iter().any(|key| called(key, name)) {
+            return wrong(format!("no survivor runs a service {name} that could be deployed anew"));
+        }
+    }
+    Ok(region)
+}
+
+fn nothing_to_do(region: &Region, choice: DatabaseChoice) -> String {
+    format!("no database writes in {region}: --database {} has nothing to do", choice.word())
+}
+
+/// Whether a service is meant by this name: its own, or with its cluster's before it.
+fn called(key: &ServiceKey, name: &Text) -> bool {
+    key.to_string() == name.as_str() || key.service.as_str() == name.as_str()
+}
+
 /// Databases whose writer is in the region, or may be: nobody has told where it is.
 fn affected<'v>(view: &'v View<'_>, region: &'v Region) -> impl Iterator<Item = &'v AuroraGlobal> {
     view.topology.aurora.iter().filter(move |global| match view.writer(global) {
@@ -200,9 +246,7 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
     match params.database {
         Some(DatabaseChoice::Leave) => return Ok(DatabaseChoice::Leave),
         Some(choice) if affected.is_empty() => {
-            let message =
-                format!("no database writes in {region}: --database {} has nothing to do", choice.word());
-            return Err(PlanError::Params(message.into()));
+            return Err(PlanError::Params(nothing_to_do(region, choice).into()));
         }
         Some(choice) => return Ok(choice),
         None if affected.is_empty() => return Ok(DatabaseChoice::Leave),
@@ -213,10 +257,15 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
     }
     let mut question = String::new();
     let mut best = Vec::new();
-    // Where the writer may be alive elsewhere, a promotion would lose data for nothing.
+    // Where the writer may be alive, here or elsewhere, a promotion would lose data for nothing.
     let known = affected.iter().all(|global| view.writer(global).is_some());
+    let life = if known { signals::of_life(view, region) } else { Vec::new() };
+    let alive = !life.is_empty();
     for global in affected {
         let writes = match view.writer(global) {
+            Some(_) if alive => {
+                format!("{} writes in {region}, where RDS does not call it available now", global.id)
+            }
             Some(_) => format!("{} writes in {region}, which does not answer as available", global.id),
             None => format!("where {} writes is not known", global.id),
         };
@@ -225,25 +274,33 @@ fn choice(view: &View<'_>, region: &Region, params: &Params) -> Result<DatabaseC
         question = format!("{question}{writes}; {lags}. ");
         best.push(lag_words(view, &promotion::target(view, global, region, params)?));
     }
+    if alive {
+        question = format!("{question}But {region} looks alive: {}. ", words::list(&life));
+    }
     let named = |choice: DatabaseChoice, words: String| (Text::from(choice.word()), Text::from(words));
-    let mut choices = vec![named(
-        DatabaseChoice::Leave,
+    let leave = if alive {
+        format!(
+            "nothing is lost: users move now, and writes go on to {region} as long as the writer lives; decide later"
+        )
+    } else {
         "nothing is lost: move users now and decide later; where the primary is down, writes fail until then"
-            .into(),
-    )];
+            .into()
+    };
+    let mut choices = vec![named(DatabaseChoice::Leave, leave)];
     if known {
         let words = "nothing is lost, but it cannot complete before the primary answers again";
         choices.push(named(DatabaseChoice::Switchover, words.into()));
     }
+    let why_not = if alive { format!(", though {region} looks alive") } else { String::new() };
     choices.push(named(
         DatabaseChoice::Failover,
-        format!("promote {}; writes that have not reached it are lost", words::list(best)),
+        format!("promote {}; writes that have not reached it are lost{why_not}", words::list(best)),
     ));
     choices.push(named(
         DatabaseChoice::Detach,
         "the last resort, when failover is refused: the survivor leaves the global cluster for good".into(),
     ));
-    let proposed = if known { DatabaseChoice::Failover } else { DatabaseChoice::Leave };
+    let proposed = if known && !alive { DatabaseChoice::Failover } else { DatabaseChoice::Leave };
     Err(PlanError::Choose {
         question: question.trim_end_matches([' ', '.']).into(),
         flag: "--database",
@@ -342,6 +399,17 @@ impl Draft {
             };
             let planned = choice == DatabaseChoice::Switchover;
             if !planned {
+                let life = signals::of_life(view, region);
+                if view.writer(global).is_some() && !life.is_empty() {
+                    let message = format!(
+                        "{} is promoted away from {region}, which looks alive: {}",
+                        global.id,
+                        words::list(&life)
+                    );
+                    let next =
+                        "leave the database, or switch it over once RDS answers there: that loses nothing";
+                    self.findings.push(GuardFinding::warn(GuardId::Runbook, message).next(next));
+                }
                 let detach = choice == DatabaseChoice::Detach;
                 let lost = promotion::lost(view, global, region, &to, detach);
                 self.irreversible.extend(lost.into_iter().map(Text::from));
@@ -379,9 +447,6 @@ impl Draft {
         after: &[StepId],
         names: &[HostName],
     ) -> Result<(), PlanError> {
-        let called = |key: &crate::domain::ids::ServiceKey, name: &Text| {
-            key.to_string() == name.as_str() || key.service.as_str() == name.as_str()
-        };
         for name in &params.redeploy {
             let known =
                 survivors.iter().flat_map(|region| view.services(region)).any(|s| called(&s.key, name));

@@ -168,6 +168,16 @@ pub trait Runbook: Sync {
     /// What should be read right before planning, and again at the confirmation.
     fn wants(&self, topology: &Topology, params: &Params) -> Vec<Fact>;
 
+    /// What has to be typed to confirm a plan of this, as far as the topology alone tells: one name, or several where
+    /// what is read decides between them. What the topology shows to be wrong is refused here as planning refuses it,
+    /// before anybody is asked.
+    fn confirmed_by(
+        &self,
+        topology: &Topology,
+        params: &Params,
+        now: Timestamp,
+    ) -> Result<Vec<Text>, PlanError>;
+
     /// The plan, with every guard's finding in it. Pure: the same inputs give the same plan.
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError>;
 }

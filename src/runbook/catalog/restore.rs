@@ -12,6 +12,8 @@ mod stages;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use self::items::{Item, Subject, Told, Value, from_baseline, from_journal, groups, in_service, steering};
 use self::stages::{Change, Stages};
 use super::known::{guarded, identities, known, listed, why_not};
@@ -80,13 +82,18 @@ impl Runbook for Restore {
         wants
     }
 
+    fn confirmed_by(
+        &self,
+        topology: &Topology,
+        params: &Params,
+        _: Timestamp,
+    ) -> Result<Vec<Text>, PlanError> {
+        Ok(vec![wished(topology, params)?.as_str().into()])
+    }
+
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
         let topology = situation.topology;
-        let region =
-            params.region.as_ref().ok_or_else(|| PlanError::Params("name the region to restore".into()))?;
-        if topology.region(region).is_none() {
-            return Err(PlanError::Params(format!("the topology names no region {region}").into()));
-        }
+        let region = wished(topology, params)?;
         let mut wants = self.wants(topology, params);
         let (told, source) = told(situation, region)?;
         for item in &told.items {
@@ -154,6 +161,17 @@ impl Runbook for Restore {
         };
         guarded(situation, &mut plan, &SPEC, None, shaping);
         Ok(plan)
+    }
+}
+
+/// The region that comes back, where the topology knows every region that was named.
+fn wished<'a>(topology: &Topology, params: &'a Params) -> Result<&'a Region, PlanError> {
+    let region =
+        params.region.as_ref().ok_or_else(|| PlanError::Params("name the region to restore".into()))?;
+    match [Some(region), params.to.as_ref()].into_iter().flatten().find(|one| topology.region(one).is_none())
+    {
+        None => Ok(region),
+        Some(one) => Err(PlanError::Params(format!("the topology names no region {one}").into())),
     }
 }
 

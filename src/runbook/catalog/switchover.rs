@@ -9,6 +9,8 @@ pub(super) mod preconditions;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use preconditions::{Wanted, age};
 
 use super::known::{ask_first, guarded, identities, known, listed, why_not};
@@ -78,7 +80,21 @@ impl Runbook for Switchover {
         identities(topology).into_iter().chain(members).chain(demanded).collect()
     }
 
+    fn confirmed_by(
+        &self,
+        topology: &Topology,
+        params: &Params,
+        _: Timestamp,
+    ) -> Result<Vec<Text>, PlanError> {
+        let members = members(topology, params)?;
+        Ok(match &params.region {
+            Some(region) => vec![region.as_str().into()],
+            None => members.into_iter().map(|region| region.as_str().into()).collect(),
+        })
+    }
+
     fn plan(&self, situation: &Situation<'_>, params: &Params) -> Result<Plan, PlanError> {
+        members(situation.topology, params)?;
         let wants = self.wants(situation.topology, params);
         let facts = known(situation, &wants);
         let moves = moves(situation, &facts, params)?;
@@ -119,15 +135,33 @@ fn is_measured(fact: &Fact) -> bool {
     matches!(fact, Fact::RpoLag(..) | Fact::Identity(_) | Fact::AvailableInstances(..))
 }
 
-/// What moves where. Which cluster writes is observed, never configured.
-fn moves<'a>(situation: &Situation<'a>, facts: &Facts, params: &Params) -> Result<Vec<Move<'a>>, PlanError> {
-    let topology = situation.topology;
+/// The regions that may write, where what was asked for is not wrong by the topology alone.
+fn members<'a>(topology: &'a Topology, params: &Params) -> Result<Vec<&'a Region>, PlanError> {
     if topology.aurora.is_empty() {
         return Err(PlanError::Impossible("this application has no Aurora global database".into()));
     }
     if params.region.is_some() && params.region == params.to {
         return Err(PlanError::Params("the writer cannot move to the region that it leaves".into()));
     }
+    let mut members: Vec<&Region> = Vec::new();
+    for member in topology.aurora.iter().flat_map(|global| &global.members) {
+        if !members.contains(&&member.region) {
+            members.push(&member.region);
+        }
+    }
+    match [&params.region, &params.to].into_iter().flatten().find(|region| !members.contains(region)) {
+        None => Ok(members),
+        Some(region) => {
+            let known = listed(members.iter().map(ToString::to_string));
+            let words = format!("no global database has a cluster in {region}; there are some in {known}");
+            Err(PlanError::Params(words.into()))
+        }
+    }
+}
+
+/// What moves where. Which cluster writes is observed, never configured.
+fn moves<'a>(situation: &Situation<'a>, facts: &Facts, params: &Params) -> Result<Vec<Move<'a>>, PlanError> {
+    let topology = situation.topology;
     let (mut moves, mut elsewhere) = (Vec::new(), Vec::new());
     for global in &topology.aurora {
         let (state, from) = writer(global, facts)?;

@@ -150,6 +150,7 @@ impl Proof<'_> {
             | Known::Dependencies(_)
             | Known::RdsEvents(_)
             | Known::TaskSize(_)
+            | Known::Subnets(_)
             | Known::Tags(_) => still("is still there"),
         })
     }

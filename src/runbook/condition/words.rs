@@ -138,6 +138,7 @@ pub(super) fn thing(fact: &Fact) -> String {
         Fact::KeepAlive(region, balancer) => format!("keep-alive of {} in {region}", balancer.short_name()),
         Fact::Dependencies(region, service) => format!("images and secrets of {service} in {region}"),
         Fact::TaskSize(region, service) => format!("vCPUs of a task of {service} in {region}"),
+        Fact::Subnets(region, service) => format!("free addresses for {service} in {region}"),
         Fact::VcpuQuota(region) => format!("vCPU quota of {region}"),
         Fact::Tags(region, arn) => format!("tags of {} in {region}", arn.short_name()),
         Fact::Alarm(region, alarm) => format!("alarm {alarm} in {region}"),

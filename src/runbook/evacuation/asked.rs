@@ -58,6 +58,7 @@ pub(in crate::runbook) fn facts(topology: &Topology, params: &Params) -> Vec<Fac
             if &entry.name != out {
                 wants.push(Fact::Dependencies(region(), service.key.clone()));
                 wants.push(Fact::TaskSize(region(), service.key.clone()));
+                wants.push(Fact::Subnets(region(), service.key.clone()));
             }
         }
         wants

@@ -44,10 +44,6 @@ pub(in crate::runbook) struct Parts {
     pub(in crate::runbook) findings: Vec<GuardFinding>,
 }
 
-/// What no plan knows of the capacity that it relies on: only EC2's API tells it, which this program does not speak.
-const ADDRESSES: &str = "not looked at: free addresses in the survivors' subnets; a task that finds none does not start, \
-                         and the events of its service say so";
-
 /// Survivors grow to their need: limits first, then the wait until tasks serve. Nothing is ever lowered.
 pub(in crate::runbook) fn prescale(
     needs: &[Need],
@@ -77,9 +73,6 @@ pub(in crate::runbook) fn prescale(
         let step = passing(step.after(first).at(region).usually(SERVE_USUAL));
         parts.done.push(step.id.clone());
         parts.steps.push(step);
-    }
-    if !parts.steps.is_empty() {
-        parts.notes.push(ADDRESSES.into());
     }
     parts
 }

@@ -50,6 +50,7 @@ pub(super) fn headroom(view: &View<'_>, subject: &Subject<'_>) -> Vec<GuardFindi
             findings.push(warn(message));
         }
         findings.extend(quota(view, subject, survivor));
+        findings.extend(super::addresses::addresses(view, subject, survivor));
     }
     findings
 }

@@ -3,6 +3,7 @@
 //! What it is for: the interlocks of every runbook, in the order in which they are shown. What it must not do: block an
 //! emergency by the emergency ([`GuardFinding::block`] weakens), or want anything fresh of a failing region.
 
+mod addresses;
 mod data;
 mod drift;
 mod means;

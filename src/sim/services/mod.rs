@@ -6,6 +6,7 @@
 mod cloudformation;
 mod dynamodb;
 mod dynamodb_removal;
+mod ec2;
 mod ecs;
 mod ecs_changes;
 mod ecs_removal;
@@ -45,7 +46,9 @@ type XmlResult = Result<wire::xml::Xml, Fault>;
 pub fn operation(call: &Call) -> String {
     match wire::protocol(&call.service) {
         Some(Protocol::Json(_)) => target(call).unwrap_or_default(),
-        Some(Protocol::Query(_)) => wire::query::params(call).text("Action").unwrap_or_default().to_owned(),
+        Some(Protocol::Query(_) | Protocol::Ec2(_)) => {
+            wire::query::params(call).text("Action").unwrap_or_default().to_owned()
+        }
         Some(Protocol::CloudWatch) => cloudwatch::operation(call),
         Some(Protocol::Route53) => route53::operation(call).to_owned(),
         Some(Protocol::S3) => s3::operation(call).to_owned(),
@@ -80,6 +83,11 @@ pub fn answer(world: &World, call: &Call, operation: &str) -> Reply {
                 _ => sns::answer(world, call, operation, &params),
             };
             result.map(|body| wire::query::reply(call, namespace, operation, &body))
+        }
+        Some(Protocol::Ec2(namespace)) => {
+            let params = wire::query::params(call);
+            let result = ec2::answer(world, call, operation, &params);
+            result.map(|body| wire::query::plain(call, namespace, operation, &body))
         }
         Some(Protocol::Route53) => {
             route53::answer(world, call, operation).map(|body| wire::xml::reply(operation, &body))

@@ -18,6 +18,8 @@ pub enum Protocol {
     Json(&'static str),
     /// Form in, XML out; the XML namespace of answers.
     Query(&'static str),
+    /// EC2's dialect of it: no `<OpResult>` around an answer, and errors of its own shape; the namespace.
+    Ec2(&'static str),
     /// Route 53's restXml.
     Route53,
     /// S3's restXml, with its bare `<Error>`.
@@ -36,6 +38,7 @@ pub fn protocol(service: &str) -> Option<Protocol> {
         "rds" => Protocol::Query("http://rds.amazonaws.com/doc/2014-10-31/"),
         "cloudformation" => Protocol::Query("http://cloudformation.amazonaws.com/doc/2010-05-15/"),
         "sns" => Protocol::Query("http://sns.amazonaws.com/doc/2010-03-31/"),
+        "ec2" => Protocol::Ec2("http://ec2.amazonaws.com/doc/2016-11-15/"),
         "ecs" | "application-autoscaling" | "servicequotas" => Protocol::Json("1.1"),
         "dynamodb" | "route53-recovery-cluster" => Protocol::Json("1.0"),
         "route53" => Protocol::Route53,
@@ -51,6 +54,7 @@ pub fn error(call: &Call, operation: &str, fault: &Fault) -> Reply {
         Some(Protocol::Json(version)) => json::error(call, version, operation, fault),
         Some(Protocol::S3) => xml::s3_error(call, operation, fault, &[]),
         Some(Protocol::CloudWatch) => cloudwatch::fault(call, fault),
+        Some(Protocol::Ec2(_)) => xml::ec2_error(call, operation, fault),
         Some(Protocol::Query(_) | Protocol::Route53) | None => xml::error(call, operation, fault),
     }
 }
@@ -76,6 +80,9 @@ pub enum Trouble {
 pub fn trouble(service: &str, trouble: &Trouble) -> Fault {
     let json = matches!(protocol(service), Some(Protocol::Json(_)));
     let s3 = service == "s3";
+    if service == "ec2" {
+        return ec2_trouble(trouble);
+    }
     match trouble {
         Trouble::Throttled if s3 => Fault::with_status(503, "SlowDown", "Please reduce your request rate."),
         Trouble::Throttled if json => Fault::sender("ThrottlingException", "Rate exceeded"),
@@ -124,5 +131,26 @@ pub fn trouble(service: &str, trouble: &Trouble) -> Fault {
             "monitoring" => Fault::with_status(500, "InternalServiceError", "Internal service error"),
             _ => Fault::with_status(503, "ServiceUnavailable", "Service Unavailable"),
         },
+    }
+}
+
+/// EC2's own codes.
+fn ec2_trouble(trouble: &Trouble) -> Fault {
+    match trouble {
+        Trouble::Throttled => Fault::with_status(503, "RequestLimitExceeded", "Request limit exceeded."),
+        Trouble::Expired => Fault::with_status(400, "RequestExpired", "Request has expired."),
+        Trouble::Foreign => Fault::with_status(
+            401,
+            "AuthFailure",
+            "AWS was not able to validate the provided access credentials",
+        ),
+        Trouble::Skewed(_) => Fault::with_status(400, "RequestExpired", "Request has expired."),
+        Trouble::Denied(words) => {
+            let words = words.replacen("User:", "You are not authorized to perform this operation. User:", 1);
+            Fault::with_status(403, "UnauthorizedOperation", words)
+        }
+        Trouble::Down => {
+            Fault::with_status(503, "Unavailable", "The server is overloaded and can't handle the request.")
+        }
     }
 }

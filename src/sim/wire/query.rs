@@ -63,6 +63,23 @@ pub fn reply(call: &Call, namespace: &str, operation: &str, result: &Xml) -> Rep
     }
 }
 
+/// An answer of EC2: the members lie in the response itself.
+pub fn plain(call: &Call, namespace: &str, operation: &str, result: &Xml) -> Reply {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{operation}Response xmlns=\"{namespace}\">\
+         <requestId>{}</requestId>{}</{operation}Response>",
+        call.request_id,
+        result.as_str(),
+    );
+    Reply {
+        status: 200,
+        headers: vec![("content-type", "text/xml;charset=UTF-8".into())],
+        body: body.into_bytes(),
+        operation: operation.to_owned(),
+        error: None,
+    }
+}
+
 /// One page of `items`: which part of the list, and the marker of the next page. Markers are what AWS
 /// says they are: opaque; one that this world never gave is a fault.
 pub fn page<'a, T>(

@@ -110,6 +110,18 @@ pub fn error(call: &Call, operation: &str, fault: &Fault) -> Reply {
     failed(operation, fault, &xml)
 }
 
+/// EC2's error.
+pub fn ec2_error(call: &Call, operation: &str, fault: &Fault) -> Reply {
+    let mut xml = Xml::new();
+    xml.group("Response", |xml| {
+        xml.list("Errors", "Error", [fault], |xml, fault| {
+            xml.leaf("Code", &fault.code).leaf("Message", &fault.message);
+        });
+        xml.leaf("RequestID", &call.request_id);
+    });
+    failed(operation, fault, &xml)
+}
+
 /// S3's error: bare, with whatever its code adds, and without a body for HEAD.
 pub fn s3_error(call: &Call, operation: &str, fault: &Fault, details: &[(&str, &str)]) -> Reply {
     let mut xml = Xml::new();

@@ -60,6 +60,8 @@ pub struct Fleet {
     pub switch_region: String,
     /// Fargate vCPUs that each region allows.
     pub vcpus: f64,
+    /// Addresses that each subnet has for tasks. A /24 has 256: AWS keeps five, and one is the load balancer's.
+    pub addresses: u32,
     /// Regions whose health checks belong to another service, which makes them read-only.
     pub linked: Vec<String>,
     by_region: HashMap<String, usize>,
@@ -244,6 +246,7 @@ impl Fleet {
             lease: LeaseTable::default(),
             switch_region: "us-west-2".into(),
             vcpus: 256.0,
+            addresses: 250,
             linked: Vec::new(),
             aurora: all.into_iter().take(AURORA_MEMBERS).collect(),
             tables,

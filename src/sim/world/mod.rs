@@ -6,6 +6,7 @@
 //! nothing runs between two questions.
 //! What it must not do: know a wire protocol, read a clock, or wait.
 
+mod addresses;
 pub mod alarms;
 mod application;
 pub mod capacity;

@@ -162,6 +162,11 @@ impl World {
             };
             (0..desired).map(slot).collect()
         };
+        for slot in &mut slots {
+            if slot.wanted && !self.finds_address(site, service, slot.index, at) {
+                (slot.running, slot.target) = (false, None);
+            }
+        }
         // What an effect strikes is counted among the places that are wanted; they come first.
         let desired = slots.iter().filter(|slot| slot.wanted).count();
         for active in timeline.at(region, at) {
@@ -325,6 +330,7 @@ impl World {
                 }));
             }
         }
+        events.extend(self.crowding_events(site, service, at));
         if let Some(crash) = self.crash_loop(site, service, at) {
             let desired = self.desired(site, service, at).max(0) as usize;
             let count = share(crash.fraction, desired);
@@ -436,7 +442,7 @@ fn crash(slot: &mut Slot, from: Timestamp, period: i64, at: Timestamp) {
 }
 
 /// Times `from + first + n·period` up to `at`, newest fifty, with n.
-fn repeats(
+pub(super) fn repeats(
     from: Timestamp,
     first: i64,
     period: i64,

@@ -27,6 +27,7 @@ use crate::runbook::{DatabaseChoice, Force, GuardFinding, GuardId, Plan, PlanErr
 use crate::ui::columns;
 use crate::ui::format;
 use crate::ui::page::Page;
+use crate::ui::panes::region_mark;
 use crate::ui::pen::{Pen, fit, width};
 use crate::ui::theme::{Mark, Theme};
 use crate::ui::timeline::rule;
@@ -57,7 +58,7 @@ pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, card: &Card, theme: The
     let wide = pen.width();
     let view = app.fleet.region(&card.region);
     if let Some(view) = &view {
-        let mark = Mark::of_health(view.health());
+        let mark = region_mark(view);
         let (dns, style) = columns::dns(view, theme, true);
         let at = pen.put_right(wide.saturating_sub(1), 0, 14, &format!(" {dns} "), style);
         pen.put_right(at, 0, 14, &format!(" {} {} ", mark.symbol(), view.word()), theme.mark(mark));

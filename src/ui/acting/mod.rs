@@ -11,8 +11,9 @@ pub(super) mod undo;
 
 use super::format;
 use super::theme::Mark;
+use crate::app::App;
 use crate::app::acting::estimate::Estimate;
-use crate::app::{App, Standing};
+use crate::domain::Standing;
 use crate::domain::text::Text;
 use crate::runbook::{FailureDomain, Force, GuardFinding, Step};
 

@@ -24,7 +24,7 @@ use crate::runbook::{ActFailure, LeaseOutcome, Outcome, StepId, StepState};
 use crate::ui::columns;
 use crate::ui::format;
 use crate::ui::page::Page;
-use crate::ui::panes::Pick;
+use crate::ui::panes::{Pick, region_mark};
 use crate::ui::pen::{Pen, fit, width, wrap};
 use crate::ui::slot::sparkline;
 use crate::ui::theme::{Mark, Theme};
@@ -505,7 +505,7 @@ fn below(pen: &mut Pen<'_>, app: &App, theme: Theme) {
     for (index, region) in app.fleet.listed().into_iter().take(lines).enumerate() {
         let Some(view) = app.fleet.region(region) else { continue };
         let y = index as u16 + 1;
-        let mark = Mark::of_health(view.health());
+        let mark = region_mark(&view);
         pen.put(1, y, 1, mark.symbol(), theme.mark(mark));
         pen.put(3, y, 14, region.as_str(), theme.plain());
         pen.put(18, y, 9, view.word(), theme.mark(mark));

@@ -21,7 +21,7 @@ use super::value::{Lens, Trust, Value, mark_of};
 use crate::app::{PaneId, RegionView};
 use crate::domain::derive::History;
 use crate::domain::topology::Levels;
-use crate::domain::{Observed, Severity};
+use crate::domain::{Observed, Severity, Standing};
 
 /// A pane's words. Everything is computed from a region's view; nothing is kept.
 pub trait Pane: Sync {
@@ -181,6 +181,13 @@ pub fn fact(label: impl Into<Cow<'static, str>>, value: Value<'_>) -> Fact<'_> {
 /// What a pane says in a region that has nothing of its kind.
 pub fn none_here<'a>() -> Value<'a> {
     Value { text: "none here".to_owned(), trust: Trust::Absent, as_of: None, error: None }
+}
+
+/// The mark of a region. One whose data lags is never green, also where its own health is: its copies are old, for
+/// whatever reason.
+pub fn region_mark(view: &RegionView<'_>) -> Mark {
+    let own = Mark::of_health(view.health());
+    if view.standing == Some(Standing::Lagging) { own.max(Mark::Warning) } else { own }
 }
 
 /// The mark of a pane in a region: the worst that its findings or the state of its values say.

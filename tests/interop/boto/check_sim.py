@@ -419,6 +419,36 @@ def _(world):
     refused("InvalidAction", "describe_ssl_policies")
 
 
+# ------------------------------------------------------------------ EC2
+
+
+@case("ec2/subnets")
+def _(world):
+    for region in world.regions:
+        ecs = world.client("ecs", region)
+        cluster = ecs.list_clusters()["clusterArns"][0]
+        services = ecs.list_services(cluster=cluster, maxResults=100)["serviceArns"]
+        described = ecs.describe_services(cluster=cluster, services=services[:10])["services"]
+        named = {subnet for one in described for subnet in one["networkConfiguration"]["awsvpcConfiguration"]["subnets"]}
+        client = world.client("ec2", region)
+        subnets = client.describe_subnets()["Subnets"]
+        same({subnet["SubnetId"] for subnet in subnets}, named, "subnets of the services")
+        holds(all(0 < subnet["AvailableIpAddressCount"] < 251 for subnet in subnets), "free addresses")
+        holds(all(subnet["AvailabilityZone"].startswith(region) for subnet in subnets), "zones")
+        one = subnets[0]["SubnetId"]
+        same(client.describe_subnets(SubnetIds=[one])["Subnets"], subnets[:1], "by id")
+        filters = [{"Name": "subnet-id", "Values": [one, "subnet-0none"]}, {"Name": "vpc-id", "Values": [subnets[0]["VpcId"]]}]
+        same(client.describe_subnets(Filters=filters)["Subnets"], subnets[:1], "by filters")
+
+
+@case("ec2/errors")
+def _(world):
+    refused = lambda code, operation, **more: world.refused("ec2", code, operation, **more)
+    refused("InvalidSubnetID.NotFound", "describe_subnets", SubnetIds=["subnet-0none"], status=400)
+    refused("InvalidParameterValue", "describe_subnets", Filters=[{"Name": "nonsense", "Values": ["x"]}])
+    refused("InvalidAction", "describe_vpcs")
+
+
 # ------------------------------------------------------------------ ECS
 
 

@@ -6,7 +6,7 @@ use switchtower::domain::ids::Region;
 use switchtower::domain::topology::DNS_REGION;
 use switchtower::files::baseline::Baseline;
 use switchtower::poll::{DEADLINE, observe_once};
-use switchtower::runbook::{DatabaseChoice, Fact, Known, Params, RunsOn, TaskSize};
+use switchtower::runbook::{DatabaseChoice, Fact, Known, Params, RunsOn, Subnet, TaskSize};
 use switchtower::sim::SimOptions;
 
 use super::show;
@@ -38,6 +38,13 @@ pub(super) async fn stage(scenario: &str, regions: usize) -> Stage {
         for service in &entry.services {
             let size = TaskSize { runs_on: RunsOn::Fargate, vcpus: Some(1.0) };
             stage.read(Fact::TaskSize(entry.name.clone(), service.key.clone()), Known::TaskSize(size));
+            let subnets = ["a", "b"].map(|zone| Subnet {
+                id: format!("subnet-{zone}").as_str().into(),
+                zone: format!("{}{zone}", entry.name).into(),
+                free: Some(200),
+            });
+            let known = Known::Subnets(subnets.to_vec());
+            stage.read(Fact::Subnets(entry.name.clone(), service.key.clone()), known);
         }
         for lb in &entry.load_balancers {
             stage.read(Fact::KeepAlive(entry.name.clone(), lb.arn.clone()), Known::Number(300.0));

@@ -4,16 +4,17 @@ use jiff::SignedDuration;
 use switchtower::domain::Topology;
 use switchtower::domain::ids::Region;
 use switchtower::domain::metric::Metric;
-use switchtower::domain::observation::ErrorKind;
+use switchtower::domain::observation::{ErrorKind, Observed, Source, SourceKind};
 use switchtower::domain::policy::Freeze;
 use switchtower::domain::snapshot::{
     DbClusterState, HealthCheckConfig, Identity, ScalableTarget, ServiceState,
 };
+use switchtower::domain::text::Text;
 use switchtower::domain::topology::{FrontDoor, LeaseSettings};
 use switchtower::runbook::guards::drift;
 use switchtower::runbook::{
     Arming, Claim, DatabaseChoice, Dependency, Fact, Force, Known, LeaseState, LeaseView, Params, Plan,
-    PlanError, RunId, RunsOn, TaskSize,
+    PlanError, RunId, RunsOn, Subnet, TaskSize,
 };
 
 use super::stage::{Stage, of};
@@ -87,6 +88,30 @@ fn quota(vcpus: f64, size: Option<TaskSize>) -> Stage {
     if let Some(size) = size {
         stage.read(Fact::TaskSize(survivor, key), Known::TaskSize(size));
     }
+    stage
+}
+
+/// What is free in the subnets of the survivor's one service, which runs four of the eight tasks that are needed.
+fn free(subnets: &[Option<u32>]) -> Stage {
+    let mut stage = Stage::healthy();
+    let Fact::Service(survivor, key) = service(&stage, "eu-west-1") else { unreachable!() };
+    let zones = "abcdef".chars().zip(subnets);
+    let subnets = zones.map(|(zone, free)| Subnet {
+        id: format!("subnet-{zone}").as_str().into(),
+        zone: format!("eu-west-1{zone}").into(),
+        free: *free,
+    });
+    stage.read(Fact::Subnets(survivor, key), Known::Subnets(subnets.collect()));
+    stage
+}
+
+/// Nobody could say what is free.
+fn denied() -> Stage {
+    let mut stage = Stage::healthy();
+    let Fact::Service(survivor, key) = service(&stage, "eu-west-1") else { unreachable!() };
+    let error = error(ErrorKind::Denied, stage.now);
+    let source = Source::new(SourceKind::Services, "ec2:DescribeSubnets", Some(survivor.clone()));
+    stage.facts.insert(Fact::Subnets(survivor, key), Observed::failed(source, error));
     stage
 }
 
@@ -278,6 +303,13 @@ const ROWS: &[Row] = &[
         &["w headroom"],
     ),
     ("a definition that was never read", || quota(1.0, None), &["w headroom"], &["w headroom"]),
+    ("addresses are free", || free(&[Some(2), Some(2)]), &[], &[]),
+    ("addresses run out", || free(&[Some(2), Some(1)]), &["b headroom"], &["w headroom"]),
+    ("no address at all", || free(&[Some(0)]), &["b headroom"], &["w headroom"]),
+    ("one zone is full", || free(&[Some(0), Some(9)]), &["w headroom"], &["w headroom"]),
+    ("a subnet of IPv6 alone does not run out", || free(&[Some(2), None]), &[], &[]),
+    ("tasks with the address of their machine", || free(&[]), &[], &[]),
+    ("free addresses could not be read", denied, &["w headroom"], &["w headroom"]),
     (
         "scaling limits were never read",
         || {
@@ -563,6 +595,71 @@ fn where_a_promotion_can_hardly_succeed_is_said() {
     for (spoil, words) in cases {
         assert_eq!(told(&Stage::healthy(), words), None, "{words}");
         assert_eq!(told(&Stage::spoilt(spoil), words), Some(Force::Warn), "{words}");
+    }
+}
+
+/// RDS does not answer in the writer's region: is a promotion proposed, and what is said for the writer?
+#[test]
+fn a_promotion_is_proposed_only_where_nothing_speaks_for_the_region() {
+    type Spoil = fn(&mut World);
+    let unprobed: Spoil = |world| world.regions[0].probes.clear();
+    let unmeasured: Spoil = |world| {
+        let long_ago = SignedDuration::from_hours(5);
+        world.regions[0].metrics.values_mut().for_each(|series| age(series, long_ago));
+    };
+    let failing: Spoil = |world| {
+        let alb = "app/prod-us/50dc6c495c0c9188";
+        world.set(0, Metric::AlbElb5xx, &[alb], flat(30_000.0));
+    };
+    let lagging: Spoil = |world| world.set(1, Metric::AuroraRpoLag, &["my-db-eu-west-1"], flat(200_000.0));
+    let (probed, measured, sent) = (
+        "our own request is answered with 200",
+        "of its requests end in 5XX (",
+        "the writer of my-global-db reached a secondary ",
+    );
+    let cases: [(&[Spoil], &str, &[&str]); 8] = [
+        (&[], "leave", &[probed, measured, sent]),
+        (&[lagging], "leave", &[probed, measured]),
+        (&[unprobed], "leave", &[measured, sent]),
+        (&[unprobed, unmeasured], "leave", &[sent]),
+        (&[unprobed, unmeasured, lagging], "failover", &[]),
+        (&[|world| refused(world, 0)], "failover", &[]),
+        (&[|world| unhealthy(world, 0)], "failover", &[]),
+        (&[failing], "failover", &[]),
+    ];
+    for (index, (spoils, expected, signs)) in cases.into_iter().enumerate() {
+        let stage = Stage::spoilt(|world| {
+            let now = world.now;
+            let ill = &mut world.regions[0];
+            ill.db_clusters.values_mut().for_each(|cluster| cluster.fail(error(ErrorKind::ServiceDown, now)));
+            spoils.iter().for_each(|spoil| spoil(world));
+        });
+        let Err(PlanError::Choose { question, choices, proposed, .. }) =
+            stage.plan("failover", &of("us-east-1"))
+        else {
+            panic!("{index}: nothing is asked");
+        };
+        assert_eq!(proposed.as_ref().map(Text::as_str), Some(expected), "{index}: {question}");
+        assert_eq!(choices[0].0.as_str(), "leave", "{index}: what loses nothing stands first");
+        assert_eq!(
+            question.as_str().contains("us-east-1 looks alive"),
+            !signs.is_empty(),
+            "{index}: {question}"
+        );
+        for sign in [probed, measured, sent] {
+            let wanted = signs.contains(&sign);
+            assert_eq!(question.as_str().contains(sign), wanted, "{index}: {sign}: {question}");
+        }
+        // Whoever promotes all the same reads what it is done in spite of.
+        let params = Params { database: Some(DatabaseChoice::Failover), ..of("us-east-1") };
+        let plan = stage.plan("failover", &params).unwrap();
+        let told = plan.findings.iter().filter(|one| one.message.as_str().contains("which looks alive: "));
+        assert_eq!(told.count(), usize::from(!signs.is_empty()), "{index}");
+        assert!(
+            plan.findings.iter().all(|finding| finding.force == Force::Warn),
+            "{index}: {:?}",
+            found(&plan)
+        );
     }
 }
 

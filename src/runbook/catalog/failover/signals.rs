@@ -24,6 +24,43 @@ pub(super) fn against(view: &View<'_>, region: &Region, params: &Params) -> Vec<
     found.into_iter().flatten().collect()
 }
 
+/// What speaks for a region whose control plane is mute, a line each: its users are still served, or its writer still
+/// sends what it writes. Empty where anything that users feel speaks against it now: a lag of a minute ago proves
+/// nothing then.
+pub(super) fn of_life(view: &View<'_>, region: &Region) -> Vec<String> {
+    if probe(view, region).or_else(|| errors(view, region)).or_else(|| targets(view, region)).is_some() {
+        return Vec::new();
+    }
+    let mut signs = Vec::new();
+    let asked = Fact::Probe(region.clone());
+    if let Some(result) = view.facts.probe(&asked).filter(|_| view.probe_serves(region) == Some(true)) {
+        signs.push(format!("our own request is answered with {}", result.status));
+    }
+    let share = Fact::Errors(region.clone());
+    if let (Some(percent), Some(reading)) = (view.facts.number(&share), view.facts.reading(&share))
+        && view.is_fresh(&share)
+        && *percent < view.topology.thresholds.error_5xx_percent.warning
+    {
+        let age = words::age(reading, view.now);
+        let share = if *percent < 0.005 { "none".to_owned() } else { format!("{percent:.2} %") };
+        signs.push(format!("{share} of its requests end in 5XX ({age})"));
+    }
+    for global in &view.topology.aurora {
+        let writes = view.writer(global).is_some_and(|writer| &writer.member.region == region);
+        let lag = view.candidates(global, region).into_iter().filter_map(|candidate| {
+            let reading = candidate.lag?;
+            let fact = Fact::RpoLag(candidate.member.region.clone(), candidate.member.id.clone());
+            let small = reading.value < view.topology.thresholds.aurora_lag_ms.critical;
+            (small && view.is_fresh(&fact)).then_some(reading)
+        });
+        if let Some(reading) = lag.min_by(|a, b| a.value.total_cmp(&b.value)).filter(|_| writes) {
+            let age = words::age(&reading, view.now);
+            signs.push(format!("the writer of {} reached a secondary {age}", global.id));
+        }
+    }
+    signs
+}
+
 fn fresh<'v, T>(view: &View<'_>, seen: &'v Observed<T>) -> Option<&'v T> {
     seen.fresh(view.now, &view.topology.freshness)
 }
