@@ -150,12 +150,13 @@ impl<'a> Run<'a> {
         if let [only] = step.ways.as_slice() {
             return vec![only];
         }
-        let nobody = BTreeMap::new();
+        let (nobody, nothing) = (BTreeMap::new(), BTreeMap::new());
         let moment = Moment {
             now: self.plan.made_at,
             began: self.plan.made_at,
             not_before: Timestamp::MIN,
             alive_since: &nobody,
+            moved_at: &nothing,
         };
         let holds = |way: &&Way| way.verify.judge(&self.plan.shaped_by, &moment).holds();
         step.ways.iter().filter(holds).collect()

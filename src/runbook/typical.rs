@@ -60,6 +60,7 @@ fn until(condition: &Condition) -> Duration {
         Condition::Serving { .. } => TASKS,
         Condition::Stopped { .. } => STOPPED,
         Condition::AliveFor { span, .. } | Condition::Elapsed { span, .. } => *span,
+        Condition::EndpointMoved { settled, .. } => *settled,
         Condition::Writer { .. } | Condition::Detached { .. } => SWITCHOVER,
         Condition::Synchronized { .. } => FAILOVER,
         Condition::TrafficBelow { minutes, .. } => {

@@ -55,7 +55,9 @@ fn judge_at(
     now: &str,
     alive_since: &BTreeMap<Region, Timestamp>,
 ) -> Judgement {
-    let moment = Moment { now: at(now), began: at("03:00:00"), not_before: at("03:00:30"), alive_since };
+    let moved_at = BTreeMap::from([("my-global-db".into(), at("03:01:00"))]);
+    let (began, not_before) = (at("03:00:00"), at("03:00:30"));
+    let moment = Moment { now: at(now), began, not_before, alive_since, moved_at: &moved_at };
     condition.judge(facts, &moment)
 }
 
@@ -911,6 +913,17 @@ fn time_passes_and_requests_succeed() {
         ("02:00:00", "not yet 0.00: TTL of 60 s: 0 s of 2 min, 2 min to go"),
     ] {
         assert_eq!(told(&judge_at(&wait, &Facts::new(), now, &BTreeMap::new())), words);
+    }
+    let settled = Duration::from_secs(15);
+    let moved = |global: &str| Condition::EndpointMoved { global: global.into(), settled };
+    for (global, now, words) in [
+        ("my-global-db", "03:00:50", "not yet 0.00: the writer endpoint of my-global-db moved 0 s ago"),
+        ("my-global-db", "03:01:09", "not yet 0.60: the writer endpoint of my-global-db moved 9 s ago"),
+        ("my-global-db", "03:01:15", "holds: the writer endpoint of my-global-db moved 15 s ago"),
+        ("another", "03:59:00", "not yet: RDS has not told that the writer endpoint of another moved"),
+    ] {
+        assert!(moved(global).facts().is_empty());
+        assert_eq!(told(&judge_at(&moved(global), &Facts::new(), now, &BTreeMap::new())), words);
     }
     let synthetic = Condition::Synthetic { name: "api.example.com".into() };
     let Known::Probe(mut twisted) = probe(200) else { panic!("a probe") };

@@ -19,7 +19,7 @@ use switchtower::runbook::{
     ActFailure, Approval, DatabaseChoice, Event, Executor, Fact, Facts, Known, Operation, Outcome, Params,
     Receipt, StepId,
 };
-use switchtower::sim::SimOptions;
+use switchtower::sim::{FaultKind, InjectedFault, SimOptions};
 
 use super::stage::{Stage, leaving, play};
 
@@ -119,6 +119,36 @@ fn tasks_are_replaced_only_while_writes_fail() {
             assert_eq!(redeployed(&stage), expected, "{database:?}: {:#?}", stage.words());
         });
     }
+}
+
+/// How long it took from the moment when tasks could have been replaced until they were, with writes that never work.
+async fn until_replaced(stage: &Stage) -> SignedDuration {
+    let params = Params { redeploy: vec!["api".into()], ..failover(DatabaseChoice::Failover) };
+    let plan = stage.plan("failover", &params).await;
+    let (writes, asked) = (Mutex::default(), Mutex::default());
+    let behind = Behind { inner: stage.witness.inner(), until: usize::MAX, writes, asked };
+    let setup = Setup { executor: Arc::new(behind), ..stage.setup(&plan) };
+    stage.carry_out(setup).await.unwrap().unwrap();
+    let entries = stage.recorder.entries();
+    let at = |wanted: &dyn Fn(&Event) -> bool| entries.iter().find(|entry| wanted(&entry.event)).unwrap().at;
+    let replaces = |step: &StepId| step.as_str().starts_with("redeploy/");
+    let began = at(&|event| matches!(event, Event::StepBegan { step } if replaces(step)));
+    let sent = at(&|event| matches!(event, Event::Intent { step, .. } if replaces(step)));
+    sent.duration_since(began)
+}
+
+#[test]
+fn tasks_are_replaced_once_rds_says_that_the_writer_moved_or_after_a_minute() {
+    play(async || {
+        // It moves some seconds after the promotion, and clients have a quarter of a minute to look it up.
+        let told = until_replaced(&writable("regional-outage")).await;
+        assert!(told < SignedDuration::from_secs(30), "{told:?}");
+        let mute = writable("regional-outage");
+        let kind = FaultKind::Refuse { status: 403, code: "AccessDenied".into() };
+        mute.sim.inject(InjectedFault::next("rds", "DescribeEvents", kind).on(0));
+        let untold = until_replaced(&mute).await;
+        assert!((60..75).contains(&untold.as_secs()), "{untold:?}");
+    });
 }
 
 #[test]

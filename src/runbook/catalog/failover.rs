@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{PlanError, Runbook, RunbookSpec, Situation, promotion};
 use crate::domain::Topology;
-use crate::domain::ids::{HostName, Region, ServiceKey};
+use crate::domain::ids::{GlobalClusterId, HostName, Region, ServiceKey};
 use crate::domain::synthetic::TOKEN;
 use crate::domain::text::Text;
 use crate::domain::topology::AuroraGlobal;
@@ -48,6 +48,8 @@ const PIN: Duration = Duration::from_mins(10);
 const ENOUGH_SIGNALS: usize = 2;
 /// Within this time clients look up the writer's name again: AWS asks for a cache of five seconds, few keep to it.
 const FOUND: Duration = Duration::from_mins(1);
+/// Within this time after RDS told that the writer's endpoint moved clients have looked it up again.
+const LOOKED_UP: Duration = Duration::from_secs(15);
 
 /// The runbook.
 pub struct Failover;
@@ -103,6 +105,8 @@ impl Runbook for Failover {
         let mut last: Vec<StepId> = moves.iter().map(|(_, id)| id.clone()).collect();
         let moves: Vec<Move<'_>> = moves.into_iter().map(|(change, _)| change).collect();
         let unplanned = moves.iter().any(|change| !change.planned);
+        let promoted: Vec<GlobalClusterId> = moves.iter().map(|change| change.global.clone()).collect();
+        let promoted = if choice == DatabaseChoice::Failover { promoted } else { Vec::new() };
         if let Some(pin) = &pin_id {
             let proof = evacuation::proof(&view, &region, &evacuation.names, pin, true);
             draft.steps.extend(proof.steps);
@@ -118,7 +122,7 @@ impl Runbook for Failover {
                 format!("no wired method takes {region} out of DNS: the run moves no users"),
             ));
         }
-        draft.redeploy(&view, &region, &survivors, params, &last, &evacuation.names)?;
+        draft.redeploy(&view, &region, &survivors, params, &last, &evacuation.names, &promoted)?;
         // Where our own requests go nowhere by choice, for AWS is not AWS there, none of them proves anything.
         let unasked = survivors.iter().any(|survivor| view.facts.is_unasked(&Fact::Probe(survivor.clone())));
         if unasked {
@@ -446,6 +450,7 @@ impl Draft {
         params: &Params,
         after: &[StepId],
         names: &[HostName],
+        promoted: &[GlobalClusterId],
     ) -> Result<(), PlanError> {
         for name in &params.redeploy {
             let known =
@@ -484,9 +489,18 @@ impl Draft {
                 let title = format!("deploy {key} in {survivor} anew, unless our request succeeds");
                 let id = format!("redeploy/{survivor}/{key}");
                 let step = Step::act(id, title, vec![call], Vec::new(), verify, Duration::from_mins(10));
-                // Clients find the writer by its new name within a minute; only who does not is started anew.
-                let moved =
+                // Clients find the writer by its new name within a minute, or soon after RDS says that it moved; only who
+                // does not is started anew.
+                let elapsed =
                     Condition::Elapsed { span: FOUND, name: "time for the writer's name to move".into() };
+                let told = promoted
+                    .iter()
+                    .map(|global| Condition::EndpointMoved { global: (*global).clone(), settled: LOOKED_UP });
+                let moved = if promoted.is_empty() {
+                    elapsed
+                } else {
+                    Condition::Any { of: vec![Condition::All { of: told.collect() }, elapsed] }
+                };
                 self.steps.push(step.at(survivor).when(moved).after(after.iter().cloned()).passing());
             }
         }

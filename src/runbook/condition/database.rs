@@ -4,7 +4,10 @@
 //! What it must not do: know a closed list of states; `FailoverState.Status` documents `switching-over`, which AWS's
 //! own enumeration omits, so that every status that is not `available` and every failover state is in flight.
 
+use std::time::Duration;
+
 use super::Judgement;
+use super::judge::time_down;
 use super::proof::{Proof, Ruling, holds, never, not_yet, so_far, strange, unknown};
 use super::words::{against, thing};
 use crate::domain::ids::{Arn, DbClusterId, GlobalClusterId, Region};
@@ -72,6 +75,15 @@ impl Proof<'_> {
             .collect();
         let progress = format!("{connected} of {whole} secondaries connected: {}", others.join(", "));
         Ok(so_far(progress, connected as f64, whole as f64))
+    }
+
+    pub(super) fn endpoint_moved(&self, global: &GlobalClusterId, settled: Duration) -> Judgement {
+        let Some(at) = self.moment.moved_at.get(global) else {
+            return not_yet(format!("RDS has not told that the writer endpoint of {global} moved"));
+        };
+        let ago = Duration::try_from(self.moment.now.duration_since(*at)).unwrap_or_default();
+        let words = format!("the writer endpoint of {global} moved {} ago", time_down(ago));
+        if ago >= settled { holds(words) } else { so_far(words, ago.as_secs_f64(), settled.as_secs_f64()) }
     }
 
     pub(super) fn detached(&self, ask: &[Region], global: &GlobalClusterId, cluster: &Arn) -> Ruling {

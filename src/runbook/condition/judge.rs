@@ -50,6 +50,7 @@ impl Condition {
             Self::Writer { ask, global, cluster } => proof.writer(ask, global, cluster),
             Self::GlobalIdle { ask, global } => proof.global_idle(ask, global),
             Self::Synchronized { ask, global } => proof.synchronized(ask, global),
+            Self::EndpointMoved { global, settled } => Ok(proof.endpoint_moved(global, *settled)),
             Self::Detached { ask, global, cluster } => proof.detached(ask, global, cluster),
             Self::RpoLag { region, cluster, at_most } => proof.rpo_lag(region, cluster, *at_most),
             Self::AnswersOmit { names, region } => Ok(proof.answers_omit(names, region)),

@@ -174,6 +174,14 @@ pub enum Condition {
         /// Global cluster.
         global: GlobalClusterId,
     },
+    /// RDS told that the global cluster's writer endpoint leads to its new writer, so long ago. By what the engine hears
+    /// of its own promotions.
+    EndpointMoved {
+        /// Global cluster.
+        global: GlobalClusterId,
+        /// How long clients have had to look the name up again.
+        settled: Duration,
+    },
     /// The cluster is no member of the global one.
     Detached {
         /// Regions that may be asked.
@@ -309,6 +317,8 @@ pub struct Moment<'a> {
     pub not_before: Timestamp,
     /// Since when each region has been alive without a break, by the engine's own observations.
     pub alive_since: &'a std::collections::BTreeMap<Region, Timestamp>,
+    /// When RDS told that the writer endpoint of a global cluster had moved to the writer of this run's promotion.
+    pub moved_at: &'a std::collections::BTreeMap<GlobalClusterId, Timestamp>,
 }
 
 impl Judgement {

@@ -22,7 +22,7 @@ impl Condition {
             }
         };
         match self {
-            Self::Always | Self::Elapsed { .. } => {}
+            Self::Always | Self::Elapsed { .. } | Self::EndpointMoved { .. } => {}
             Self::All { of } | Self::Any { of } => {
                 for part in of {
                     part.collect(found);

@@ -67,6 +67,9 @@ impl Condition {
                 format!("{global} is available and no operation is in flight")
             }
             Self::Synchronized { global, .. } => format!("every secondary of {global} is connected"),
+            Self::EndpointMoved { global, settled } => {
+                format!("RDS told {} ago that the writer endpoint of {global} had moved", time(*settled))
+            }
             Self::Detached { global, cluster, .. } => {
                 format!("{} is no member of {global}", cluster.short_name())
             }

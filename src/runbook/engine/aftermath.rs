@@ -4,7 +4,7 @@
 //! whether the old primary was fenced and whether the writer's endpoint has moved; what they say is told at once.
 //! What it must not do: hold up a step, or fail one: a fence that did not come about is for the operator to know.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Context;
-use crate::domain::ids::{Arn, Region};
+use crate::domain::ids::{Arn, GlobalClusterId, Region};
 use crate::domain::text::Text;
 use crate::domain::topology::{AuroraGlobal, Topology};
 use crate::runbook::aftermath::{Aftermath, Told};
@@ -51,8 +51,8 @@ pub(super) struct Promotion {
     proven: Option<Timestamp>,
     /// True once it was told whether the old primary was fenced.
     fence: bool,
-    /// True once the endpoint was told to have moved.
-    moved: bool,
+    /// When the endpoint moved, once that was told.
+    moved: Option<Timestamp>,
     /// Why nothing was told so far.
     silence: Text,
     /// True when the new writer's region tells its events.
@@ -78,7 +78,7 @@ impl Promotion {
                     sent: None,
                     proven: None,
                     fence: false,
-                    moved: false,
+                    moved: None,
                     silence: Text::default(),
                     readable: false,
                 })
@@ -105,13 +105,15 @@ impl Promotion {
 
     fn heard(&mut self, told: &Told) {
         self.fence |= told.is_about_the_fence();
-        self.moved |= matches!(told, Told::EndpointMoved { .. });
+        if let Told::EndpointMoved { said } = told {
+            self.moved = Some(said.at);
+        }
     }
 
     /// What is to be read, while there is something left to be told.
     fn wanted(&self) -> Vec<Fact> {
         match self.sent {
-            Some(sent) if !(self.fence && self.moved) => {
+            Some(sent) if !(self.fence && self.moved.is_some()) => {
                 self.regions.iter().map(|region| Fact::RdsEvents(region.clone(), sent - SKEW)).collect()
             }
             _ => Vec::new(),
@@ -133,7 +135,7 @@ impl Promotion {
             };
             for event in events.iter().filter(|event| event.at >= sent - SKEW) {
                 let Some(told) = Told::of(&self.global, &self.to, &region, event) else { continue };
-                let known = if told.is_about_the_fence() { self.fence } else { self.moved };
+                let known = if told.is_about_the_fence() { self.fence } else { self.moved.is_some() };
                 if !known {
                     self.heard(&told);
                     news.push(Aftermath { global: self.global.id.clone(), told });
@@ -194,7 +196,7 @@ impl Context {
         let open = |one: &Promotion| one.proven.is_some() && one.sent.is_some() && !one.fence;
         loop {
             let since = clock.now() - MOVING;
-            let moving = |one: &Promotion| one.proven.is_some_and(|at| at >= since) && !one.moved;
+            let moving = |one: &Promotion| one.proven.is_some_and(|at| at >= since) && one.moved.is_none();
             self.listen(|one| open(one) || moving(one)).await;
             let mut waits = false;
             self.with_promotions(|one| waits |= moving(one) && one.readable);
@@ -253,6 +255,13 @@ impl Context {
         } else {
             self.tell(Event::Aftermath { aftermath }).await;
         }
+    }
+
+    /// When writer endpoints moved, as far as RDS has told.
+    pub(super) fn moved_at(&self) -> BTreeMap<GlobalClusterId, Timestamp> {
+        let mut moved = BTreeMap::new();
+        self.with_promotions(|one| moved.extend(one.moved.map(|at| (one.global.id.clone(), at))));
+        moved
     }
 
     fn with_promotions(&self, look: impl FnMut(&mut Promotion)) {

@@ -316,7 +316,8 @@ impl Context {
                 let alive = Condition::Alive { region: region.clone(), groups: groups.clone() };
                 let since = BTreeMap::new();
                 let not_before = now - jiff::SignedDuration::from_secs(60);
-                let moment = Moment { now, began: now, not_before, alive_since: &since };
+                let moved_at = BTreeMap::new();
+                let moment = Moment { now, began: now, not_before, alive_since: &since, moved_at: &moved_at };
                 let mut known = self.alive_since.lock().unwrap_or_else(PoisonError::into_inner);
                 if alive.judge(facts, &moment).holds() {
                     known.entry(region.clone()).or_insert(now);
@@ -337,7 +338,9 @@ impl Context {
         not_before: Timestamp,
     ) -> Judgement {
         let known = self.alive_since.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let moment = Moment { now: self.setup.clock.now(), began, not_before, alive_since: &known };
+        let moved = self.moved_at();
+        let now = self.setup.clock.now();
+        let moment = Moment { now, began, not_before, alive_since: &known, moved_at: &moved };
         condition.judge(facts, &moment)
     }
 }

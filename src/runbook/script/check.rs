@@ -43,6 +43,10 @@ pub(super) fn checks(condition: &Condition, topology: &Topology) -> Vec<Check> {
     match condition {
         Condition::Always => Vec::new(),
         Condition::All { of } => of.iter().flat_map(|part| checks(part, topology)).collect(),
+        // Whatever else may end the wait sooner, the time alone is enough.
+        Condition::Any { of } if of.iter().any(is_time) => {
+            of.iter().filter(|part| is_time(part)).flat_map(|part| checks(part, topology)).collect()
+        }
         Condition::Elapsed { span, name } => {
             let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
             vec![Check::Wait { words: name.to_string(), seconds }]
@@ -61,6 +65,10 @@ pub(super) fn checks(condition: &Condition, topology: &Topology) -> Vec<Check> {
             }
         }
     }
+}
+
+fn is_time(condition: &Condition) -> bool {
+    matches!(condition, Condition::Elapsed { .. })
 }
 
 /// Commands, with the words of each where they are not the condition's own; `None`: no command tells it.
@@ -208,6 +216,7 @@ impl At<'_> {
             | Condition::Any { .. }
             | Condition::Alive { .. }
             | Condition::AliveFor { .. }
+            | Condition::EndpointMoved { .. }
             | Condition::RpoLag { .. }
             | Condition::AnswersOmit { .. }
             | Condition::AnswersInclude { .. }
