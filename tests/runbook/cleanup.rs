@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use switchtower::domain::ids::Arn;
 use switchtower::domain::metric::{Metric, Series};
-use switchtower::domain::observation::ErrorKind;
+use switchtower::domain::observation::{ErrorKind, Observed};
 use switchtower::domain::snapshot::{ConsistencyMode, HealthCheckConfig, TableState};
 use switchtower::domain::topology::{
     ArcSettings, CleanupSettings, LeaseSettings, NetworkStack, Switch, SwitchWire,
@@ -12,7 +12,7 @@ use switchtower::domain::topology::{
 use switchtower::runbook::catalog::cleanup::Cleanup;
 use switchtower::runbook::{Fact, GuardId, Known, Operation, Params, Plan, Runbook as _};
 
-use crate::domain::fixture::{check_config, flat};
+use crate::domain::fixture::{check_config, error, flat};
 
 use super::planning::{Stage, cluster, of_region, region, with};
 
@@ -519,4 +519,86 @@ fn the_alarm_that_watches_a_region_that_stays_stays_with_its_topic() {
     state.dimensions = vec!["hc-us".into()];
     stage.world.regions[0].alarms.get_mut(&name).unwrap().succeed(state, at);
     assert!(deleted(&stage).contains(&name.to_string()));
+}
+
+/// An alarm of us-east-1, as AWS tells of it.
+fn watches(stage: &mut Stage, name: &str, metric: &str, dimensions: &[&str]) {
+    let (alarms, at) = (&mut stage.world.regions[0].alarms, stage.world.now);
+    let mut state = alarms.values().next().unwrap().value().unwrap().clone();
+    state.watches = metric.into();
+    state.dimensions = dimensions.iter().map(|value| (*value).into()).collect();
+    alarms.get_mut(name).unwrap().succeed(state, at);
+}
+
+/// A check that is gone tells nothing more: the alarm on it, far away in us-east-1, goes before it.
+#[test]
+fn the_alarm_that_watches_only_what_goes_goes_before_its_check() {
+    const NAME: &str = "api-5xx-us-east-1";
+    let step = format!("alarms/checks/{US}/1");
+    let status = "AWS/Route53/HealthCheckStatus";
+    let judged = |stage: &Stage| {
+        let plan = stage.plan(&Cleanup, &of_region(EU)).unwrap();
+        let ids = ids(&plan);
+        let at = |wanted: &str| ids.iter().position(|id| *id == wanted);
+        if let Some(here) = at(&step) {
+            assert!(at("forgotten") < Some(here), "no record uses the check any more: {ids:?}");
+            assert!(at("check/hc-eu").is_none_or(|check| here < check), "{ids:?}");
+            let names = vec![NAME.into()];
+            assert!(calls(&plan).contains(&&Operation::DeleteAlarms { region: region(US), names }));
+        }
+        let topics = |call: &&Operation| matches!(call, Operation::DeleteTopic { topic, .. } if topic.as_str().contains(US));
+        assert!(!calls(&plan).into_iter().any(|call| topics(&call)), "others may tell it");
+        let left = plan.notes.iter().find(|note| note.as_str().contains(NAME));
+        (at(&step).is_some(), left.map(ToString::to_string))
+    };
+    let left = |why: &str| Some(format!("Left alone: alarm {NAME} in {US}, {why}."));
+    let cases: [(&str, &[&str], bool, Option<String>); 6] = [
+        (status, &["hc-eu"], true, None),
+        ("AWS/Route53/ConnectionTime", &["hc-eu", "us-west-1"], true, None),
+        (status, &["hc-us"], false, None),
+        (status, &["hc-eu", "hc-us"], false, left("which watches hc-us as well")),
+        (status, &["hc-eu", "hc-of-another"], false, left("which watches hc-of-another as well")),
+        ("AWS/Somewhere/Else", &["hc-eu"], false, None),
+    ];
+    for (metric, dimensions, goes, left) in cases {
+        let mut stage = drained(EU);
+        watches(&mut stage, NAME, metric, dimensions);
+        assert_eq!(judged(&stage), (goes, left), "{metric} of {dimensions:?}");
+    }
+    let mut stage = drained(EU);
+    watches(&mut stage, NAME, status, &["hc-eu"]);
+    untag(&mut stage, "alarm:api-5xx-us-east-1");
+    let without = left("which does not carry switchtower:application=orders");
+    assert_eq!(judged(&stage), (false, without), "the owner's tag decides here too");
+
+    // Another run deleted the check, and the alarm was left to wait for ever.
+    let mut stage = drained(EU);
+    watches(&mut stage, NAME, status, &["hc-eu"]);
+    stage.tell(Fact::HealthCheck("hc-eu".into()), Known::Absent);
+    assert_eq!(judged(&stage), (true, None));
+
+    // A check that stays keeps its alarm.
+    let mut stage = drained(EU);
+    watches(&mut stage, NAME, status, &["hc-eu"]);
+    untag(&mut stage, "healthcheck/hc-eu");
+    assert_eq!(judged(&stage).0, false);
+
+    let mut stage = drained(EU);
+    let at = stage.world.now;
+    let seen = stage.world.regions[0].alarms.get_mut(NAME).unwrap();
+    *seen = Observed::failed(seen.source().clone(), error(ErrorKind::TimedOut, at));
+    assert_eq!(judged(&stage), (false, left("of which it is not known what it watches")));
+
+    // Where us-east-1 is no region of the application, its alarms stand under [dns].
+    let mut stage = drained(EU);
+    let topology = &mut stage.world.topology;
+    topology.dns.alarms = std::mem::take(&mut topology.regions[0].alarms);
+    let alarms = std::mem::take(&mut stage.world.regions[0].alarms);
+    stage.world.dns.alarms = alarms;
+    let at = stage.world.now;
+    let seen = stage.world.dns.alarms.get_mut(NAME).unwrap();
+    let mut state = seen.value().unwrap().clone();
+    (state.watches, state.dimensions) = (status.into(), vec!["hc-eu".into()]);
+    seen.succeed(state, at);
+    assert_eq!(judged(&stage), (true, None));
 }

@@ -18,6 +18,7 @@ mod journal;
 mod judge;
 mod judging;
 mod leaving;
+mod marks;
 mod matrix;
 mod moving;
 mod notify;
@@ -37,6 +38,7 @@ mod synthetic;
 mod teardown;
 mod typical;
 mod undo;
+mod waiting;
 mod watch;
 
 pub(crate) use report::failover as failover_journal;

@@ -18,7 +18,7 @@ use switchtower::sim::{FaultKind, InjectedFault, SimOptions};
 use super::stage::{Stage, Through, leaving, play};
 
 /// A world whose application may be written to by runbooks.
-fn writable(scenario: &str) -> Stage {
+pub(super) fn writable(scenario: &str) -> Stage {
     let options = SimOptions { scenario: scenario.into(), ..SimOptions::default() };
     Stage::shaped(options, |topology| {
         topology.synthetic.write = Some(SyntheticWrite {
@@ -32,7 +32,7 @@ fn writable(scenario: &str) -> Stage {
     })
 }
 
-fn failover(database: DatabaseChoice) -> Params {
+pub(super) fn failover(database: DatabaseChoice) -> Params {
     Params { database: Some(database), ..leaving() }
 }
 
@@ -205,7 +205,7 @@ fn recovery_time_ends_with_the_first_good_answer_and_begins_when_the_operator_sa
 }
 
 /// The recovery point as a run told it last, and in which words.
-fn recovered(stage: &Stage) -> Option<RecoveryPoint> {
+pub(super) fn recovered(stage: &Stage) -> Option<RecoveryPoint> {
     stage.recorder.entries().iter().rev().find_map(|entry| match &entry.event {
         Event::RecoveryPoint { point } => Some(point.clone()),
         _ => None,

@@ -89,6 +89,31 @@ fn a_drained_region_is_taken_down_and_nobody_notices() {
     });
 }
 
+/// Alarms on health checks live in us-east-1: another region's goes with that region.
+#[test]
+fn nothing_is_left_to_watch_a_region_that_is_gone() {
+    play(async || {
+        let away = Params { region: Some(Region::new(SURVIVOR)), ..Params::default() };
+        let stage = Stage::new(calm());
+        let alarm = Thing::Alarm(LEAVING.to_owned(), format!("health-check-{SURVIVOR}"));
+        let gone = |stage: &Stage| stage.sim.world().is_gone(&alarm, stage.clock.now());
+        let ending = stage.ended(&stage.open_plan("drain", &away).await).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}", ending.why);
+        let stage = stage.next();
+        assert!(!gone(&stage));
+        let plan = stage.open_plan("cleanup", &away).await;
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+        assert!(gone(&stage), "{:#?}", plan.leaves());
+        assert_eq!(stage.remains(Some(SURVIVOR)), Vec::<String>::new());
+        let told = format!("health-check-{SURVIVOR}");
+        assert!(!plan.leaves().iter().any(|line| line.as_str().contains(&told)), "{:#?}", plan.leaves());
+        // The one on the region that stays is there, and hears of it.
+        let other = Thing::Alarm(LEAVING.to_owned(), format!("health-check-{LEAVING}"));
+        assert!(!stage.sim.world().is_gone(&other, stage.clock.now()));
+    });
+}
+
 /// The survivor holds as much as a world in which nothing was done.
 fn play_count(whole: usize) {
     let untouched = std::thread::spawn(|| {

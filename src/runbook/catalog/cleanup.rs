@@ -20,7 +20,9 @@ use super::known::{guarded, identities, known, listed, why_not};
 use super::{PlanError, Runbook, RunbookSpec, Situation};
 use crate::domain::Topology;
 use crate::domain::derive::{self, AlarmSubject};
-use crate::domain::ids::{AlarmName, Region, ServiceKey};
+use crate::domain::ids::{AlarmName, Arn, HealthCheckId, Region, ServiceKey};
+use crate::domain::observation::Observed;
+use crate::domain::snapshot::AlarmState;
 use crate::domain::text::Text;
 use crate::domain::topology::{DNS_REGION, RegionEntry, SwitchWire};
 use crate::runbook::condition::Condition;
@@ -63,6 +65,15 @@ struct Scope<'a> {
     day: Text,
     /// Alarms in regions that go, which watch what stays, and what that is.
     watching: BTreeMap<(Region, AlarmName), Text>,
+    /// Alarms on health checks that live in us-east-1, which is no region that goes, with the checks that they watch.
+    watchers: Vec<Watcher>,
+}
+
+/// An alarm on health checks.
+struct Watcher {
+    name: AlarmName,
+    /// `None`: nobody could read what it watches.
+    checks: Option<Vec<HealthCheckId>>,
 }
 
 impl Scope<'_> {
@@ -164,6 +175,27 @@ fn watching(situation: &Situation<'_>, regions: &[&RegionEntry]) -> BTreeMap<(Re
     watching
 }
 
+/// Alarms of us-east-1 on health checks, where only another region goes; and those of which nothing could be read.
+fn watchers(situation: &Situation<'_>, regions: &[&RegionEntry]) -> Vec<Watcher> {
+    let view = situation.view();
+    let home = Region::new(DNS_REGION);
+    let stays = !regions.iter().any(|entry| entry.name == home);
+    let own = situation.topology.region(&home).filter(|_| stays).map(|entry| &entry.alarms);
+    let seen = view.fleet().region(&home).map(|seen| &seen.alarms);
+    let own = own.into_iter().flatten().map(|name| (name, seen.and_then(|seen| seen.get(name))));
+    let global = &view.fleet().dns.alarms;
+    let global = situation.topology.dns.alarms.iter().map(|name| (name, global.get(name)));
+    let watcher = |(name, seen): (&AlarmName, Option<&Observed<AlarmState>>)| {
+        let Some(state) = seen.and_then(Observed::value) else {
+            return Some(Watcher { name: name.clone(), checks: None });
+        };
+        let checks = state.dimensions.iter().map(|value| HealthCheckId::new(value.as_str())).collect();
+        let on_checks = state.watches.as_str().starts_with("AWS/Route53/");
+        on_checks.then(|| Watcher { name: name.clone(), checks: Some(checks) })
+    };
+    own.chain(global).filter_map(watcher).collect()
+}
+
 /// The regions that are taken away.
 fn regions<'a>(topology: &'a Topology, params: &Params) -> Result<Vec<&'a RegionEntry>, PlanError> {
     Ok(match &params.region {
@@ -184,11 +216,16 @@ fn regions<'a>(topology: &'a Topology, params: &Params) -> Result<Vec<&'a Region
 fn scope<'a>(situation: &Situation<'a>, params: &Params) -> Result<Scope<'a>, PlanError> {
     let topology = situation.topology;
     let regions = regions(topology, params)?;
-    let watching = if params.region.is_some() { watching(situation, &regions) } else { BTreeMap::new() };
+    let (watching, watchers) = if params.region.is_some() {
+        (watching(situation, &regions), watchers(situation, &regions))
+    } else {
+        (BTreeMap::new(), Vec::new())
+    };
     Ok(Scope {
         topology,
         regions,
         watching,
+        watchers,
         whole: params.region.is_none(),
         snapshots: !params.skip_snapshots,
         day: situation.now.strftime("%Y-%m-%d").to_string().into(),
@@ -217,9 +254,19 @@ fn shapes(fact: &Fact) -> bool {
     )
 }
 
-/// Tables of regions that stay: they are only asked whether they are there, and may be dark.
+/// Tables of regions that stay: they are only asked whether they are there, and may be dark. And alarms of us-east-1, of
+/// which those that watch what goes are looked at again before they go.
 fn elsewhere(scope: &Scope<'_>, fact: &Fact) -> bool {
-    matches!(fact, Fact::Table(region, _) if !scope.has(region))
+    match fact {
+        Fact::Table(region, _) => !scope.has(region),
+        Fact::Alarm(region, _) => !scope.whole && !scope.has(region),
+        Fact::Tags(region, arn) => !scope.whole && !scope.has(region) && is_alarm(arn),
+        _ => false,
+    }
+}
+
+fn is_alarm(arn: &Arn) -> bool {
+    arn.as_str().starts_with("arn:aws:cloudwatch:")
 }
 
 /// Whether no service of a region has, or wants, a task.

@@ -246,15 +246,15 @@ impl Context {
         let marks = accepted.split_off(newest);
         let mut there = vec![None; marks.len()];
         for look in 0..LOOKS {
+            let open: Vec<usize> = (0..marks.len()).filter(|at| there[*at] != Some(true)).collect();
+            if open.is_empty() {
+                break;
+            }
             if look > 0 {
                 self.setup.clock.sleep(AGAIN).await;
             }
-            let open: Vec<usize> = (0..marks.len()).filter(|at| there[*at] != Some(true)).collect();
             let facts: Vec<Fact> =
                 open.iter().map(|at| Fact::TokenShown(name.clone(), marks[*at].token.clone())).collect();
-            if facts.is_empty() {
-                break;
-            }
             let seen = self.setup.executor.observe(&facts).await;
             for (at, fact) in open.iter().zip(&facts) {
                 // What cannot be told now keeps what was told before.

@@ -113,6 +113,20 @@ async fn an_acknowledged_entry_survives_a_power_cut() {
     assert_eq!(disk.0.lock().unwrap().flushes, 6);
 }
 
+/// A journal that lies on a device which takes every line and cannot keep any: only asking the system to flush tells.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_real_file_is_flushed_and_not_only_written() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = runs.path().join(run_id(1).as_str());
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink("/dev/null", folder.join("journal.jsonl")).unwrap();
+    let (journal, _) = Journal::resume(&folder, false, clock()).await.unwrap();
+    journal.record(noted("3 of 6"), false).await.unwrap();
+    let error = journal.record(opened(&run_id(1)), true).await.unwrap_err();
+    assert!(error.to_string().contains("cannot flush"), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_is_an_error_and_no_line_is_lost_or_torn() {
     let disk = Broken::default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Scope;
 use super::chain::{Chain, Claim, Deed, arn};
-use super::wants::check_arn;
+use super::wants::{alarm_arn, check_arn};
 use crate::domain::Topology;
 use crate::domain::ids::{AlarmName, Arn, ClusterName, HealthCheckId, HostName, Region, ZoneId};
 use crate::domain::snapshot::RecordSet;
@@ -180,6 +180,7 @@ pub(super) fn forgotten(chain: &mut Chain<'_>, scope: &Scope<'_>) {
 /// Then the checks, which AWS would delete even while a record uses them.
 pub(super) fn checks(chain: &mut Chain<'_>, scope: &Scope<'_>) {
     let dns = Region::new(DNS_REGION);
+    let (mut ours, mut going) = (Vec::new(), Vec::new());
     for entry in &scope.regions {
         for check in checks_of(scope.topology, &entry.name) {
             let name = format!("health check {check}");
@@ -191,6 +192,7 @@ pub(super) fn checks(chain: &mut Chain<'_>, scope: &Scope<'_>) {
                 continue;
             }
             if chain.facts.is_absent(&fact) {
+                going.push(check);
                 continue;
             }
             if chain.kept_checks.contains(&check) {
@@ -210,19 +212,65 @@ pub(super) fn checks(chain: &mut Chain<'_>, scope: &Scope<'_>) {
                     "health check {child}, a child of {check} that the topology does not name"
                 ));
             }
-            let Claim::Ours(owned) = chain.claim(&dns, &check_arn(&check), &name) else { continue };
-            chain.delete(Deed {
-                id: format!("check/{check}"),
-                title: format!("delete {name} of {}", entry.name),
-                region: &entry.name,
-                calls: vec![Operation::DeleteHealthCheck { check: check.clone() }],
-                undo: Vec::new(),
-                when: owned,
-                until: Condition::Gone { fact, name: name.into() },
-                timeout: QUICK,
-            });
+            if let Claim::Ours(owned) = chain.claim(&dns, &check_arn(&check), &name) {
+                going.push(check.clone());
+                ours.push((entry, check, owned));
+            }
         }
     }
+    watchers(chain, scope, &going);
+    for (entry, check, owned) in ours {
+        let name = format!("health check {check}");
+        chain.delete(Deed {
+            id: format!("check/{check}"),
+            title: format!("delete {name} of {}", entry.name),
+            region: &entry.name,
+            calls: vec![Operation::DeleteHealthCheck { check: check.clone() }],
+            undo: Vec::new(),
+            when: owned,
+            until: Condition::Gone { fact: Fact::HealthCheck(check), name: name.into() },
+            timeout: QUICK,
+        });
+    }
+}
+
+/// Alarms in us-east-1, which stays, that watch checks that go and nothing else: of a check that is gone they would wait
+/// for data for ever. Before the checks, so that nobody is called for what is meant; by then no record uses the checks.
+fn watchers(chain: &mut Chain<'_>, scope: &Scope<'_>, going: &[HealthCheckId]) {
+    let home = Region::new(DNS_REGION);
+    let mut ours = Vec::new();
+    for watcher in &scope.watchers {
+        let name = format!("alarm {} in {home}", watcher.name);
+        let Some(checks) = &watcher.checks else {
+            if !going.is_empty() && !chain.facts.is_absent(&Fact::Alarm(home.clone(), watcher.name.clone())) {
+                chain.leave(format!("{name}, of which it is not known what it watches"));
+            }
+            continue;
+        };
+        if !checks.iter().any(|check| going.contains(check)) {
+            continue;
+        }
+        // Some metrics of a check have the place from which it is asked as another dimension.
+        if let Some(other) = checks.iter().find(|check| !going.contains(check) && !is_place(check.as_str())) {
+            chain.leave(format!("{name}, which watches {other} as well"));
+            continue;
+        }
+        if let Claim::Ours(owned) = claim_alarm(chain, scope, &home, &watcher.name) {
+            ours.push((watcher.name.clone(), owned));
+        }
+    }
+    let what = format!(
+        "delete the alarms in {home} on the health checks of {}",
+        listed(scope.regions.iter().map(|entry| &entry.name))
+    );
+    delete_alarms(chain, &home, "alarms/checks", &what, &ours);
+}
+
+/// `eu-west-1`, the name of a region.
+fn is_place(word: &str) -> bool {
+    let parts: Vec<&str> = word.split('-').collect();
+    let last = parts.last().is_some_and(|last| last.len() == 1 && last.parse::<u8>().is_ok());
+    parts.len() >= 3 && parts[0].len() == 2 && last
 }
 
 /// Alarms, and then the topics that no alarm tells any more.
@@ -244,36 +292,13 @@ fn alarms_in(chain: &mut Chain<'_>, scope: &Scope<'_>, region: &Region, names: &
             kept = true;
             continue;
         }
-        let fact = Fact::Alarm(region.clone(), name.clone());
-        if chain.facts.is_absent(&fact) {
-            continue;
-        }
-        let arn = arn(scope.topology, "cloudwatch", region, &format!("alarm:{name}"));
-        match chain.claim(region, &arn, &format!("alarm {name} in {region}")) {
-            Claim::Ours(owned) => ours.push((name.clone(), fact, owned)),
+        match claim_alarm(chain, scope, region, name) {
+            Claim::Ours(owned) => ours.push((name.clone(), owned)),
             Claim::NotOurs => kept = true,
             Claim::Gone => {}
         }
     }
-    for (batch, part) in ours.chunks(ALARMS).enumerate() {
-        let gone = |(name, fact, _): &(AlarmName, Fact, Condition)| Condition::Gone {
-            fact: fact.clone(),
-            name: format!("alarm {name}").into(),
-        };
-        chain.delete(Deed {
-            id: format!("alarms/{region}/{}", batch + 1),
-            title: format!("delete the alarms in {region} ({})", part.len()),
-            region,
-            calls: vec![Operation::DeleteAlarms {
-                region: region.clone(),
-                names: part.iter().map(|(name, ..)| name.clone()).collect(),
-            }],
-            undo: Vec::new(),
-            when: Condition::All { of: part.iter().map(|(.., owned)| owned.clone()).collect() },
-            until: Condition::All { of: part.iter().map(gone).collect() },
-            timeout: QUICK,
-        });
-    }
+    delete_alarms(chain, region, "alarms", &format!("delete the alarms in {region}"), &ours);
     for topic in topics {
         let name = format!("topic {} in {region}", topic.short_name());
         if kept {
@@ -289,6 +314,43 @@ fn alarms_in(chain: &mut Chain<'_>, scope: &Scope<'_>, region: &Region, names: &
             undo: Vec::new(),
             when: owned,
             until: Condition::Gone { fact: Fact::Tags(region.clone(), topic.clone()), name: name.into() },
+            timeout: QUICK,
+        });
+    }
+}
+
+fn claim_alarm(chain: &mut Chain<'_>, scope: &Scope<'_>, region: &Region, name: &AlarmName) -> Claim {
+    if chain.facts.is_absent(&Fact::Alarm(region.clone(), name.clone())) {
+        return Claim::Gone;
+    }
+    let arn = alarm_arn(scope.topology, region, name);
+    chain.claim(region, &arn, &format!("alarm {name} in {region}"))
+}
+
+/// Deletes alarms, as many at once as AWS takes.
+fn delete_alarms(
+    chain: &mut Chain<'_>,
+    region: &Region,
+    id: &str,
+    what: &str,
+    ours: &[(AlarmName, Condition)],
+) {
+    for (batch, part) in ours.chunks(ALARMS).enumerate() {
+        let gone = |(name, _): &(AlarmName, Condition)| Condition::Gone {
+            fact: Fact::Alarm(region.clone(), name.clone()),
+            name: format!("alarm {name}").into(),
+        };
+        chain.delete(Deed {
+            id: format!("{id}/{region}/{}", batch + 1),
+            title: format!("{what} ({})", part.len()),
+            region,
+            calls: vec![Operation::DeleteAlarms {
+                region: region.clone(),
+                names: part.iter().map(|(name, _)| name.clone()).collect(),
+            }],
+            undo: Vec::new(),
+            when: Condition::All { of: part.iter().map(|(_, owned)| owned.clone()).collect() },
+            until: Condition::All { of: part.iter().map(gone).collect() },
             timeout: QUICK,
         });
     }

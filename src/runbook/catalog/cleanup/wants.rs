@@ -5,7 +5,7 @@
 use super::chain::arn;
 use super::edge::{checks_of, clusters, groups};
 use crate::domain::Topology;
-use crate::domain::ids::{Arn, BucketName, HealthCheckId, Region};
+use crate::domain::ids::{AlarmName, Arn, BucketName, HealthCheckId, Region};
 use crate::domain::topology::{AuroraGlobal, AuroraMember, DNS_REGION, RegionEntry};
 use crate::runbook::fact::Fact;
 use crate::runbook::situation::{names_of, switch_fact};
@@ -41,11 +41,13 @@ pub(super) fn wants(topology: &Topology, region: Option<&Region>) -> Vec<Fact> {
         }
         of_region(topology, entry, &mut push);
     }
+    // Which of them watch what goes, the snapshot tells; whose they are, their tags.
+    let outside = topology.region(&dns).filter(|entry| !inside(&entry.name)).map(|entry| &entry.alarms);
+    for name in topology.dns.alarms.iter().chain(outside.into_iter().flatten()) {
+        push(Fact::Alarm(dns.clone(), name.clone()));
+        push(Fact::Tags(dns.clone(), alarm_arn(topology, &dns, name)));
+    }
     if region.is_none() {
-        for name in &topology.dns.alarms {
-            push(Fact::Alarm(dns.clone(), name.clone()));
-            push(Fact::Tags(dns.clone(), arn(topology, "cloudwatch", &dns, &format!("alarm:{name}"))));
-        }
         for topic in &topology.dns.topics {
             push(Fact::Tags(dns.clone(), topic.clone()));
         }
@@ -97,7 +99,7 @@ fn of_region(topology: &Topology, entry: &RegionEntry, push: &mut impl FnMut(Fac
     push(Fact::Requests(region.clone()));
     for name in &entry.alarms {
         push(Fact::Alarm(region.clone(), name.clone()));
-        push(Fact::Tags(region.clone(), arn(topology, "cloudwatch", region, &format!("alarm:{name}"))));
+        push(Fact::Tags(region.clone(), alarm_arn(topology, region, name)));
     }
     for topic in &entry.topics {
         push(Fact::Tags(region.clone(), topic.clone()));
@@ -125,6 +127,11 @@ fn of_region(topology: &Topology, entry: &RegionEntry, push: &mut impl FnMut(Fac
 /// ARN of a health check.
 pub(super) fn check_arn(check: &HealthCheckId) -> Arn {
     Arn::new(format!("arn:aws:route53:::healthcheck/{check}"))
+}
+
+/// ARN of an alarm.
+pub(super) fn alarm_arn(topology: &Topology, region: &Region, name: &AlarmName) -> Arn {
+    arn(topology, "cloudwatch", region, &format!("alarm:{name}"))
 }
 
 /// ARN of a bucket.
