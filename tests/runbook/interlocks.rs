@@ -369,7 +369,7 @@ fn nothing_is_called_whose_precondition_does_not_hold() {
 }
 
 /// Everything as it is, and as if it had been seen ten minutes ago.
-fn late(seen: Facts) -> Facts {
+fn late(seen: &Facts) -> Facts {
     let mut late = Facts::new();
     for (fact, seen) in seen.iter() {
         let reading = seen.reading().map(|reading| Reading {

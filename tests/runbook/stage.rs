@@ -762,7 +762,7 @@ pub(crate) fn leaving() -> Params {
 /// An executor by way of which a test changes what is seen, or looks at what is about to be sent.
 pub(crate) struct Through {
     inner: Arc<dyn Executor>,
-    seen: Box<dyn Fn(Facts) -> Facts + Send + Sync>,
+    seen: Box<dyn Fn(&Facts) -> Facts + Send + Sync>,
     sending: Box<dyn Fn(&Operation) + Send + Sync>,
 }
 
@@ -770,7 +770,7 @@ impl Through {
     /// What is observed becomes what `seen` makes of it.
     pub(crate) fn seeing(
         inner: Arc<dyn Executor>,
-        seen: impl Fn(Facts) -> Facts + Send + Sync + 'static,
+        seen: impl Fn(&Facts) -> Facts + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Self { inner, seen: Box::new(seen), sending: Box::new(|_| {}) })
     }
@@ -780,13 +780,13 @@ impl Through {
         inner: Arc<dyn Executor>,
         sending: impl Fn(&Operation) + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { inner, seen: Box::new(|facts| facts), sending: Box::new(sending) })
+        Arc::new(Self { inner, seen: Box::new(Facts::clone), sending: Box::new(sending) })
     }
 }
 
 impl Executor for Through {
     fn observe<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Facts> {
-        Box::pin(async move { (self.seen)(self.inner.observe(facts).await) })
+        Box::pin(async move { (self.seen)(&self.inner.observe(facts).await) })
     }
 
     fn apply<'a>(

@@ -46,6 +46,8 @@ struct Felt {
     /// Whether DNS sends users there, when that is known.
     in_dns: Option<bool>,
     behind: Vec<Behind>,
+    /// Out by our own act.
+    pinned: bool,
     /// Route 53's API does not answer, by the last attempts to read it.
     mute: bool,
 }
@@ -85,6 +87,7 @@ pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, card: &Card, theme: The
         fails: view.as_ref().and_then(failing),
         in_dns: view.as_ref().and_then(|view| view.rows.in_dns.value().copied()),
         behind: behind(&app.fleet, &card.region),
+        pinned: app.fleet.snapshot().pins.of(&card.region).is_some(),
         mute: route_53_is_mute(&app.fleet.snapshot().dns),
     };
     let room = wide.saturating_sub(1);
@@ -335,12 +338,16 @@ fn sentences(page: &mut Page, card: &Card, felt: &Felt, room: u16, theme: Theme)
     let normal = theme.plain();
     let Some(planning) = card.ways.get(card.selected).filter(|_| way != Way::Wait) else {
         let words = match (felt.in_dns, felt.fails) {
+            (Some(false), _) if felt.pinned => {
+                "wait: the region stays out by our own act until R restores it, whatever becomes of it"
+            }
             (Some(false), _) => {
                 "wait: DNS has taken users out by itself, and brings them back by itself once the region looks well again"
             }
             (_, Some(fails)) if fails.per_minute > 0.0 => {
                 "wait: requests go on failing until the region recovers or DNS takes it out by itself"
             }
+            (_, None) => "wait: nothing changes, and how many requests fail stays unknown",
             _ => "wait: nothing changes",
         };
         page.text(("  ", normal), words, room, normal);

@@ -6,7 +6,7 @@
 //! ```text
 //! ─ drain us-east-1 ─ plan 1a2b3c4d5e6f of 03:00:30 ─────────  ▲ 2 warnings
 //!   take users and writers out of us-east-1
-//!   n capacity first · z keep its tasks        7 steps, about 9m, at most 40m
+//!   n order: capacity first · z its tasks: kept  7 steps, about 9m, at most 40m
 //!   ▲ headroom  eu-west-1 …
 //!   1 raise capacity …
 //! ──────────────────────────────────────────────────────────
