@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::effect::{effect, touches};
 use super::hold::Held;
 use super::interlock::{
-    WayOut, carried_facts, may_lower, survivors, survivors_facts, writer_facts, writer_may_move,
+    WayOut, alive, carried_facts, may_lower, survivors, survivors_facts, writer_facts, writer_may_move,
 };
 use super::{Context, LOOK, Stop};
 use crate::domain::observation::Reading;
@@ -375,6 +375,15 @@ impl Context {
                 WayOut::Open(_) => {}
                 WayOut::Doubtful(regions) => {
                     let listed: Vec<&str> = regions.iter().map(crate::domain::ids::Region::as_str).collect();
+                    // Who is in no hurry takes nobody's silence for life: one of them has to be seen to serve.
+                    let lives = |region| alive(topology, &facts, region, recent) == Some(true);
+                    if !self.setup.emergency && !regions.iter().any(lives) {
+                        return Err(format!(
+                            "nobody else who is in DNS is seen to serve: {} may, and nobody can tell now; {leaving} stays in DNS",
+                            listed.join(" or ")
+                        )
+                        .into());
+                    }
                     let words = format!(
                         "nobody can tell now whether anybody else is alive and in DNS; {} may be, and is taken for it",
                         listed.join(" or ")

@@ -85,7 +85,7 @@ pub fn survivor(topology: &Topology, facts: &Facts, region: &Region, not_before:
 }
 
 /// Alive: a healthy target in every group that has any, or an answer below 500 to our probe.
-fn alive(topology: &Topology, facts: &Facts, region: &Region, not_before: Timestamp) -> Option<bool> {
+pub fn alive(topology: &Topology, facts: &Facts, region: &Region, not_before: Timestamp) -> Option<bool> {
     let recent = |fact: &Fact| facts.reading(fact).is_some_and(|reading| reading.as_of >= not_before);
     let probe = Fact::Probe(region.clone());
     let answered = facts.probe(&probe).filter(|_| recent(&probe)).map(|probe| probe.status < 500);
