@@ -79,11 +79,7 @@ fn a_plan_on_what_is_known_says_so_and_how_old_that_is() {
     );
     assert!(text.contains("reading anew") && text.contains("4 steps"), "{text}");
     stage.planned(ticket, partly("us-east-1"), Ok(plans::drain(&params)));
-    assert!(
-        stage.text().contains("read anew but for us-east-1; of them on what was known"),
-        "{}",
-        stage.text()
-    );
+    assert!(stage.text().contains("read anew; still as it was known: us-east-1"), "{}", stage.text());
     stage.planned(ticket, Basis::Read, Ok(plans::drain(&params)));
     let text = stage.text();
     assert!(

@@ -193,6 +193,29 @@ fn findings_and_verdicts() {
             [D, H, D],
         ),
         (
+            "the writer was a secondary minutes ago: its lag is of that time",
+            |world| world.set(0, Metric::AuroraRpoLag, &["my-db-us-east-1"], flat(200_000.0)),
+            &[],
+            [H, H, H],
+        ),
+        (
+            "who writes was last known before the lag was measured: the lag counts",
+            |world| {
+                world.set(0, Metric::AuroraRpoLag, &["my-db-us-east-1"], flat(200_000.0));
+                for region in &mut world.regions {
+                    for global in region.global_clusters.values_mut() {
+                        age(global, SignedDuration::from_secs(130));
+                    }
+                }
+            },
+            &[
+                "critical aurora.lag us-east-1",
+                "warning region.stale us-east-1",
+                "warning region.stale eu-west-1",
+            ],
+            [I, D, D],
+        ),
+        (
             "the writer moves as planned: it says so, and nobody is impaired",
             |world| cluster(world, "switching-over"),
             &["warning aurora.status eu-west-1"],

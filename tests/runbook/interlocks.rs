@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::SignedDuration;
 use switchtower::domain::Reading;
-use switchtower::domain::ids::{Arn, Region};
+use switchtower::domain::ids::Region;
 use switchtower::domain::observation::Observed;
 use switchtower::domain::text::Text;
 use switchtower::domain::topology::EvacuationMethod;
@@ -15,15 +15,15 @@ use switchtower::ports::BoxFuture;
 use switchtower::runbook::engine::{InMemory, NotBegun, Recorder, Setup};
 use switchtower::runbook::guard::{GuardFinding, GuardId};
 use switchtower::runbook::{
-    ActFailure, Approval, ApprovalError, Arming, Claim, Condition, DatabaseChoice, Decision, Entry, Event,
-    Executor, Fact, Facts, LeaseOutcome, Operation, Outcome, Params, Plan, Receipt, RunId, Steering, StepId,
+    Approval, ApprovalError, Arming, Claim, Condition, DatabaseChoice, Decision, Entry, Event, Facts,
+    LeaseOutcome, Operation, Outcome, Params, Plan, RunId, Steering, StepId,
 };
 use switchtower::sim::world::deeds::Deed;
 use switchtower::sim::{Mode, SimOptions, Wiring};
 
 use super::moving::another_move;
 use super::returning::values;
-use super::stage::{SURVIVOR, Stage, leaving, play};
+use super::stage::{SURVIVOR, Stage, Through, leaving, play};
 use super::watch::{Point, Strike, deed};
 
 fn world(scenario: &str) -> SimOptions {
@@ -368,42 +368,18 @@ fn nothing_is_called_whose_precondition_does_not_hold() {
     }
 }
 
-/// Tells everything as it is, and as if it had been seen ten minutes ago.
-struct Late(Arc<dyn Executor>);
-
-impl Executor for Late {
-    fn observe<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Facts> {
-        Box::pin(async move {
-            let mut late = Facts::new();
-            for (fact, seen) in self.0.observe(facts).await.iter() {
-                let reading = seen.reading().map(|reading| Reading {
-                    as_of: reading.as_of - SignedDuration::from_mins(10),
-                    ..reading.clone()
-                });
-                let seen = Observed::from_parts(seen.source().clone(), reading, seen.error().cloned());
-                late.insert(fact.clone(), seen);
-            }
-            late
-        })
+/// Everything as it is, and as if it had been seen ten minutes ago.
+fn late(seen: &Facts) -> Facts {
+    let mut late = Facts::new();
+    for (fact, seen) in seen.iter() {
+        let reading = seen.reading().map(|reading| Reading {
+            as_of: reading.as_of - SignedDuration::from_mins(10),
+            ..reading.clone()
+        });
+        let seen = Observed::from_parts(seen.source().clone(), reading, seen.error().cloned());
+        late.insert(fact.clone(), seen);
     }
-
-    fn apply<'a>(
-        &'a self,
-        operation: &'a Operation,
-        approval: &'a Approval,
-    ) -> BoxFuture<'a, Result<Receipt, ActFailure>> {
-        self.0.apply(operation, approval)
-    }
-
-    fn publish<'a>(
-        &'a self,
-        topic: &'a Arn,
-        subject: &'a Text,
-        message: &'a str,
-        approval: &'a Approval,
-    ) -> BoxFuture<'a, Result<(), Text>> {
-        self.0.publish(topic, subject, message, approval)
-    }
+    late
 }
 
 #[test]
@@ -412,7 +388,8 @@ fn what_was_seen_before_is_no_proof_and_nobody_is_alive_by_it() {
         play(async || {
             let stage = Stage::new(world("calm"));
             let plan = bare_pin(&stage, runbook).await;
-            let setup = Setup { executor: Arc::new(Late(stage.witness.clone())), ..stage.setup(&plan) };
+            let setup =
+                Setup { executor: Through::seeing(stage.witness.clone(), late), ..stage.setup(&plan) };
             let ending = stage.carry_out(setup).await.unwrap().unwrap();
             assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
             let doubt = |entry: &Entry| {

@@ -77,7 +77,7 @@ fn what_aws_demands_is_examined_before() {
             "calm",
             "a dead primary",
             |sim| sim.black_out(&Region::new(LEAVING), SignedDuration::ZERO, None),
-            "when the writer's region is down, use failover",
+            "fail over only when the writer's region is really down",
         ),
         (
             "calm",

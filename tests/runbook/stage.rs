@@ -7,16 +7,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use switchtower::cloud::{Cloud, Keys};
 use switchtower::domain::Topology;
-use switchtower::domain::ids::Region;
+use switchtower::domain::ids::{Arn, Region};
 use switchtower::domain::text::Text;
 use switchtower::poll;
 use switchtower::ports::{BoxFuture, Clock};
 use switchtower::runbook::engine::{self, Decided, Ending, InMemory, NotBegun, Recorder, Setup};
 
 use switchtower::runbook::{
-    Approval, ApprovalError, Arming, Claim, Decision, Entry, Event, Executor, Facts, Known, Lease,
-    LeaseError, LeaseState, LeaseStore, LeaseView, Opening, Operation, Outcome, Params, Peaks, Plan,
-    PlanError, Resend, RunId, Situation, catalog,
+    ActFailure, Approval, ApprovalError, Arming, Claim, Decision, Entry, Event, Executor, Fact, Facts, Known,
+    Lease, LeaseError, LeaseState, LeaseStore, LeaseView, Opening, Operation, Outcome, Params, Peaks, Plan,
+    PlanError, Receipt, Resend, RunId, Situation, catalog,
 };
 use switchtower::sim::world::removal::{Fate, Thing};
 use switchtower::sim::{Sim, SimOptions};
@@ -757,4 +757,54 @@ fn idempotent(operation: &str) -> bool {
 /// Parameters for the leaving region.
 pub(crate) fn leaving() -> Params {
     Params { region: Some(Region::new(LEAVING)), ..Params::default() }
+}
+
+/// An executor by way of which a test changes what is seen, or looks at what is about to be sent.
+pub(crate) struct Through {
+    inner: Arc<dyn Executor>,
+    seen: Box<dyn Fn(&Facts) -> Facts + Send + Sync>,
+    sending: Box<dyn Fn(&Operation) + Send + Sync>,
+}
+
+impl Through {
+    /// What is observed becomes what `seen` makes of it.
+    pub(crate) fn seeing(
+        inner: Arc<dyn Executor>,
+        seen: impl Fn(&Facts) -> Facts + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self { inner, seen: Box::new(seen), sending: Box::new(|_| {}) })
+    }
+
+    /// `sending` looks at each call right before it goes.
+    pub(crate) fn sending(
+        inner: Arc<dyn Executor>,
+        sending: impl Fn(&Operation) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self { inner, seen: Box::new(Facts::clone), sending: Box::new(sending) })
+    }
+}
+
+impl Executor for Through {
+    fn observe<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Facts> {
+        Box::pin(async move { (self.seen)(&self.inner.observe(facts).await) })
+    }
+
+    fn apply<'a>(
+        &'a self,
+        operation: &'a Operation,
+        approval: &'a Approval,
+    ) -> BoxFuture<'a, Result<Receipt, ActFailure>> {
+        (self.sending)(operation);
+        self.inner.apply(operation, approval)
+    }
+
+    fn publish<'a>(
+        &'a self,
+        topic: &'a Arn,
+        subject: &'a Text,
+        message: &'a str,
+        approval: &'a Approval,
+    ) -> BoxFuture<'a, Result<(), Text>> {
+        self.inner.publish(topic, subject, message, approval)
+    }
 }

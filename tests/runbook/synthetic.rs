@@ -8,20 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use switchtower::domain::ids::Arn;
 use switchtower::domain::synthetic::Written;
-use switchtower::domain::text::Text;
 use switchtower::domain::topology::SyntheticWrite;
-use switchtower::ports::BoxFuture;
 use switchtower::runbook::engine::Setup;
 use switchtower::runbook::recovery::{Found, Mark, RecoveryPoint};
-use switchtower::runbook::{
-    ActFailure, Approval, DatabaseChoice, Event, Executor, Fact, Facts, Known, Operation, Outcome, Params,
-    Receipt, StepId,
-};
+use switchtower::runbook::{DatabaseChoice, Event, Fact, Facts, Known, Operation, Outcome, Params, StepId};
 use switchtower::sim::{FaultKind, InjectedFault, SimOptions};
 
-use super::stage::{Stage, leaving, play};
+use super::stage::{Stage, Through, leaving, play};
 
 /// A world whose application may be written to by runbooks.
 pub(super) fn writable(scenario: &str) -> Stage {
@@ -125,9 +119,7 @@ fn tasks_are_replaced_only_while_writes_fail() {
 async fn until_replaced(stage: &Stage) -> SignedDuration {
     let params = Params { redeploy: vec!["api".into()], ..failover(DatabaseChoice::Failover) };
     let plan = stage.plan("failover", &params).await;
-    let (writes, asked) = (Mutex::default(), Mutex::default());
-    let behind = Behind { inner: stage.witness.inner(), until: usize::MAX, writes, asked };
-    let setup = Setup { executor: Arc::new(behind), ..stage.setup(&plan) };
+    let setup = Setup { executor: behind(stage, usize::MAX), ..stage.setup(&plan) };
     stage.carry_out(setup).await.unwrap().unwrap();
     let entries = stage.recorder.entries();
     let at = |wanted: &dyn Fn(&Event) -> bool| entries.iter().find(|entry| wanted(&entry.event)).unwrap().at;
@@ -350,61 +342,34 @@ fn nothing_is_measured_and_nothing_said_where_nothing_can_be_lost() {
 
 /// An application whose reads follow its writes: it shows nothing until it was asked for `until` writes, and no token at
 /// the first time of asking.
-struct Behind {
-    inner: Arc<dyn Executor>,
-    until: usize,
-    writes: Mutex<usize>,
-    asked: Mutex<BTreeSet<Text>>,
-}
-
-impl Executor for Behind {
-    fn observe<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Facts> {
-        Box::pin(async move {
-            let seen = self.inner.observe(facts).await;
-            let mut told = Facts::new();
-            for (fact, observed) in seen.iter() {
-                let observed = match fact {
-                    Fact::SyntheticWrite(_) => {
-                        let mut writes = self.writes.lock().unwrap();
-                        *writes += 1;
-                        let behind = *writes <= self.until;
-                        observed.map(|known| match known {
-                            Known::Written(written) if behind => {
-                                Known::Written(Written { shown: Some(false), ..written.clone() })
-                            }
-                            known => known.clone(),
-                        })
-                    }
-                    Fact::TokenShown(_, token) => {
-                        let first = self.asked.lock().unwrap().insert(token.clone());
-                        let behind = first || *self.writes.lock().unwrap() <= self.until;
-                        observed.map(|known| if behind { Known::Flag(false) } else { known.clone() })
-                    }
-                    _ => observed.clone(),
-                };
-                told.insert(fact.clone(), observed);
-            }
-            told
-        })
-    }
-
-    fn apply<'a>(
-        &'a self,
-        operation: &'a Operation,
-        approval: &'a Approval,
-    ) -> BoxFuture<'a, Result<Receipt, ActFailure>> {
-        self.inner.apply(operation, approval)
-    }
-
-    fn publish<'a>(
-        &'a self,
-        topic: &'a Arn,
-        subject: &'a Text,
-        message: &'a str,
-        approval: &'a Approval,
-    ) -> BoxFuture<'a, Result<(), Text>> {
-        self.inner.publish(topic, subject, message, approval)
-    }
+fn behind(stage: &Stage, until: usize) -> Arc<Through> {
+    let (writes, asked) = (Mutex::new(0), Mutex::new(BTreeSet::new()));
+    Through::seeing(stage.witness.inner(), move |seen| {
+        let mut told = Facts::new();
+        for (fact, observed) in seen.iter() {
+            let observed = match fact {
+                Fact::SyntheticWrite(_) => {
+                    let mut writes = writes.lock().unwrap();
+                    *writes += 1;
+                    let behind = *writes <= until;
+                    observed.map(|known| match known {
+                        Known::Written(written) if behind => {
+                            Known::Written(Written { shown: Some(false), ..written.clone() })
+                        }
+                        known => known.clone(),
+                    })
+                }
+                Fact::TokenShown(_, token) => {
+                    let first = asked.lock().unwrap().insert(token.clone());
+                    let behind = first || *writes.lock().unwrap() <= until;
+                    observed.map(|known| if behind { Known::Flag(false) } else { known.clone() })
+                }
+                _ => observed.clone(),
+            };
+            told.insert(fact.clone(), observed);
+        }
+        told
+    })
 }
 
 #[test]
@@ -413,9 +378,7 @@ fn what_is_not_shown_yet_is_not_called_lost() {
         play(async || {
             let stage = writable("calm");
             let plan = stage.plan("failover", &failover(DatabaseChoice::Failover)).await;
-            let (writes, asked) = (Mutex::default(), Mutex::default());
-            let behind = Behind { inner: stage.witness.inner(), until, writes, asked };
-            let setup = Setup { executor: Arc::new(behind), ..stage.setup(&plan) };
+            let setup = Setup { executor: behind(&stage, until), ..stage.setup(&plan) };
             let ending = stage.carry_out(setup).await.unwrap().unwrap();
             assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
             let point = recovered(&stage).unwrap();

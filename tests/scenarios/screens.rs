@@ -62,6 +62,22 @@ fn the_picture_of_the_readme_is_true() {
     is_painted("regional-outage", &seen("regional-outage", 90, (120, 40), Theme::COLOUR));
 }
 
+#[test]
+fn nobody_promises_when_users_are_out_while_route_53_is_mute() {
+    for (scenario, known) in [("control-plane-down", false), ("calm", true)] {
+        let screen = play(scenario, async |play| {
+            let mut operator = Operator::sits_down(play, scenario, (120, 40));
+            operator.watches(90).await;
+            operator.presses("! right right right").await;
+            operator.screen()
+        });
+        let line = |label: &str| screen.lines().find(|line| line.starts_with(label)).unwrap().to_owned();
+        assert_eq!(line(" users out").matches("not known").count(), if known { 0 } else { 3 }, "{screen}");
+        let said = screen.contains("Route 53's API does not answer, and no other way out is wired");
+        assert_eq!(said, !known, "{screen}");
+    }
+}
+
 /// An operator arms, fails the region over by keys alone, and sees the proof; in the middle of it the README's picture.
 #[test]
 fn the_picture_of_a_failover_is_true() {

@@ -24,6 +24,15 @@ macro_rules! screen {
 }
 
 #[test]
+fn nobody_says_that_dns_lets_users_back_to_a_pinned_region() {
+    let mut stage = Stage::on(&pinned(calm(), "drain", (true, true)), SMALL);
+    stage.press("!");
+    let text = stage.text();
+    assert!(text.contains("wait: the region stays out by our own act until R restores it"), "{text}");
+    assert!(!text.contains("by itself"), "{text}");
+}
+
+#[test]
 fn a_pinned_region_whose_data_lags_serves_nobody() {
     let mut world = pinned(calm(), "drain", (true, true));
     world.set(0, Metric::TableReplicationLatency, &["eu-west-1", "Orders"], flat(40_000.0));

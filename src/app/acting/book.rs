@@ -97,19 +97,19 @@ impl Choice {
     pub fn words(self, params: &Params) -> String {
         let database = params.database.map_or("let the runbook choose", DatabaseChoice::word);
         match self {
-            Self::Now if params.now => "users first (--now)".to_owned(),
-            Self::Now => "capacity first".to_owned(),
-            Self::ScaleToZero if params.scale_to_zero => "stop its tasks at the end".to_owned(),
-            Self::ScaleToZero => "keep its tasks".to_owned(),
+            Self::Now if params.now => "order: users first (--now)".to_owned(),
+            Self::Now => "order: capacity first, then users".to_owned(),
+            Self::ScaleToZero if params.scale_to_zero => "its tasks: stopped at the end".to_owned(),
+            Self::ScaleToZero => "its tasks: kept".to_owned(),
             Self::Database => format!("database: {database}"),
             Self::Declare => match &params.declared {
                 Some(reason) => format!("declared down: {reason}"),
-                None => "not declared down".to_owned(),
+                None => "declared down: no".to_owned(),
             },
-            Self::SkipSnapshots if params.skip_snapshots => "no final snapshots".to_owned(),
-            Self::SkipSnapshots => "final snapshots".to_owned(),
-            Self::Whole if params.region.is_none() => "the whole application".to_owned(),
-            Self::Whole => "this region only".to_owned(),
+            Self::SkipSnapshots if params.skip_snapshots => "final snapshots: none".to_owned(),
+            Self::SkipSnapshots => "final snapshots: taken".to_owned(),
+            Self::Whole if params.region.is_none() => "scope: the whole application".to_owned(),
+            Self::Whole => "scope: this region only".to_owned(),
         }
     }
 }

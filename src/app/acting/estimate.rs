@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::runbook::{Condition, Plan, Steering, Step, StepId};
+use crate::runbook::{Condition, FailureDomain, Plan, Steering, Step, StepId, Way};
 
 /// What takes less is nobody's reason to wait.
 const MOMENT: Duration = Duration::from_secs(10);
@@ -56,6 +56,14 @@ pub fn until_out(plan: &Plan) -> Option<Estimate> {
     }
     shorter.steps.retain(|step| wanted.contains(&step.id));
     Some(of(&shorter))
+}
+
+/// True when users leave by Route 53's own API alone: every way of a step that steers them out calls it.
+pub fn only_by_route_53(plan: &Plan) -> bool {
+    let by_api = |way: &Way| way.calls.iter().any(|call| call.domain() == FailureDomain::Global);
+    let steers = |way: &Way| way.calls.iter().any(|call| matches!(call.steering(), Some(Steering::Out(_))));
+    let mut steps = plan.steps.iter().filter(|step| step.ways.iter().any(steers)).peekable();
+    steps.peek().is_some() && steps.any(|step| step.ways.iter().all(by_api))
 }
 
 /// What a step has behind it and, as far as its progress tells, before it.

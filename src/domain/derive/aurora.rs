@@ -1,6 +1,8 @@
 //! Aurora global clusters: roles from DescribeGlobalClusters, status from each region, lag from whichever
 //! cluster has data.
 
+use jiff::Timestamp;
+
 use super::AuroraRow;
 use super::reading::{LATE, Metrics, absent, entry, never_asked};
 use crate::domain::ids::{GlobalClusterId, Region};
@@ -26,6 +28,8 @@ pub fn aurora(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) ->
             );
             let role = role(&state, member, snapshot);
             let writer = role.value().is_some_and(|role| role.as_str() == "writer");
+            // Since when it is known to write; what was only saved proves nothing.
+            let writes_at = role.reading().filter(|seen| writer && !seen.saved).map(|seen| seen.as_of);
             AuroraRow {
                 global_cluster: global.id.clone(),
                 cluster: member.id.clone(),
@@ -34,8 +38,15 @@ pub fn aurora(topology: &Topology, snapshot: &FleetSnapshot, region: &Region) ->
                 instances: cluster.map(|cluster| cluster.instances),
                 synchronization: synchronization(&state, member, writer, snapshot),
                 engine_version: cluster.map(|cluster| cluster.engine_version.clone()),
-                replication_lag_ms: lag(&metrics, Metric::AuroraReplicationLag, member, region, writer),
-                rpo_lag_ms: lag(&metrics, Metric::AuroraRpoLag, member, region, writer),
+                replication_lag_ms: lag(
+                    &metrics,
+                    Metric::AuroraReplicationLag,
+                    member,
+                    region,
+                    writer,
+                    writes_at,
+                ),
+                rpo_lag_ms: lag(&metrics, Metric::AuroraRpoLag, member, region, writer, writes_at),
                 rpo_history: metrics.history(Metric::AuroraRpoLag, &[member.id.as_str()]),
                 failover: state.map(|state| state.failover.clone()),
                 role,
@@ -105,14 +116,17 @@ fn synchronization(
     })
 }
 
-/// Lags exist on secondaries only. At a change of roles the series stops on one cluster and starts on the
-/// other, so a recent point counts whatever the role; the writer without one simply has no lag.
+/// Lags exist on secondaries only. At a change of roles the series stops on one cluster and starts on the other: a point
+/// from before the cluster was seen to write is of the time when it was none, and not what a promotion would lose now.
+/// Where the role is older knowledge than the point, a recent point counts whatever the role; the writer without one
+/// simply has no lag.
 fn lag(
     metrics: &Metrics<'_>,
     metric: Metric,
     member: &AuroraMember,
     region: &Region,
     writer: bool,
+    writes_at: Option<Timestamp>,
 ) -> Observed<f64> {
     let missing = if writer { "the writer has no lag" } else { "no lag points: the secondary reports none" };
     let lag = metrics.latest(metric, &[member.id.as_str()], region, missing);
@@ -121,7 +135,8 @@ fn lag(
         (Some(as_of), Some(end)) => as_of + PERIOD + PERIOD >= end,
         _ => false,
     };
-    if writer && !recent && lag.value().is_some() {
+    let outdated = lag.as_of().is_some_and(|at| writes_at.is_some_and(|writes_at| writes_at >= at));
+    if writer && (outdated || !recent) && lag.value().is_some() {
         let source = lag.source().clone();
         let at = window_end.unwrap_or_default() - LATE;
         let error = absent(&source, ErrorKind::NoData, at, missing);

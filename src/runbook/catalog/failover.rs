@@ -105,8 +105,6 @@ impl Runbook for Failover {
         let mut last: Vec<StepId> = moves.iter().map(|(_, id)| id.clone()).collect();
         let moves: Vec<Move<'_>> = moves.into_iter().map(|(change, _)| change).collect();
         let unplanned = moves.iter().any(|change| !change.planned);
-        let promoted: Vec<GlobalClusterId> = moves.iter().map(|change| change.global.clone()).collect();
-        let promoted = if choice == DatabaseChoice::Failover { promoted } else { Vec::new() };
         if let Some(pin) = &pin_id {
             let proof = evacuation::proof(&view, &region, &evacuation.names, pin, true);
             draft.steps.extend(proof.steps);
@@ -122,7 +120,7 @@ impl Runbook for Failover {
                 format!("no wired method takes {region} out of DNS: the run moves no users"),
             ));
         }
-        draft.redeploy(&view, &region, &survivors, params, &last, &evacuation.names, &promoted)?;
+        draft.redeploy(&view, &region, &survivors, params, &last, &evacuation.names)?;
         // Where our own requests go nowhere by choice, for AWS is not AWS there, none of them proves anything.
         let unasked = survivors.iter().any(|survivor| view.facts.is_unasked(&Fact::Probe(survivor.clone())));
         if unasked {
@@ -450,7 +448,6 @@ impl Draft {
         params: &Params,
         after: &[StepId],
         names: &[HostName],
-        promoted: &[GlobalClusterId],
     ) -> Result<(), PlanError> {
         for name in &params.redeploy {
             let known =
@@ -460,6 +457,13 @@ impl Draft {
                 return Err(PlanError::Params(message.into()));
             }
         }
+        let calls = self.steps.iter().flat_map(|step| &step.ways).flat_map(|way| &way.calls);
+        let promoted: Vec<GlobalClusterId> = calls
+            .filter_map(|call| match call {
+                Operation::FailoverGlobalCluster { global, .. } => Some(global.clone()),
+                _ => None,
+            })
+            .collect();
         let mut offered = Vec::new();
         for survivor in survivors {
             for service in view.services(survivor) {
@@ -495,7 +499,7 @@ impl Draft {
                     Condition::Elapsed { span: FOUND, name: "time for the writer's name to move".into() };
                 let told = promoted
                     .iter()
-                    .map(|global| Condition::EndpointMoved { global: (*global).clone(), settled: LOOKED_UP });
+                    .map(|global| Condition::EndpointMoved { global: global.clone(), settled: LOOKED_UP });
                 let moved = if promoted.is_empty() {
                     elapsed
                 } else {

@@ -23,6 +23,8 @@ use crate::app::App;
 use crate::app::acting::card::{Behind, Card, Failing, Lag, Way, behind, failing};
 use crate::app::acting::estimate::Estimate;
 use crate::app::acting::{Planning, estimate as reckon};
+use crate::domain::Observed;
+use crate::domain::snapshot::DnsSnapshot;
 use crate::runbook::{DatabaseChoice, Force, GuardFinding, GuardId, Plan, PlanError};
 use crate::ui::columns;
 use crate::ui::format;
@@ -44,6 +46,24 @@ struct Felt {
     /// Whether DNS sends users there, when that is known.
     in_dns: Option<bool>,
     behind: Vec<Behind>,
+    /// Out by our own act.
+    pinned: bool,
+    /// Route 53's API does not answer, by the last attempts to read it.
+    mute: bool,
+}
+
+impl Felt {
+    /// True when a plan takes users out by what does not answer now: nobody knows when that will be.
+    fn waits(&self, plan: &Plan) -> bool {
+        self.mute && reckon::only_by_route_53(plan)
+    }
+}
+
+/// Whether Route 53's API is silent, though its DNS goes on answering.
+fn route_53_is_mute(dns: &DnsSnapshot) -> bool {
+    let records = dns.records.values().filter_map(Observed::error);
+    let checks = dns.health_checks.values().filter_map(Observed::error);
+    records.chain(checks).any(|error| error.kind.blames_region())
 }
 
 /// A figure of a way, short enough for a column.
@@ -67,6 +87,8 @@ pub(in crate::ui) fn paint(pen: &mut Pen<'_>, app: &App, card: &Card, theme: The
         fails: view.as_ref().and_then(failing),
         in_dns: view.as_ref().and_then(|view| view.rows.in_dns.value().copied()),
         behind: behind(&app.fleet, &card.region),
+        pinned: app.fleet.snapshot().pins.of(&card.region).is_some(),
+        mute: route_53_is_mute(&app.fleet.snapshot().dns),
     };
     let room = wide.saturating_sub(1);
     let mut page = Page::default();
@@ -214,6 +236,9 @@ fn out(way: Way, planning: &Planning, _: &Card, felt: &Felt, theme: Theme) -> Fi
     let Some(plan) = planning.plan.as_ref().filter(|_| way != Way::Wait) else {
         return (if way == Way::Wait { "not at all" } else { "–" }.to_owned(), theme.plain());
     };
+    if felt.waits(plan) {
+        return ("not known".to_owned(), theme.missing());
+    }
     (reckon::until_out(plan).map_or_else(|| "they stay".to_owned(), short), theme.plain())
 }
 
@@ -231,6 +256,9 @@ fn failing_until(way: Way, planning: &Planning, _: &Card, felt: &Felt, theme: Th
         return per_minute();
     }
     let Some(plan) = &planning.plan else { return ("–".to_owned(), theme.plain()) };
+    if felt.waits(plan) {
+        return ("not known".to_owned(), theme.missing());
+    }
     match reckon::until_out(plan) {
         Some(out) => {
             let sum = fails.per_minute * out.likely.as_secs_f64() / 60.0;
@@ -310,12 +338,16 @@ fn sentences(page: &mut Page, card: &Card, felt: &Felt, room: u16, theme: Theme)
     let normal = theme.plain();
     let Some(planning) = card.ways.get(card.selected).filter(|_| way != Way::Wait) else {
         let words = match (felt.in_dns, felt.fails) {
+            (Some(false), _) if felt.pinned => {
+                "wait: the region stays out by our own act until R restores it, whatever becomes of it"
+            }
             (Some(false), _) => {
                 "wait: DNS has taken users out by itself, and brings them back by itself once the region looks well again"
             }
             (_, Some(fails)) if fails.per_minute > 0.0 => {
                 "wait: requests go on failing until the region recovers or DNS takes it out by itself"
             }
+            (_, None) => "wait: nothing changes, and how many requests fail stays unknown",
             _ => "wait: nothing changes",
         };
         page.text(("  ", normal), words, room, normal);
@@ -338,6 +370,11 @@ fn sentences(page: &mut Page, card: &Card, felt: &Felt, room: u16, theme: Theme)
         (None, None) => return,
     };
     page.text(("  ", normal), plan.summary.as_str(), room, theme.strong());
+    if felt.waits(plan) && felt.in_dns != Some(false) {
+        let words =
+            "when users are out is not known: Route 53's API does not answer, and no other way out is wired";
+        page.text(("  ▲ ", theme.mark(Mark::Warning)), words, room, normal);
+    }
     if let (Way::Failover, Some(database)) = (way, card.assumed) {
         let words = format!("taken for granted here, asked there: --database {}", database.word());
         page.text(("  ▲ ", theme.mark(Mark::Warning)), &words, room, normal);

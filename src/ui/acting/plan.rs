@@ -6,7 +6,7 @@
 //! ```text
 //! ─ drain us-east-1 ─ plan 1a2b3c4d5e6f of 03:00:30 ─────────  ▲ 2 warnings
 //!   take users and writers out of us-east-1
-//!   n capacity first · z keep its tasks        7 steps, about 9m, at most 40m
+//!   n order: capacity first · z its tasks: kept  7 steps, about 9m, at most 40m
 //!   ▲ headroom  eu-west-1 …
 //!   1 raise capacity …
 //! ──────────────────────────────────────────────────────────
@@ -179,7 +179,7 @@ fn basis(page: &mut Page, app: &App, dialog: &PlanDialog, room: u16, theme: Them
         Some(Basis::Known) => "on what was known; reading it anew".to_owned(),
         Some(Basis::Partly { waits }) => {
             let waits: Vec<&str> = waits.iter().map(Text::as_str).collect();
-            format!("read anew but for {}; of them on what was known", waits.join(", "))
+            format!("read anew; still as it was known: {}", waits.join(", "))
         }
         Some(Basis::Renewed) => "renewed by itself, on what is watched; r reads everything anew".to_owned(),
         Some(Basis::Read) | None => return,

@@ -5,15 +5,13 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use switchtower::domain::ids::Arn;
-use switchtower::ports::BoxFuture;
+use switchtower::runbook::DatabaseChoice;
 use switchtower::runbook::engine::{Recorder, Setup};
 use switchtower::runbook::journal::{Disk, Failure, Journal, JournalError, Recorded, read, tell};
-use switchtower::runbook::{ActFailure, Approval, DatabaseChoice, Executor, Receipt};
 use switchtower::sim::SimOptions;
 
 use super::*;
-use crate::runbook::stage::{Stage, leaving, play};
+use crate::runbook::stage::{Stage, Through, leaving, play};
 
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -366,47 +364,6 @@ proptest! {
     }
 }
 
-/// An executor that looks, right before each call, at what a power cut would leave of the journal.
-struct Wary {
-    inner: Arc<dyn Executor>,
-    disk: Broken,
-    sent: Mutex<Vec<Operation>>,
-    early: Mutex<Vec<String>>,
-}
-
-impl Executor for Wary {
-    fn observe<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Facts> {
-        self.inner.observe(facts)
-    }
-
-    fn apply<'a>(
-        &'a self,
-        operation: &'a Operation,
-        approval: &'a Approval,
-    ) -> BoxFuture<'a, Result<Receipt, ActFailure>> {
-        let mut sent = self.sent.lock().unwrap();
-        sent.push(operation.clone());
-        let times = sent.iter().filter(|known| *known == operation).count();
-        let told = self.disk.told();
-        let same = |entry: &&Entry| matches!(&entry.event, Event::Intent { operation: told, .. } if **told == *operation);
-        let intents = told.iter().filter(same).count();
-        if intents < times {
-            self.early.lock().unwrap().push(format!("{operation:?}, {times} times with {intents} intents"));
-        }
-        self.inner.apply(operation, approval)
-    }
-
-    fn publish<'a>(
-        &'a self,
-        topic: &'a Arn,
-        subject: &'a Text,
-        message: &'a str,
-        approval: &'a Approval,
-    ) -> BoxFuture<'a, Result<(), Text>> {
-        self.inner.publish(topic, subject, message, approval)
-    }
-}
-
 #[test]
 fn no_call_is_sent_before_its_intent_would_survive_a_power_cut() {
     let drain = Params { scale_to_zero: true, ..leaving() };
@@ -418,17 +375,26 @@ fn no_call_is_sent_before_its_intent_would_survive_a_power_cut() {
             let plan = stage.open_plan(runbook, &params).await;
             let disk = Broken::default();
             let journal = Journal::on(disk.clone(), Path::new("run"), stage.clock);
-            let wary = Arc::new(Wary {
-                inner: stage.witness.inner(),
-                disk,
-                sent: Mutex::default(),
-                early: Mutex::default(),
+            // Right before each call: what a power cut would leave of the journal.
+            let found: Arc<Mutex<(Vec<Operation>, Vec<String>)>> = Arc::default();
+            let looks = found.clone();
+            let wary = Through::sending(stage.witness.inner(), move |operation| {
+                let (sent, early) = &mut *looks.lock().unwrap();
+                sent.push(operation.clone());
+                let times = sent.iter().filter(|known| *known == operation).count();
+                let told = disk.told();
+                let same = |entry: &&Entry| matches!(&entry.event, Event::Intent { operation: told, .. } if **told == *operation);
+                let intents = told.iter().filter(same).count();
+                if intents < times {
+                    early.push(format!("{operation:?}, {times} times with {intents} intents"));
+                }
             });
-            let setup = Setup { recorder: Arc::new(journal), executor: wary.clone(), ..stage.setup(&plan) };
+            let setup = Setup { recorder: Arc::new(journal), executor: wary, ..stage.setup(&plan) };
             let ending = stage.carry_out(setup).await.unwrap().unwrap();
             assert_eq!(ending.outcome, Outcome::Done, "{}", ending.why);
-            assert!(wary.sent.lock().unwrap().len() >= 4);
-            assert_eq!(*wary.early.lock().unwrap(), Vec::<String>::new(), "{runbook}");
+            let (sent, early) = &*found.lock().unwrap();
+            assert!(sent.len() >= 4);
+            assert_eq!(*early, Vec::<String>::new(), "{runbook}");
         });
     }
 }

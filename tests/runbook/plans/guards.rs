@@ -632,7 +632,9 @@ fn a_promotion_is_proposed_only_where_nothing_speaks_for_the_region() {
             let now = world.now;
             let ill = &mut world.regions[0];
             ill.db_clusters.values_mut().for_each(|cluster| cluster.fail(error(ErrorKind::ServiceDown, now)));
-            spoils.iter().for_each(|spoil| spoil(world));
+            for spoil in spoils {
+                spoil(world);
+            }
         });
         let Err(PlanError::Choose { question, choices, proposed, .. }) =
             stage.plan("failover", &of("us-east-1"))

@@ -77,7 +77,7 @@ pub(in crate::runbook::catalog) fn examine(facts: &Facts, one: Wanted<'_>) -> Ve
             let why = why_not(facts, &fact);
             block(
                 format!("the state of the {here} is not known: {why}"),
-                "a switchover needs both regions; when the writer's region is down, use failover",
+                "a switchover needs RDS in both regions: wait for it, and fail over only when the writer's region is really down",
             );
         }
         let Some(state) = facts.db_cluster(&fact) else {
