@@ -581,7 +581,7 @@ fn the_alarm_that_watches_only_what_goes_goes_before_its_check() {
     let mut stage = drained(EU);
     watches(&mut stage, NAME, status, &["hc-eu"]);
     untag(&mut stage, "healthcheck/hc-eu");
-    assert_eq!(judged(&stage).0, false);
+    assert!(!judged(&stage).0);
 
     let mut stage = drained(EU);
     let at = stage.world.now;

@@ -4,15 +4,19 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use switchtower::domain::ids::Region;
 use switchtower::domain::text::Text;
 use switchtower::ports::{BoxFuture, Clock};
 use switchtower::runbook::engine::{Recorder, Setup};
 use switchtower::runbook::journal::{JOURNAL_FILE, import, read};
-use switchtower::runbook::{DatabaseChoice, Entry, Event, Outcome, Params, pin};
-use switchtower::sim::SimOptions;
+use switchtower::runbook::{
+    DatabaseChoice, Entry, Event, Executor as _, Fact, Known, Operation, Outcome, Params, Suspended, pin,
+};
+use switchtower::sim::{FaultKind, InjectedFault, SimOptions};
 
-use super::stage::{Stage, leaving, play};
+use super::stage::{LEAVING, Stage, leaving, play};
 
 /// A disk that takes lines up to one and none after it; in `gap` it comes back for a while.
 struct Half {
@@ -97,4 +101,67 @@ fn every_entry_of_a_run_without_its_disk_reaches_another_bastion() {
             assert_eq!(pins.len(), 1);
         });
     }
+}
+
+/// The region did not tell what it was like when it was fenced. This bastion had seen it before; the next one has only what
+/// was copied: the plan, which knew it.
+#[test]
+fn another_bastion_knows_what_the_dark_region_was_like() {
+    play(async || {
+        let options = SimOptions { scenario: "calm".into(), services: 1, ..SimOptions::default() };
+        let mut stage = Stage::new(options);
+        let there = Region::new(LEAVING);
+        let key = stage.topology.region(&there).unwrap().services[0].key.clone();
+        let facts = [Fact::Service(there.clone(), key.clone()), Fact::Scaling(there.clone(), key.clone())];
+        let known = stage.witness.observe(&facts).await;
+        let (desired, limits) =
+            (known.service(&facts[0]).unwrap().desired, known.scaling(&facts[1]).unwrap().clone().unwrap());
+        stage.baseline = Some(known);
+        stage.clock.sleep(Duration::from_mins(2)).await;
+        let reads = [("ecs", "DescribeServices"), ("application-autoscaling", "DescribeScalableTargets")];
+        for (service, read) in reads {
+            stage.sim.inject(InjectedFault::next(service, read, FaultKind::Hang).within(LEAVING).on(0));
+        }
+        let failover = Params { database: Some(DatabaseChoice::Failover), ..leaving() };
+        let plan = stage.plan("failover", &failover).await;
+        let run = stage.setup(&plan).opening.run;
+        let ending = stage.ended(&plan).await;
+        assert_eq!(ending.outcome, Outcome::Done, "{}\n{:#?}", ending.why, stage.words());
+
+        let elsewhere = tempfile::tempdir().unwrap();
+        let copied = stage.lease.entries(&stage.topology.application, &run).await.unwrap();
+        let from = Text::from("the lease table");
+        let here = import(elsewhere.path(), &run, copied, &from, stage.clock.now()).unwrap();
+        let told = read(&here.join(JOURNAL_FILE)).unwrap();
+        stage.sim.clear_faults();
+        stage.clock.sleep(Duration::from_mins(5)).await;
+        let mut stage = stage.next();
+        stage.journal = Some(told.entries);
+        assert_eq!(
+            stage
+                .told(facts[0].clone())
+                .await
+                .map(|known| matches!(known, Known::Service(state) if state.desired == 0)),
+            Some(true),
+            "it was fenced"
+        );
+        let start = Operation::SetDesired { region: there.clone(), service: key.clone(), desired };
+        let back = Operation::RegisterScalableTarget {
+            region: there,
+            service: key,
+            min: limits.min,
+            max: Some(limits.max),
+            suspended: Some(Suspended { scale_in: false, scale_out: false, scheduled: false }),
+        };
+        for source in ["taken from the baseline of ", "taken from what the plan of "] {
+            let plan = stage.plan("restore", &leaving()).await;
+            let calls: Vec<_> =
+                plan.steps.iter().flat_map(|step| &step.ways).flat_map(|way| &way.calls).collect();
+            assert!(calls.contains(&&start) && calls.contains(&&back), "{calls:#?}\n{:#?}", plan.notes);
+            let said = plan.notes.iter().filter(|note| note.as_str().contains(source));
+            assert_eq!(said.count(), 2, "{:#?}", plan.notes);
+            // What this bastion saw before, and then another one.
+            stage.baseline = None;
+        }
+    });
 }

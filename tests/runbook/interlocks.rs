@@ -388,7 +388,8 @@ fn what_was_seen_before_is_no_proof_and_nobody_is_alive_by_it() {
         play(async || {
             let stage = Stage::new(world("calm"));
             let plan = bare_pin(&stage, runbook).await;
-            let setup = Setup { executor: Through::seeing(stage.witness.clone(), late), ..stage.setup(&plan) };
+            let setup =
+                Setup { executor: Through::seeing(stage.witness.clone(), late), ..stage.setup(&plan) };
             let ending = stage.carry_out(setup).await.unwrap().unwrap();
             assert_eq!(ending.outcome, Outcome::Halted, "{:#?}", stage.words());
             let doubt = |entry: &Entry| {

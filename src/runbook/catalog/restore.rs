@@ -119,7 +119,7 @@ impl Runbook for Restore {
         let mut changes = Vec::new();
         let mut differing = Vec::new();
         for item in &told.items {
-            let item = remembered(situation, region, item, &mut notes);
+            let item = remembered(situation, region, &facts, item, &mut notes);
             match weigh(&item, region, &facts, params, situation.journal.is_some()) {
                 Weighed::Change(change) => changes.push(change),
                 Weighed::Ask(words) => differing.push((item.subject.name(), words)),
@@ -199,7 +199,7 @@ fn told(situation: &Situation<'_>, region: &Region) -> Result<(Told, String), Pl
         if runs.is_empty() { "the journal".to_owned() } else { format!("run {}", listed(runs)) }
     };
     match (situation.journal, situation.baseline) {
-        (Some(entries), _) => Ok((from_journal(entries), source(entries))),
+        (Some(entries), _) => Ok((from_journal(entries, situation.facts), source(entries))),
         (None, Some(baseline)) => {
             let words = "the saved baseline, because no journal of an evacuation was found";
             Ok((from_baseline(situation.topology, region, baseline), words.to_owned()))
@@ -213,10 +213,12 @@ fn told(situation: &Situation<'_>, region: &Region) -> Result<(Told, String), Pl
 
 /// The item with what else is known of it, where the journal tells nothing: a region that was dark when it was fenced could
 /// not say what it was like. The baseline counts while it is older than the run; one that was saved since may hold what the
-/// run left. The most that a service ran in fourteen days is then the best guess of its tasks.
+/// run left. On another host, which has none, the plan of the run tells what it knew then: what its undo would have set.
+/// The most that a service ran in fourteen days is then the best guess of its tasks.
 fn remembered<'i>(
     situation: &Situation<'_>,
     region: &Region,
+    facts: &Facts,
     item: &'i Item,
     notes: &mut Vec<Text>,
 ) -> Cow<'i, Item> {
@@ -229,12 +231,17 @@ fn remembered<'i>(
         let value = in_service(situation.topology, &item.subject, value);
         Some((value, format!("the baseline of {}", at.strftime("%Y-%m-%d %H:%M:%SZ"))))
     };
+    let planned = || {
+        let (value, at) = items::planned(situation.journal?, &item.subject, facts)?;
+        let value = in_service(situation.topology, &item.subject, value);
+        Some((value, format!("what the plan of {} knew of it", at.strftime("%Y-%m-%d %H:%M:%SZ"))))
+    };
     let peak = || {
         let Subject::Desired(at, key) = &item.subject else { return None };
         let tasks = situation.peaks.tasks.get(&(at.clone(), key.clone())).filter(|_| at == region)?;
         Some((Value::Desired(*tasks), "the peak of the last 14 days".to_owned()))
     };
-    let Some((value, source)) = baseline().or_else(peak) else { return Cow::Borrowed(item) };
+    let Some((value, source)) = baseline().or_else(planned).or_else(peak) else { return Cow::Borrowed(item) };
     let (name, words) = (item.subject.name(), value.words());
     notes.push(format!("What {name} was before is not in the journal: taken from {source}, {words}.").into());
     Cow::Owned(Item { saved: Some(value), ..item.clone() })

@@ -82,7 +82,9 @@ const AGAIN: &str = "eu-west-1 may run tasks for users of us-east-1 already, or 
 type Case = (&'static str, Stage, i32, Option<&'static str>);
 
 fn made(mut stage: Stage, with: &[&dyn Fn(&mut Stage)]) -> Stage {
-    with.iter().for_each(|change| change(&mut stage));
+    for change in with {
+        change(&mut stage);
+    }
     stage
 }
 

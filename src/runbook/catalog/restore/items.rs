@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::domain::Topology;
 use crate::domain::evacuation::EvacuationMethod;
 use crate::domain::ids::{Arn, BucketName, Region, ZoneId};
@@ -242,8 +244,9 @@ fn record(zone: &ZoneId, record: &RecordSet) -> Subject {
 }
 
 /// What the journal of one or more runs tells, the oldest first: of each setting the value before the first call that
-/// took, or may have taken, effect, and the value after the last one.
-pub(super) fn from_journal(entries: &[Entry]) -> Told {
+/// took, or may have taken, effect, and the value after the last one. A limit that a call left, and that could not be read
+/// then, is as it is `now`.
+pub(super) fn from_journal(entries: &[Entry], now: &Facts) -> Told {
     let mut told = Told::default();
     let mut shaped_by = &Facts::default();
     for (index, entry) in entries.iter().enumerate() {
@@ -258,7 +261,11 @@ pub(super) fn from_journal(entries: &[Entry]) -> Told {
             **operation,
             Operation::FailoverGlobalCluster { .. } | Operation::RemoveFromGlobalCluster { .. }
         );
-        for (subject, region, left) in settings(operation, saved) {
+        let mut set = settings(operation, saved);
+        if set.is_empty() {
+            set = settings(operation, now);
+        }
+        for (subject, region, left) in set {
             let before = subject.value(&region, saved);
             if let Some(item) = told.items.iter_mut().find(|item| item.subject == subject) {
                 // What a run found as the one before it had left it is no value to go back to; what somebody else
@@ -274,6 +281,22 @@ pub(super) fn from_journal(entries: &[Entry]) -> Told {
         }
     }
     told
+}
+
+/// The value to which the oldest plan that is told of would have brought a setting back, and when that plan was made. A
+/// limit that it would have left is as it is `now`.
+pub(super) fn planned(entries: &[Entry], subject: &Subject, now: &Facts) -> Option<(Value, Timestamp)> {
+    let plans = entries.iter().filter_map(|entry| match &entry.event {
+        Event::Opened { plan, .. } => Some(plan),
+        _ => None,
+    });
+    let undone = plans.flat_map(|plan| {
+        let undo = plan.steps.iter().flat_map(|step| &step.ways).flat_map(|way| &way.undo);
+        undo.map(|call| (call, plan.made_at))
+    });
+    undone
+        .flat_map(|(call, at)| settings(call, now).into_iter().map(move |setting| (setting, at)))
+        .find_map(|((known, _, value), at)| (known == *subject).then_some((value, at)))
 }
 
 /// Whether the intent at the head of `entries` took effect, or may have.
