@@ -138,13 +138,14 @@ pub fn trouble(service: &str, trouble: &Trouble) -> Fault {
 fn ec2_trouble(trouble: &Trouble) -> Fault {
     match trouble {
         Trouble::Throttled => Fault::with_status(503, "RequestLimitExceeded", "Request limit exceeded."),
-        Trouble::Expired => Fault::with_status(400, "RequestExpired", "Request has expired."),
+        Trouble::Expired | Trouble::Skewed(_) => {
+            Fault::with_status(400, "RequestExpired", "Request has expired.")
+        }
         Trouble::Foreign => Fault::with_status(
             401,
             "AuthFailure",
             "AWS was not able to validate the provided access credentials",
         ),
-        Trouble::Skewed(_) => Fault::with_status(400, "RequestExpired", "Request has expired."),
         Trouble::Denied(words) => {
             let words = words.replacen("User:", "You are not authorized to perform this operation. User:", 1);
             Fault::with_status(403, "UnauthorizedOperation", words)
