@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use switchtower::cloud::{Cloud, Keys};
+use switchtower::domain::ids::ServiceKey;
 use switchtower::domain::observation::{ErrorKind, Observed};
 use switchtower::runbook::{Executor, Fact, Known};
 use switchtower::sim::SimOptions;
@@ -34,7 +35,7 @@ struct Asked {
 }
 
 const SERVICE: &str = r#"{"services": [{"serviceName": "api", "networkConfiguration": {"awsvpcConfiguration":
-    {"subnets": ["subnet-1", "subnet-2"]}}}]}"#;
+    {"subnets": ["subnet-1", "subnet-2"]}}}, {"serviceName": "web"}]}"#;
 
 impl fmt::Debug for Answers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,16 +77,33 @@ impl Answers {
 
 /// What becomes of the fact, and what EC2 was asked.
 async fn told(ec2: &'static [(u16, &'static str)]) -> (Observed<Known>, Vec<Asked>) {
+    let (told, asked) = told_of([api()], ec2).await;
+    (told[0].clone(), asked)
+}
+
+/// The same of several services.
+async fn told_of<const N: usize>(
+    keys: [ServiceKey; N],
+    ec2: &'static [(u16, &'static str)],
+) -> ([Observed<Known>; N], Vec<Asked>) {
     let world = with(SimOptions::default());
     let answers = Answers { ec2, asked: Arc::default() };
-    let keys =
+    let signing =
         Keys { access_key: "AKIATEST", secret_key: "secret", session_token: Some("token"), expires: None };
-    let cloud = Cloud::simulated(SharedHttpClient::new(answers.clone()), world.clock, &keys);
+    let cloud = Cloud::simulated(SharedHttpClient::new(answers.clone()), world.clock, &signing);
     let acting = cloud.acting(world.topology.clone(), world.sim.probe(), None);
-    let fact = Fact::Subnets(west(), api());
-    let facts = acting.observe(std::slice::from_ref(&fact)).await;
+    let wanted = keys.map(|key| Fact::Subnets(west(), key));
+    let facts = acting.observe(&wanted).await;
     let asked = answers.asked.lock().unwrap().clone();
-    (facts.get(&fact).unwrap().clone(), asked)
+    (wanted.map(|fact| facts.get(&fact).unwrap().clone()), asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_without_subnets_needs_no_answer_of_ec2() {
+    let web = ServiceKey { service: "web".into(), ..api() };
+    let ([first, second], _) = told_of([api(), web], &[(403, "")]).await;
+    assert_eq!(first.error().map(|error| error.kind), Some(ErrorKind::Denied), "{first:?}");
+    assert_eq!((second.value(), second.error()), (Some(&Known::Subnets(Vec::new())), None));
 }
 
 const FIRST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>

@@ -22,7 +22,7 @@ use crate::cloud::{Place, calls};
 use crate::domain::ids::{Arn, ClusterName, Region, ServiceKey, SubnetId};
 use crate::domain::observation::{ErrorKind, ProbeError, SourceKind};
 use crate::domain::snapshot::ServiceState;
-use crate::runbook::{Dependency, Fact, Known, RunsOn, Subnet, TaskSize};
+use crate::runbook::{Dependency, Fact, Known, RunsOn, TaskSize};
 
 /// What DescribeServices told of some services, in their order.
 type Told = Arc<Vec<(ServiceKey, Result<Service, ProbeError>)>>;
@@ -124,9 +124,12 @@ impl Place {
             services.iter().flatten().flat_map(|service| subnets(service)).collect();
         let found = self.subnets(&all).await;
         let of = |service: &Service| -> Result<Known, ProbeError> {
+            let mut named = subnets(service).peekable();
+            if named.peek().is_none() {
+                return Ok(Known::Subnets(Vec::new()));
+            }
             let found = found.as_ref().map_err(ProbeError::clone)?;
-            let subnets: Vec<Subnet> = subnets(service).filter_map(|id| found.get(&id).cloned()).collect();
-            Ok(Known::Subnets(subnets))
+            Ok(Known::Subnets(named.filter_map(|id| found.get(&id).cloned()).collect()))
         };
         services
             .iter()
